@@ -1,0 +1,39 @@
+/**
+ * `Ready`: everything one turn of the core wants done in the outside world. The batch IS the contract
+ * between the core and input/output (protocol.md section 6); whoever runs the core makes it real in
+ * the order of the fields, and finishes before it takes the next one.
+ */
+import type { Envelope } from './messages.ts';
+import type { Command, InstanceId, InstanceRecord } from './types.ts';
+
+/** A committed instance whose turn has come. No-ops are reported too: their executed mark must be kept. */
+export interface Execution {
+  readonly id: InstanceId;
+  /** Null for a no-op. */
+  readonly command: Command | null;
+}
+
+/** What the core did, for counters, logs and the simulator's checkers. The core itself never logs. */
+export type TraceEvent =
+  | { readonly type: 'proposed'; readonly id: InstanceId; readonly operations: number }
+  | {
+      readonly type: 'committed';
+      readonly id: InstanceId;
+      readonly path: 'fast' | 'slow' | 'recovery' | 'learned';
+    }
+  | { readonly type: 'recoveryStarted'; readonly id: InstanceId; readonly ballot: number }
+  | { readonly type: 'reproposed'; readonly id: InstanceId }
+  | { readonly type: 'fetched'; readonly slots: number };
+
+export interface Ready {
+  /** 1. Written in one batch, before anything below; at most one record an instance, the newest. */
+  readonly records: readonly InstanceRecord[];
+  /** True if that batch must be on disk (fsync) before anything below (R6.1, R6.2). */
+  readonly sync: boolean;
+  /** 2. Sent after the records are written. Losing one is harmless. */
+  readonly messages: readonly Envelope[];
+  /** 3. Applied in this order; effects and executed marks in one atomic batch (R7.4). */
+  readonly executions: readonly Execution[];
+  /** For counters and logs; in the order things happened. */
+  readonly events: readonly TraceEvent[];
+}

@@ -1,0 +1,2 @@
+/** The deterministic key-value state machine: its only door. */
+export * from './operation.ts';

@@ -1,0 +1,76 @@
+/** The operations of the key-value store: what a client's request becomes inside a command. */
+import type { Operation } from '../epaxos/index.ts';
+import { assert } from '../util/assert.ts';
+
+/** Named limits on what one request may carry; over them a request is refused with `limitExceeded`. */
+export const LIMITS = {
+  /** Bytes of a key; a key has at least one. */
+  keyBytes: 4 * 1024,
+  /** Bytes of a value; a value may be empty. */
+  valueBytes: 1024 * 1024,
+  /** Bytes of all operations in one command. */
+  commandBytes: 4 * 1024 * 1024,
+} as const;
+
+/**
+ * Names one request for ever, whatever replica it is sent to and however often (R7.6).
+ * A client draws its id at random once and counts its requests from 1.
+ */
+export interface RequestId {
+  /** 16 random bytes as a binary string. */
+  readonly client: string;
+  /** ≥ 1, each number used for one request only. */
+  readonly sequence: number;
+}
+
+interface OperationBase extends Operation {
+  readonly request: RequestId;
+  /** The key's bytes as a binary string (one character a byte). */
+  readonly key: string;
+}
+
+/** Sets the key's value. */
+export interface PutOperation extends OperationBase {
+  readonly kind: 'put';
+  readonly value: Uint8Array;
+  readonly returnPrevious: boolean;
+}
+
+/** Reads the key's value, in order with all writes of the key. */
+export interface GetOperation extends OperationBase {
+  readonly kind: 'get';
+}
+
+/** Removes the key; no effect if it does not exist. */
+export interface DeleteOperation extends OperationBase {
+  readonly kind: 'delete';
+  readonly returnPrevious: boolean;
+}
+
+export type KvOperation = PutOperation | GetOperation | DeleteOperation;
+
+/** A key's row in the table. */
+export interface Row {
+  readonly value: Uint8Array;
+  /** 1 for the put that created the key, plus one for every put since; starts over after a delete. */
+  readonly version: number;
+}
+
+/** What executing one operation answers. */
+export interface OperationResult {
+  /**
+   * put: the key's version after it. get: the version read, 0 if the key does not exist.
+   * delete: the version that was removed, 0 if there was none.
+   */
+  readonly version: number;
+  /** get: the row's value. put and delete: the value before, only if asked for. Null where there was no row. */
+  readonly value: Uint8Array | null;
+  /** put and delete with `returnPrevious`: the version before, 0 if there was no row; otherwise 0. */
+  readonly previousVersion: number;
+}
+
+/** The core carries operations without looking inside; this gives them back their type. */
+export function asKvOperation(operation: Operation): KvOperation {
+  assert('kind' in operation && 'request' in operation, 'an operation of the key-value store');
+  return operation as KvOperation;
+}

@@ -1,0 +1,36 @@
+/**
+ * The transport port: best-effort delivery of protocol messages between replicas. Messages may be lost,
+ * repeated or reordered; they are never altered. Sending never blocks and never fails: what cannot be
+ * sent is dropped and counted, and the protocol retries.
+ */
+import type { Envelope, Message, ReplicaId } from '../epaxos/index.ts';
+
+/** How a peer looks from here. */
+export interface PeerStatus {
+  readonly id: ReplicaId;
+  readonly address: string;
+  /** True while the connection answers heartbeats. */
+  readonly reachable: boolean;
+  /** The last measured round trip of a heartbeat, in milliseconds; null before the first. */
+  readonly roundTripMs: number | null;
+  /** Messages dropped since the start because the peer was away or its queue was full. */
+  readonly dropped: number;
+}
+
+export interface TransportEvents {
+  /** Called for each frame that arrived; all messages are from the same peer and well-formed. */
+  onMessages(from: ReplicaId, messages: readonly Message[]): void;
+  /** Called when a peer becomes reachable or stops being so. */
+  onReachable(peer: ReplicaId, reachable: boolean): void;
+}
+
+export interface Transport {
+  /** Starts connecting to every peer and delivering what arrives. Called once. */
+  start(events: TransportEvents): void;
+  /** Queues messages, coalesced into frames. Bounded: the excess is dropped. */
+  send(envelopes: readonly Envelope[]): void;
+  /** Every peer, by id; this replica itself is not among them. */
+  peers(): readonly PeerStatus[];
+  /** Closes every connection. Idempotent. */
+  close(): Promise<void>;
+}

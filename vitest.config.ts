@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/containers/**'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Two workers: the suite must fit a machine with two cores, and some tests start real processes.
+    maxWorkers: 2,
+  },
+});
