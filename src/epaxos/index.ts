@@ -1,5 +1,7 @@
 /** The protocol core: its only door. Synchronous, deterministic, without input or output. */
 export * from './messages.ts';
+export { DEFAULT_LIMITS, DEFAULT_TIMING, type Limits, type ReplicaOptions, type Timing } from './options.ts';
 export * from './quorum.ts';
-export * from './ready.ts';
+export type { Execution, Ready, TraceEvent } from './ready.ts';
+export { Replica, type ReplicaStatus, type RowProgress } from './replica.ts';
 export * from './types.ts';

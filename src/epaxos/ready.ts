@@ -4,7 +4,7 @@
  * the order of the fields, and finishes before it takes the next one.
  */
 import type { Envelope } from './messages.ts';
-import type { Command, InstanceId, InstanceRecord } from './types.ts';
+import type { Command, InstanceId, InstanceKey, InstanceRecord } from './types.ts';
 
 /** A committed instance whose turn has come. No-ops are reported too: their executed mark must be kept. */
 export interface Execution {
@@ -36,4 +36,23 @@ export interface Ready {
   readonly executions: readonly Execution[];
   /** For counters and logs; in the order things happened. */
   readonly events: readonly TraceEvent[];
+}
+
+/** A `Ready` in the making. */
+export class Outbox {
+  /** By instance: a later record replaces an earlier one of the same turn. */
+  readonly records = new Map<InstanceKey, InstanceRecord>();
+  sync = false;
+  readonly messages: Envelope[] = [];
+  readonly executions: Execution[] = [];
+  readonly events: TraceEvent[] = [];
+
+  get isEmpty(): boolean {
+    return this.records.size + this.messages.length + this.executions.length + this.events.length === 0;
+  }
+
+  seal(): Ready {
+    const { sync, messages, executions, events } = this;
+    return { records: [...this.records.values()], sync, messages, executions, events };
+  }
 }

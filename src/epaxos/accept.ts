@@ -1,0 +1,100 @@
+/**
+ * The second round trip: Accept, at any ballot, by the initial coordinator on the slow path (R3.4) or by
+ * a recovery (section 5). One value a ballot; a majority that took it has chosen it.
+ */
+import { commitOf, commitValue } from './commit.ts';
+import { isCommitted } from './instance-space.ts';
+import type { Accept, AcceptReply } from './messages.ts';
+import type { AcceptRound } from './rounds.ts';
+import { onRefused } from './stalls.ts';
+import type { ReplicaState } from './state.ts';
+import {
+  type Attributes,
+  type Ballot,
+  type Command,
+  type InstanceId,
+  instanceKey,
+  type ReplicaId,
+  Status,
+} from './types.ts';
+
+/** Accepts the value here and asks all others to. The caller holds the promise for `ballot`. */
+export function startAccept(
+  state: ReplicaState,
+  value: {
+    readonly id: InstanceId;
+    readonly ballot: Ballot;
+    /** Null for the no-op. */
+    readonly command: Command | null;
+    readonly attributes: Attributes;
+  },
+): void {
+  const { id, ballot, command, attributes } = value;
+  acceptHere(state, { type: 'accept', id, ballot, command, attributes });
+  const round: AcceptRound = {
+    type: 'accept',
+    id,
+    ballot,
+    command,
+    attributes,
+    // R6.1: our own vote is synced before any Accept leaves, and no reply comes before one has left.
+    accepted: new Set([state.id]),
+    startedAt: state.now,
+    retryAt: state.now + state.timing.retryTicks,
+    retryTicks: state.timing.retryTicks,
+  };
+  state.rounds.set(instanceKey(id), round);
+  for (const peer of state.peers) sendAccept(state, round, peer.id);
+}
+
+export function sendAccept(state: ReplicaState, round: AcceptRound, to: ReplicaId): void {
+  const { id, ballot, command, attributes } = round;
+  state.send(to, { type: 'accept', id, ballot, command, attributes });
+}
+
+/** R3.6: taken if the ballot is at least the promised one and the instance is not committed. */
+export function onAccept(state: ReplicaState, from: ReplicaId, message: Accept): void {
+  const { id, ballot } = message;
+  const record = state.space.get(id);
+  if (isCommitted(record)) {
+    state.send(from, commitOf(record));
+    return;
+  }
+  const isRepeated = record.status === Status.accepted && record.acceptedBallot === ballot;
+  if (ballot >= record.ballot && !isRepeated) {
+    if (ballot > record.ballot) state.endRound(id);
+    acceptHere(state, message);
+  }
+  state.send(from, { type: 'acceptReply', id, ballot, promised: Math.max(ballot, record.ballot) });
+}
+
+/** A majority that accepted, this replica included, commits (R3.4). */
+export function onAcceptReply(state: ReplicaState, from: ReplicaId, message: AcceptReply): void {
+  const round = state.rounds.get(instanceKey(message.id));
+  if (round?.type !== 'accept' || round.ballot !== message.ballot) return;
+  if (message.promised > round.ballot) {
+    onRefused(state, message);
+    return;
+  }
+  round.accepted.add(from);
+  if (round.accepted.size < state.quorums.majority) return;
+  const { id, command, attributes } = round;
+  commitValue(state, { id, command, attributes, path: round.ballot === 0 ? 'slow' : 'recovery' });
+}
+
+function acceptHere(state: ReplicaState, { id, ballot, command, attributes }: Accept): void {
+  const record = state.space.get(id);
+  state.update(
+    {
+      ...record,
+      status: Status.accepted,
+      ballot,
+      acceptedBallot: ballot,
+      // R2.4: a command that was known stays known also when the no-op is accepted.
+      command: record.command ?? command,
+      noOp: command === null,
+      attributes,
+    },
+    { sync: true },
+  );
+}

@@ -1,0 +1,72 @@
+/** The end of an instance's agreement: its value is final (R3.7) and goes to the executor. */
+import { assert } from '../util/assert.ts';
+import { equalDeps } from './deps.ts';
+import { isCommitted } from './instance-space.ts';
+import type { Commit } from './messages.ts';
+import type { ReplicaState } from './state.ts';
+import {
+  type Attributes,
+  type Command,
+  formatInstance,
+  type InstanceId,
+  type InstanceRecord,
+  Status,
+} from './types.ts';
+
+/** Which road an instance came by, as told in the trace. */
+export type CommitPath = 'fast' | 'slow' | 'recovery' | 'learned';
+
+/**
+ * Commits what this replica, as coordinator, has found to be chosen, and tells everybody.
+ * Only a fast commit must be on disk first (R6.2): recovery trusts that a coordinator that answers its
+ * Prepare has not committed. After a majority's accepts, or a Commit that was seen elsewhere, recovery finds the value.
+ */
+export function commitValue(
+  state: ReplicaState,
+  value: {
+    readonly id: InstanceId;
+    readonly command: Command | null;
+    readonly attributes: Attributes;
+    readonly path: CommitPath;
+  },
+): void {
+  const { id, command, attributes, path } = value;
+  commitHere(state, { type: 'commit', id, command, attributes }, path);
+  state.broadcast({ type: 'commit', id, command, attributes });
+}
+
+/** R3.7: taken at any time, whatever was promised. */
+export function onCommit(state: ReplicaState, message: Commit): void {
+  const record = state.space.get(message.id);
+  if (!isCommitted(record)) {
+    commitHere(state, message, 'learned');
+    return;
+  }
+  const same =
+    record.noOp === (message.command === null) &&
+    record.attributes?.seq === message.attributes.seq &&
+    equalDeps(record.attributes.deps, message.attributes.deps);
+  assert(same, `${formatInstance(message.id)} is committed with two different values`);
+}
+
+/** The Commit that tells a committed record to somebody who missed it. */
+export function commitOf(record: InstanceRecord): Commit {
+  const { id, noOp, command, attributes } = record;
+  assert(isCommitted(record) && attributes !== null, 'only a committed value is told as such');
+  return { type: 'commit', id, command: noOp ? null : command, attributes };
+}
+
+function commitHere(state: ReplicaState, { id, command, attributes }: Commit, path: CommitPath): void {
+  const record = state.space.get(id);
+  state.update(
+    {
+      ...record,
+      status: Status.committed,
+      command: record.command ?? command,
+      noOp: command === null,
+      attributes,
+    },
+    { sync: path === 'fast' },
+  );
+  state.outbox.events.push({ type: 'committed', id, path });
+}

@@ -1,0 +1,122 @@
+/**
+ * The edges of the execution graph (R7.1, R7.2), enumerated for the executor out of the interference
+ * index: what a committed instance must wait for, one thing at a time.
+ */
+import { assert } from '../util/assert.ts';
+import type { Dependency, DependencySource } from './execution.ts';
+import { type InstanceSpace, isCommitted } from './instance-space.ts';
+import { accessesOf, type InterferenceIndex } from './interference.ts';
+import {
+  type Access,
+  type Attributes,
+  type InstanceKey,
+  type InstanceRecord,
+  instanceKey,
+  instanceOfKey,
+  type ReplicaId,
+  type Slot,
+  Status,
+} from './types.ts';
+
+/** Cursor = place · OFFSETS + offset. Place 0 asks whether all of deps is known; place p > 0 is one (access, row). */
+const OFFSETS = 2 ** 32;
+
+/**
+ * Why not every dependency is an edge. Say w depends on x, a write, and on y, which lies below x in the
+ * same row and touches the same key. Then x interferes with y, and since a coordinator never forgets its
+ * own instances (R6.3) y is in x's deps: whoever has an edge to x reaches y through it. So a walk down a row stops at
+ * the first write that is committed as a command, and the graph stays small though deps are closed downwards.
+ * If that write is executed, so is y.
+ */
+export class Dependencies implements DependencySource {
+  readonly space: InstanceSpace;
+  readonly index: InterferenceIndex;
+  /** Called with the committed record of each instance when its turn has come; it marks it executed. */
+  readonly onExecuted: (record: InstanceRecord) => void;
+
+  constructor(space: InstanceSpace, index: InterferenceIndex, onExecuted: (record: InstanceRecord) => void) {
+    this.space = space;
+    this.index = index;
+    this.onExecuted = onExecuted;
+  }
+
+  executed(key: InstanceKey): void {
+    this.onExecuted(this.committedRecord(key));
+  }
+
+  seq(key: InstanceKey): number {
+    return this.committedRecord(key).attributes.seq;
+  }
+
+  next(key: InstanceKey, cursor: number): Dependency {
+    const record = this.committedRecord(key);
+    let place = Math.floor(cursor / OFFSETS);
+    let offset = cursor % OFFSETS;
+    if (place === 0) {
+      const unknown = this.firstUnknown(record.attributes);
+      if (unknown !== null) return { kind: 'lack', key: unknown };
+      place = 1;
+    }
+    const accesses = accessesOf(record.command);
+    const rows = this.space.rows.length;
+    for (; place <= accesses.length * rows; place += 1, offset = 0) {
+      const access = accesses[Math.floor((place - 1) / rows)];
+      assert(access !== undefined, 'the cursor is inside the command');
+      const replica = ((place - 1) % rows) + 1;
+      const top = record.attributes.deps[replica - 1] ?? 0;
+      const found = this.walkDown(access, { replica, upTo: top - offset });
+      if (found === null) continue;
+      const dependency = instanceKey({ replica, slot: found.slot });
+      if (!found.committed) return { kind: 'lack', key: dependency };
+      const after = top - found.slot + 1;
+      const cursorAfter = found.last ? (place + 1) * OFFSETS : place * OFFSETS + after;
+      return { kind: 'committed', key: dependency, cursor: cursorAfter };
+    }
+    return { kind: 'done' };
+  }
+
+  /** The next instance of a row that the access must wait for; `last` if nothing below it matters. */
+  private walkDown(
+    access: Access,
+    place: { readonly replica: ReplicaId; readonly upTo: Slot },
+  ): { readonly slot: Slot; readonly committed: boolean; readonly last: boolean } | null {
+    const { replica } = place;
+    const row = this.space.row(replica);
+    let slot = this.index.interferingSlot(access, place);
+    for (; slot > row.executed; slot = this.index.interferingSlot(access, { replica, upTo: slot - 1 })) {
+      const record = row.records.get(slot);
+      assert(record !== undefined, 'the index knows only instances that have a record');
+      if (!isCommitted(record)) return { slot, committed: false, last: false };
+      if (record.noOp) continue;
+      const last = this.index.writesKey({ replica, slot }, access.key);
+      if (record.status !== Status.executed) return { slot, committed: true, last };
+      if (last) return null;
+    }
+    return null;
+  }
+
+  /** The first slot in deps of which no command is known (R7.2); the latest slot alone is not enough. */
+  private firstUnknown(attributes: Attributes): InstanceKey | null {
+    for (const [index, row] of this.space.rows.entries()) {
+      if ((attributes.deps[index] ?? 0) > row.known) {
+        return instanceKey({ replica: index + 1, slot: row.known + 1 });
+      }
+    }
+    return null;
+  }
+
+  private committedRecord(key: InstanceKey): CommittedCommand {
+    const record = this.space.get(instanceOfKey(key));
+    assert(isCommittedCommand(record), 'only instances committed with a command are ordered');
+    return record;
+  }
+}
+
+type CommittedCommand = InstanceRecord & {
+  readonly command: NonNullable<InstanceRecord['command']>;
+  readonly attributes: Attributes;
+};
+
+function isCommittedCommand(record: InstanceRecord): record is CommittedCommand {
+  return isCommitted(record) && !record.noOp && record.command !== null && record.attributes !== null;
+}

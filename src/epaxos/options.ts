@@ -1,0 +1,80 @@
+/** What can be set about a replica: its place in the cluster, its patience, its limits. */
+import type { ReplicaId } from './types.ts';
+
+/** All in ticks, the core's only unit of time. Timing never matters for safety. */
+export interface Timing {
+  /** A request without an answer is sent again after this long, then after twice as long, and so on. */
+  readonly retryTicks: number;
+  /** The longest interval between repetitions. */
+  readonly maxRetryTicks: number;
+  /** N ≥ 5: how long replies beyond a majority are waited for before the slow path (R3.4). */
+  readonly fastPathTicks: number;
+  /** N = 3: the least time the designated follower is given before the slow path (R4.4). */
+  readonly followerTicks: number;
+  /** How long something may be missing before peers are asked for it (R7.2). */
+  readonly fetchTicks: number;
+  /** The least delay before recovering what an unreachable coordinator left open (R5.9). */
+  readonly suspectTicks: number;
+  /** The same where the coordinator can be reached: it is slow rather than dead. */
+  readonly patientTicks: number;
+  /** The longest delay that refused recoveries back off to. */
+  readonly maxRecoveryTicks: number;
+  /** How often the watermarks are told to the peers (R9.1). */
+  readonly watermarkTicks: number;
+}
+
+/** For ticks of 10 ms. */
+export const DEFAULT_TIMING: Timing = {
+  retryTicks: 20,
+  maxRetryTicks: 200,
+  fastPathTicks: 2,
+  followerTicks: 10,
+  fetchTicks: 4,
+  suspectTicks: 10,
+  patientTicks: 100,
+  maxRecoveryTicks: 500,
+  watermarkTicks: 10,
+};
+
+export interface Limits {
+  /** Operations that wait to be proposed; beyond it `propose` refuses. */
+  readonly heldOperations: number;
+  /** Bytes of the operations that wait to be proposed. */
+  readonly heldBytes: number;
+  /** Own instances that are not executed yet; beyond it operations are held. */
+  readonly openInstances: number;
+  /** Operations in one instance. */
+  readonly operationsPerInstance: number;
+  /** Bytes of all operations in one instance, unless a single operation is larger. */
+  readonly bytesPerInstance: number;
+  /** The operations of one turn are spread over at most about so many instances. */
+  readonly instancesPerTurn: number;
+  /** Instances being recovered at the same time. */
+  readonly recoveries: number;
+  /** Slots asked for in one Fetch, and Commits sent in answer to one. */
+  readonly fetchSlots: number;
+  /** Steps of the executor in one turn. */
+  readonly executionSteps: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  heldOperations: 100_000,
+  heldBytes: 64 * 1024 * 1024,
+  openInstances: 2_048,
+  operationsPerInstance: 1_000,
+  bytesPerInstance: 1024 * 1024,
+  instancesPerTurn: 16,
+  recoveries: 64,
+  fetchSlots: 256,
+  executionSteps: 20_000,
+};
+
+export interface ReplicaOptions {
+  readonly id: ReplicaId;
+  /** N: 3, 5 or 7. */
+  readonly replicas: number;
+  /** Decides the random delays, and nothing else. */
+  readonly seed: number;
+  readonly timing?: Partial<Timing>;
+  readonly limits?: Partial<Limits>;
+}

@@ -1,0 +1,164 @@
+/**
+ * The first round trip: PreAccept, at ballot 0, by the initial coordinator alone (protocol.md sections 3
+ * and 4). For N = 3 the designated follower's reply decides; for N ≥ 5 a fast quorum must have nothing to add.
+ */
+import { assert } from '../util/assert.ts';
+import { startAccept } from './accept.ts';
+import { commitOf, commitValue } from './commit.ts';
+import { equalDeps, mergeAttributes } from './deps.ts';
+import { isCommitted, isTouched } from './instance-space.ts';
+import type { PreAccept, PreAcceptReply } from './messages.ts';
+import type { PreAcceptRound } from './rounds.ts';
+import type { Peer, ReplicaState } from './state.ts';
+import {
+  type Attributes,
+  type Command,
+  emptyRecord,
+  type InstanceId,
+  instanceKey,
+  type ReplicaId,
+  type Slot,
+  Status,
+} from './types.ts';
+
+/** R3.1, R4.1: proposes a command in the next slot of the own row. */
+export function propose(state: ReplicaState, command: Command): InstanceId {
+  const id = nextInstance(state);
+  const initial = state.index.contribution(command);
+  const follower = state.quorums.replicas === 3 ? chooseFollower(state) : null;
+  state.update(
+    { ...emptyRecord(id), status: Status.preAccepted, command, attributes: initial, initial, follower },
+    { sync: true },
+  );
+  const round: PreAcceptRound = {
+    type: 'preAccept',
+    id,
+    command,
+    initial,
+    follower,
+    replies: new Map(),
+    startedAt: state.now,
+    slowAt: state.now + patience(state, follower),
+    retryAt: state.now + state.timing.retryTicks,
+    retryTicks: state.timing.retryTicks,
+  };
+  state.rounds.set(instanceKey(id), round);
+  for (const peer of state.peers) sendPreAccept(state, round, peer.id);
+  state.outbox.events.push({ type: 'proposed', id, operations: command.operations.length });
+  return id;
+}
+
+export function sendPreAccept(state: ReplicaState, round: PreAcceptRound, to: ReplicaId): void {
+  const { id, command, initial, follower } = round;
+  state.send(to, { type: 'preAccept', id, command, attributes: initial, follower });
+}
+
+/** R3.2, R4.2: the follower's side. */
+export function onPreAccept(state: ReplicaState, from: ReplicaId, message: PreAccept): void {
+  const { id, command, attributes: initial, follower } = message;
+  if (from !== id.replica) return; // only the initial coordinator acts at ballot 0
+  const record = state.space.get(id);
+  if (isCommitted(record)) {
+    state.send(from, commitOf(record));
+    return;
+  }
+  if (record.ballot !== 0 || record.status === Status.accepted) return;
+  if (record.status === Status.preAccepted && record.attributes !== null) {
+    state.send(from, { type: 'preAcceptReply', id, attributes: record.attributes });
+    return;
+  }
+  const attributes = mergeContribution(initial, { id, contribution: state.index.contribution(command) });
+  state.update(
+    { ...record, status: Status.preAccepted, command, attributes, initial, follower },
+    { sync: true },
+  );
+  state.send(from, { type: 'preAcceptReply', id, attributes });
+}
+
+/** The coordinator's side: R3.3 for N ≥ 5, R4.3 for N = 3. */
+export function onPreAcceptReply(state: ReplicaState, from: ReplicaId, message: PreAcceptReply): void {
+  const round = state.rounds.get(instanceKey(message.id));
+  if (round?.type !== 'preAccept') return; // R3.5: gone slow, promised to a recovery, or committed
+  round.replies.set(from, message.attributes);
+  const peer = state.peer(from);
+  peer.replyTicks += (state.now - round.startedAt - peer.replyTicks) / 8;
+  advancePreAccept(state, round);
+}
+
+/** Takes the fast path if it is open, and the slow path if it is the only one left (R3.4, R4.4). */
+export function advancePreAccept(state: ReplicaState, round: PreAcceptRound): void {
+  const { id, command, initial } = round;
+  const chosen = fastValue(state, round);
+  if (chosen !== null) {
+    // R6.2: on disk before anybody can see it.
+    commitValue(state, { id, command, attributes: chosen, path: 'fast' });
+  } else if (round.replies.size + 1 >= state.quorums.majority && isFastPathLost(state, round)) {
+    startAccept(state, {
+      id,
+      ballot: 0,
+      command,
+      attributes: [...round.replies.values()].reduce(mergeAttributes, initial),
+    });
+  }
+}
+
+/** What the fast path would commit now; null if it must not yet. */
+function fastValue(state: ReplicaState, round: PreAcceptRound): Attributes | null {
+  if (round.follower !== null) return round.replies.get(round.follower) ?? null;
+  return countEqual(round) + 1 >= state.quorums.fast ? round.initial : null;
+}
+
+function isFastPathLost(state: ReplicaState, round: PreAcceptRound): boolean {
+  if (state.now >= round.slowAt) return true;
+  if (round.follower !== null) return !state.isReachable(round.follower);
+  const outstanding = state.peers.filter((peer) => peer.reachable && !round.replies.has(peer.id)).length;
+  return countEqual(round) + outstanding + 1 < state.quorums.fast;
+}
+
+/** R3.3: replies that agree with each other but not with the initial deps do not count. */
+function countEqual(round: PreAcceptRound): number {
+  let count = 0;
+  for (const reply of round.replies.values()) if (equalDeps(reply.deps, round.initial.deps)) count += 1;
+  return count;
+}
+
+/**
+ * A follower's merge (R3.2). In the instance's own row the coordinator's word stands: whatever command
+ * anybody knows of that row, the coordinator proposed it, and it forgets none of its own (R6.3). So no slot
+ * below this one can be missing there, and no later one may enter (R2.5).
+ */
+function mergeContribution(
+  initial: Attributes,
+  own: { readonly id: InstanceId; readonly contribution: Attributes },
+): Attributes {
+  const merged = mergeAttributes(initial, own.contribution);
+  const row = own.id.replica - 1;
+  return { seq: merged.seq, deps: merged.deps.with(row, initial.deps[row] ?? 0) };
+}
+
+/** Slots are used in order; one that a recovery has touched already is skipped (section 1). */
+function nextInstance(state: ReplicaState): InstanceId {
+  const id = (slot: Slot) => ({ replica: state.id, slot });
+  while (isTouched(state.space.get(id(state.nextSlot)))) state.nextSlot += 1;
+  return id(state.nextSlot);
+}
+
+/** R4.1: the nearest that is alive; the next in the ring where that is not known. */
+function chooseFollower(state: ReplicaState): ReplicaId {
+  const [first, second] = state.peers;
+  assert(first !== undefined && second !== undefined, 'two peers at N = 3');
+  if (first.reachable !== second.reachable) return first.reachable ? first.id : second.id;
+  return isMuchNearer(second, first) ? second.id : first.id;
+}
+
+/** A small difference is noise, and the ring spreads the work better. */
+function isMuchNearer(peer: Peer, than: Peer): boolean {
+  return peer.roundTripMs * 2 < than.roundTripMs && peer.roundTripMs + 2 < than.roundTripMs;
+}
+
+/** How long the fast path is given: for N = 3 a small multiple of the follower's usual answer (R4.4). */
+function patience(state: ReplicaState, follower: ReplicaId | null): number {
+  const { followerTicks, fastPathTicks } = state.timing;
+  if (follower === null) return fastPathTicks;
+  return Math.max(followerTicks, Math.ceil(4 * state.peer(follower).replyTicks));
+}

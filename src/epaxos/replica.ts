@@ -1,0 +1,233 @@
+/**
+ * One replica of EPaxos: turns operations, messages and ticks into `Ready` batches. Synchronous and
+ * deterministic: the same inputs in the same order give the same outputs. Whoever runs it (the server's
+ * loop, the simulator, the model checker) owns the sockets, the disk and the clock.
+ */
+import { assertNever } from '../util/assert.ts';
+import { onAccept, onAcceptReply, sendAccept } from './accept.ts';
+import { advanceCatchUp, broadcastWatermarks, onFetch, onWatermarks } from './catch-up.ts';
+import { onCommit } from './commit.ts';
+import { isCommitted } from './instance-space.ts';
+import type { Message } from './messages.ts';
+import type { ReplicaOptions } from './options.ts';
+import { advancePreAccept, onPreAccept, onPreAcceptReply, propose, sendPreAccept } from './pre-accept.ts';
+import { Proposer } from './proposer.ts';
+import { Outbox, type Ready } from './ready.ts';
+import { onPrepare, onPrepareReply, sendPrepare, startRecovery } from './recovery.ts';
+import type { Round } from './rounds.ts';
+import { onPeerLost } from './stalls.ts';
+import { ReplicaState } from './state.ts';
+import { tickSuspicion } from './suspicion.ts';
+import type { InstanceId, InstanceRecord, Operation, ReplicaId, Slot } from './types.ts';
+import {
+  advanceWaiting,
+  broadcastWaiting,
+  onValidate,
+  onValidateReply,
+  onWaiting,
+  sendValidate,
+} from './validate.ts';
+
+/** How far one row has come at this replica. */
+export interface RowProgress {
+  readonly replica: ReplicaId;
+  /** Every slot up to this one is committed here. */
+  readonly committed: Slot;
+  readonly executed: Slot;
+  /** The highest slot of which anything is known. */
+  readonly highest: Slot;
+}
+
+export interface ReplicaStatus {
+  readonly rows: readonly RowProgress[];
+  /** Own instances that are not executed yet. */
+  readonly openInstances: number;
+  /** Operations that wait to be proposed. */
+  readonly heldOperations: number;
+  /** Committed instances that wait for what they depend on. */
+  readonly blockedInstances: number;
+}
+
+export class Replica {
+  readonly state: ReplicaState;
+  readonly proposer: Proposer;
+
+  /** @throws AssertionError for an id or a cluster size that cannot be */
+  constructor(options: ReplicaOptions) {
+    this.state = new ReplicaState(options);
+    this.proposer = new Proposer(this.state.limits);
+    this.state.onCommitted = (record) => this.committed(record);
+    this.state.onExecuted = (record) => this.executed(record);
+  }
+
+  /** What the store holds; to be called once, before anything else. */
+  restore(records: Iterable<InstanceRecord>): void {
+    for (const record of records) {
+      this.state.restore(record);
+      // A restarted coordinator settles what it left open. Going on at ballot 0 would bring commands to
+      // life whose callers gave up long ago; recovery commits only what another replica knows too.
+      if (record.id.replica === this.state.id && !isCommitted(record)) this.state.leaveUnsettled(record.id);
+    }
+  }
+
+  /**
+   * Takes an operation. It is proposed at the next `takeReady`, or held while an own instance on one of
+   * its keys is open (R7.7). False if too much is held already; then nothing was done.
+   */
+  propose(operation: Operation): boolean {
+    return this.proposer.add(operation);
+  }
+
+  /**
+   * Takes back an operation that has not been proposed. True: it never will be, so it has no effect.
+   * False: it is in an instance, and may take effect at any time.
+   */
+  withdraw(operation: Operation): boolean {
+    return this.proposer.withdraw(operation);
+  }
+
+  /** A message from a peer has arrived. */
+  step(from: ReplicaId, message: Message): void {
+    const { state } = this;
+    switch (message.type) {
+      case 'preAccept':
+        return onPreAccept(state, from, message);
+      case 'preAcceptReply':
+        return onPreAcceptReply(state, from, message);
+      case 'accept':
+        return onAccept(state, from, message);
+      case 'acceptReply':
+        return onAcceptReply(state, from, message);
+      case 'commit':
+        return onCommit(state, message);
+      case 'prepare':
+        return onPrepare(state, from, message);
+      case 'prepareReply':
+        return onPrepareReply(state, from, message);
+      case 'validate':
+        return onValidate(state, from, message);
+      case 'validateReply':
+        return onValidateReply(state, from, message);
+      case 'waiting':
+        return onWaiting(state, message);
+      case 'fetch':
+        return onFetch(state, from, message);
+      case 'watermarks':
+        return onWatermarks(state, from, message);
+      default:
+        return assertNever(message, 'message');
+    }
+  }
+
+  /** A unit of time has passed. */
+  tick(): void {
+    const { state } = this;
+    state.now += 1;
+    for (const round of [...state.rounds.values()]) this.tickRound(round);
+    tickSuspicion(state);
+    if (state.now % state.timing.watermarkTicks === 0) broadcastWatermarks(state);
+  }
+
+  /** Whether a peer answers; to be told at every change. No peer is taken to be reachable at the start. */
+  setReachable(id: ReplicaId, reachable: boolean): void {
+    const peer = this.state.peer(id);
+    if (peer.reachable === reachable) return;
+    peer.reachable = reachable;
+    if (reachable) return;
+    onPeerLost(this.state, id);
+    for (const round of [...this.state.rounds.values()]) {
+      if (round.type === 'preAccept') advancePreAccept(this.state, round);
+    }
+  }
+
+  /** A measured round trip, so that the nearest follower can be designated (R4.1). */
+  setRoundTrip(id: ReplicaId, milliseconds: number): void {
+    this.state.peer(id).roundTripMs = milliseconds;
+  }
+
+  /** Begins to recover an instance now, whoever may be working on it. No effect if it is committed here. */
+  recover(id: InstanceId): void {
+    startRecovery(this.state, id);
+  }
+
+  /** True if `takeReady` has something to give, or work left to do. */
+  hasReady(): boolean {
+    return !this.state.outbox.isEmpty || this.proposer.hasWork || this.state.executor.hasWork;
+  }
+
+  /** Proposes what can be proposed, executes a slice, and hands over what must be done. */
+  takeReady(): Ready {
+    const { state } = this;
+    for (const command of this.proposer.takeBatches()) this.proposer.opened(propose(state, command), command);
+    if (state.lags.size > 0) advanceCatchUp(state);
+    state.execute();
+    const ready = state.outbox.seal();
+    state.outbox = new Outbox();
+    return ready;
+  }
+
+  status(): ReplicaStatus {
+    return {
+      rows: this.state.space.rows.map(({ committed, executed, highest }, index) => ({
+        replica: index + 1,
+        committed,
+        executed,
+        highest,
+      })),
+      openInstances: this.proposer.open.size,
+      heldOperations: this.proposer.waiting,
+      blockedInstances: this.state.executor.blocked,
+    };
+  }
+
+  /** An instance's value is final here. */
+  private committed(record: InstanceRecord): void {
+    // R5.8: a no-op has no effect, so what it displaced can be proposed again, and never happens twice.
+    if (record.noOp && this.proposer.closed(record.id, { again: true })) {
+      this.state.outbox.events.push({ type: 'reproposed', id: record.id });
+    }
+    if (this.state.waiting.size > 0) advanceWaiting(this.state);
+  }
+
+  private executed(record: InstanceRecord): void {
+    this.proposer.closed(record.id, { again: false });
+  }
+
+  /** Repeats what was not answered, with growing intervals. */
+  private tickRound(round: Round): void {
+    const { state } = this;
+    if (round.type === 'preAccept' && state.now >= round.slowAt) advancePreAccept(state, round);
+    if (state.now < round.retryAt || state.roundOf(round.id) !== round) return;
+    round.retryTicks = Math.min(2 * round.retryTicks, state.timing.maxRetryTicks);
+    round.retryAt = state.now + round.retryTicks;
+    for (const { id: peer } of state.peers) this.repeat(round, peer);
+    if (round.type === 'validate') this.tickValidate(round);
+  }
+
+  private repeat(round: Round, peer: ReplicaId): void {
+    const { state } = this;
+    switch (round.type) {
+      case 'preAccept':
+        if (!round.replies.has(peer)) sendPreAccept(state, round, peer);
+        return;
+      case 'accept':
+        if (!round.accepted.has(peer)) sendAccept(state, round, peer);
+        return;
+      case 'prepare':
+        if (!round.replies.has(peer)) sendPrepare(state, round, peer);
+        return;
+      case 'validate':
+        if (!round.quorum.has(peer)) sendPrepare(state, round, peer);
+        else if (!round.answered.has(peer)) sendValidate(state, round, peer);
+        return;
+      default:
+        assertNever(round, 'round');
+    }
+  }
+
+  /** A member of Q that does not answer any more is replaced by beginning again with another Q. */
+  private tickValidate(round: Extract<Round, { type: 'validate' }>): void {
+    if (round.waiting) broadcastWaiting(this.state, round);
+    if (round.retryTicks >= this.state.timing.maxRetryTicks) startRecovery(this.state, round.id);
+  }
+}

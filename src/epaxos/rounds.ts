@@ -1,0 +1,70 @@
+/**
+ * What a coordinator remembers while it waits for replies: the tallies. They are volatile; whatever must
+ * survive a crash is in the instance's record. An instance has at most one round at a replica.
+ * Invariant: tallies are keyed by replica, so that a repeated reply never counts twice.
+ */
+import type {
+  Attributes,
+  Ballot,
+  Command,
+  InstanceId,
+  InstanceKey,
+  InstanceRecord,
+  ReplicaId,
+} from './types.ts';
+
+interface RoundBase {
+  readonly id: InstanceId;
+  readonly startedAt: number;
+  /** The tick at which unanswered requests are repeated, and the interval after that. */
+  retryAt: number;
+  retryTicks: number;
+}
+
+/** The initial coordinator at ballot 0, waiting for PreAcceptReplies (R3.1 to R3.5, R4.1 to R4.4). */
+export interface PreAcceptRound extends RoundBase {
+  readonly type: 'preAccept';
+  readonly command: Command;
+  readonly initial: Attributes;
+  readonly follower: ReplicaId | null;
+  /** The others' merged attributes. */
+  readonly replies: Map<ReplicaId, Attributes>;
+  /** The tick from which a majority of replies is enough for the slow path. */
+  slowAt: number;
+}
+
+/** Waiting for a majority to accept a value at a ballot (R3.4, R3.6). */
+export interface AcceptRound extends RoundBase {
+  readonly type: 'accept';
+  readonly ballot: Ballot;
+  /** Null for the no-op. */
+  readonly command: Command | null;
+  readonly attributes: Attributes;
+  readonly accepted: Set<ReplicaId>;
+}
+
+/** Recovery, waiting for a majority's promises (R5.1). */
+export interface PrepareRound extends RoundBase {
+  readonly type: 'prepare';
+  readonly ballot: Ballot;
+  readonly replies: Map<ReplicaId, InstanceRecord>;
+}
+
+/** Recovery at N ≥ 5: may (command, initial) still be committed? (R5.6, R5.7) */
+export interface ValidateRound extends RoundBase {
+  readonly type: 'validate';
+  readonly ballot: Ballot;
+  readonly command: Command;
+  readonly initial: Attributes;
+  /** Q: whose promises this rests on. */
+  readonly quorum: ReadonlySet<ReplicaId>;
+  /** |R|: how many of Q hold the initial attributes unchanged. */
+  readonly matching: number;
+  readonly answered: Set<ReplicaId>;
+  /** I: what contradicts, and whether some answer said that it is committed. */
+  readonly contradictions: Map<InstanceKey, boolean>;
+  /** True once all of Q have answered and the decision must wait (R5.7). */
+  waiting: boolean;
+}
+
+export type Round = PreAcceptRound | AcceptRound | PrepareRound | ValidateRound;

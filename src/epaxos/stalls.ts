@@ -1,0 +1,79 @@
+/**
+ * Bookkeeping of what this replica waits for and nobody seems to be settling (R5.9). Delays are random, so
+ * that rivals rarely meet, and grow with each refusal, so that they do not duel. Time is counted in own ticks: a
+ * replica that was paused itself has seen none, and suspects nobody for it.
+ */
+import { ballotOwner } from './ballot.ts';
+import type { ReplicaState } from './state.ts';
+import {
+  type Ballot,
+  type InstanceId,
+  type InstanceKey,
+  instanceKey,
+  instanceOfKey,
+  type ReplicaId,
+} from './types.ts';
+
+/** One instance that something waits for. */
+export interface Stall {
+  /** The tick at which the next step is taken. */
+  dueAt: number;
+  /** True once the peers were asked for it: the next step is to recover it. */
+  asked: boolean;
+  refusals: number;
+  /** The highest ballot that a refusal told. */
+  highestBallot: Ballot;
+  /** The last tick at which it was still needed. */
+  neededAt: number;
+}
+
+/** A higher promise forbade this replica's round: it ends, and is tried again later if still needed. */
+export function onRefused(
+  state: ReplicaState,
+  refusal: { readonly id: InstanceId; readonly promised: Ballot },
+): void {
+  const { id, promised } = refusal;
+  state.endRound(id);
+  const stall = stallOf(state, instanceKey(id));
+  stall.refusals += 1;
+  stall.asked = true;
+  stall.highestBallot = Math.max(stall.highestBallot, promised);
+  stall.dueAt = state.now + recoveryDelay(state, id, stall);
+}
+
+/** A peer went away: what it left open is waited for no longer than suspicion takes. */
+export function onPeerLost(state: ReplicaState, peer: ReplicaId): void {
+  for (const [key, stall] of state.stalls) {
+    const id = instanceOfKey(key);
+    if (coordinatorOf(state, id) !== peer) continue;
+    stall.dueAt = Math.min(stall.dueAt, state.now + recoveryDelay(state, id, stall));
+  }
+}
+
+/** The stall of an instance; a new one if nobody has waited for it yet. */
+export function stallOf(state: ReplicaState, key: InstanceKey): Stall {
+  let stall = state.stalls.get(key);
+  if (stall === undefined) {
+    const isOwn = instanceOfKey(key).replica === state.id;
+    const dueAt =
+      state.now + (isOwn ? recoveryDelay(state, instanceOfKey(key), null) : state.timing.fetchTicks);
+    stall = { dueAt, asked: isOwn, refusals: 0, highestBallot: 0, neededAt: state.now };
+    state.stalls.set(key, stall);
+  }
+  return stall;
+}
+
+/** Who is expected to finish the instance: the owner of the highest ballot known for it. */
+function coordinatorOf(state: ReplicaState, id: InstanceId): ReplicaId {
+  return ballotOwner(state.space.get(id).ballot, state.quorums.replicas) ?? id.replica;
+}
+
+/** R5.9: random, short for who cannot be reached, doubled by each refusal. */
+export function recoveryDelay(state: ReplicaState, id: InstanceId, stall: Stall | null): number {
+  const { suspectTicks, patientTicks, maxRecoveryTicks } = state.timing;
+  const coordinator = coordinatorOf(state, id);
+  const isSuspect = coordinator === state.id || !state.isReachable(coordinator);
+  const least = (isSuspect ? suspectTicks : patientTicks) * 2 ** Math.min(stall?.refusals ?? 0, 16);
+  const bounded = Math.min(least, maxRecoveryTicks);
+  return state.prng.integer(bounded, 2 * bounded);
+}

@@ -1,0 +1,191 @@
+/**
+ * What all phases of the protocol work on: one replica's instance space, index, rounds, and the batch
+ * being put together for the outside world. Every change of a record goes through `update`, where the
+ * legal transitions are asserted.
+ */
+import { assert } from '../util/assert.ts';
+import { Prng } from '../util/prng.ts';
+import type { Lag } from './catch-up.ts';
+import { Dependencies } from './dependencies.ts';
+import { Executor } from './execution.ts';
+import { InstanceSpace, isCommitted, isKnown } from './instance-space.ts';
+import { InterferenceIndex } from './interference.ts';
+import type { Message } from './messages.ts';
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type Limits, type ReplicaOptions, type Timing } from './options.ts';
+import { type Quorums, quorumsOf, replicaIds } from './quorum.ts';
+import { Outbox } from './ready.ts';
+import type { Round } from './rounds.ts';
+import type { Stall } from './stalls.ts';
+import {
+  formatInstance,
+  type InstanceId,
+  type InstanceKey,
+  type InstanceRecord,
+  instanceKey,
+  type ReplicaId,
+  Status,
+} from './types.ts';
+
+/** How a peer looks from here; used for waiting and for choosing, never for safety. */
+export interface Peer {
+  readonly id: ReplicaId;
+  reachable: boolean;
+  /** Measured by the transport; Infinity before the first measurement. */
+  roundTripMs: number;
+  /** A moving average of how long its PreAcceptReplies take, in ticks. */
+  replyTicks: number;
+}
+
+export class ReplicaState {
+  readonly id: ReplicaId;
+  readonly quorums: Quorums;
+  readonly timing: Timing;
+  readonly limits: Limits;
+  readonly prng: Prng;
+  /** Every other replica, beginning with the one after this. */
+  readonly peers: readonly Peer[];
+  readonly space: InstanceSpace;
+  readonly index: InterferenceIndex;
+  readonly executor = new Executor();
+  readonly dependencies: Dependencies;
+  readonly rounds = new Map<InstanceKey, Round>();
+  /** Own instances that are not committed and that no own round is settling. */
+  readonly unsettled = new Set<InstanceKey>();
+  /** Instances in a recovery that waits for others (R5.7); may hold some that do no longer. */
+  readonly waiting = new Set<InstanceKey>();
+  /** What something waits for, and when the next step is due (stalls.ts). */
+  readonly stalls = new Map<InstanceKey, Stall>();
+  /** By replica: rows in which a peer is known to have more commits (catch-up.ts). */
+  readonly lags = new Map<ReplicaId, Lag>();
+  outbox = new Outbox();
+  /** No slot below this one of the own row is free. */
+  nextSlot = 1;
+  /** Ticks since the start. */
+  now = 0;
+  /** Called when an instance's value has become final here. */
+  onCommitted: (record: InstanceRecord) => void = () => {};
+  /** Called when an instance is executed here. */
+  onExecuted: (record: InstanceRecord) => void = () => {};
+
+  constructor(options: ReplicaOptions) {
+    this.quorums = quorumsOf(options.replicas);
+    const { replicas } = this.quorums;
+    assert(replicaIds(replicas).includes(options.id), `replica id ${options.id} is not in 1 to ${replicas}`);
+    this.id = options.id;
+    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.prng = new Prng(options.seed);
+    this.peers = Array.from({ length: replicas - 1 }, (_, index) => ({
+      id: ((options.id + index) % replicas) + 1,
+      reachable: false,
+      roundTripMs: Number.POSITIVE_INFINITY,
+      replyTicks: 0,
+    }));
+    this.space = new InstanceSpace(replicas);
+    this.index = new InterferenceIndex(replicas);
+    this.dependencies = new Dependencies(this.space, this.index, (record) => this.markExecuted(record));
+  }
+
+  peer(id: ReplicaId): Peer {
+    const peer = this.peers.find((each) => each.id === id);
+    assert(peer !== undefined, `replica ${id} is not a peer of replica ${this.id}`);
+    return peer;
+  }
+
+  /** True if this replica itself or a reachable peer. */
+  isReachable(id: ReplicaId): boolean {
+    return id === this.id || this.peer(id).reachable;
+  }
+
+  send(to: ReplicaId, message: Message): void {
+    this.outbox.messages.push({ to, message });
+  }
+
+  broadcast(message: Message): void {
+    for (const peer of this.peers) this.send(peer.id, message);
+  }
+
+  /**
+   * Replaces an instance's record, here and in the next batch for the store.
+   * @param options.sync true if nothing may be said of the new record before it is on disk (R6.1, R6.2)
+   */
+  update(record: InstanceRecord, options: { readonly sync: boolean }): void {
+    const previous = this.space.get(record.id);
+    assertTransition(previous, record);
+    this.outbox.records.set(instanceKey(record.id), record);
+    this.outbox.sync ||= options.sync;
+    this.enter(previous, record);
+  }
+
+  /** Puts a record that came from the store in its place. */
+  restore(record: InstanceRecord): void {
+    this.enter(this.space.get(record.id), record);
+  }
+
+  /** The round under way for an instance, if this replica coordinates one. */
+  roundOf(id: InstanceId): Round | undefined {
+    return this.rounds.get(instanceKey(id));
+  }
+
+  /** Gives up whatever this replica was waiting for as coordinator of the instance. */
+  endRound(id: InstanceId): void {
+    this.rounds.delete(instanceKey(id));
+    if (id.replica === this.id) this.leaveUnsettled(id);
+  }
+
+  /** Notes an own instance that this replica must see committed, by whomever. */
+  leaveUnsettled(id: InstanceId): void {
+    this.unsettled.add(instanceKey(id));
+  }
+
+  /** Runs the executor for one slice; what became executable is marked, and goes into the batch in order. */
+  execute(): void {
+    this.executor.run(this.dependencies, this.limits.executionSteps);
+  }
+
+  private markExecuted(record: InstanceRecord): void {
+    this.space.put({ ...record, status: Status.executed });
+    this.outbox.executions.push({ id: record.id, command: record.noOp ? null : record.command });
+    this.onExecuted(record);
+  }
+
+  private enter(previous: InstanceRecord, record: InstanceRecord): void {
+    this.space.put(record);
+    if (record.command !== null) {
+      if (previous.command === null) this.index.learn(record.id, record.command);
+      const seq = Math.max(record.attributes?.seq ?? 0, record.initial?.seq ?? 0);
+      this.index.raiseSeq(record.command, seq);
+    }
+    const key = instanceKey(record.id);
+    const settled = isCommitted(record) && !isCommitted(previous);
+    if (settled && record.status === Status.committed) {
+      this.rounds.delete(key);
+      if (record.noOp) this.markExecuted(record);
+      else this.executor.committed(key);
+    }
+    if (settled || isKnown(record) !== isKnown(previous)) this.executor.resolved(key);
+    if (settled) this.onCommitted(record);
+  }
+}
+
+/** Invariant: a record only moves forward (protocol.md section 1, R3.6, R3.7). */
+function assertTransition(from: InstanceRecord, to: InstanceRecord): void {
+  const name = formatInstance(to.id);
+  assert(to.ballot >= from.ballot, `${name}: a promise is never taken back`);
+  assert(to.acceptedBallot >= from.acceptedBallot, `${name}: the accepted ballot never sinks`);
+  assert(to.ballot >= to.acceptedBallot, `${name}: what is accepted is promised`);
+  assert(from.command === null || to.command !== null, `${name}: a known command is never forgotten`);
+  assert(!isCommitted(from), `${name}: a commit is final`);
+  assert(to.status >= from.status, `${name}: a status never goes back`);
+  if (
+    from.status === Status.accepted &&
+    to.status === Status.accepted &&
+    to.acceptedBallot === from.acceptedBallot
+  ) {
+    assert(from.noOp === to.noOp && from.attributes === to.attributes, `${name}: one value a ballot`);
+  }
+  if (to.attributes !== null && !to.noOp) {
+    const own = to.attributes.deps[to.id.replica - 1] ?? 0;
+    assert(own < to.id.slot, `${name}: in its own row an instance depends on earlier slots only (R2.5)`);
+  }
+}
