@@ -41,8 +41,8 @@ export class Proposer {
   readonly openKeys = new Map<string, OpenKey>();
   /** Own instances that are not executed yet, with what they carry. */
   readonly open = new Map<InstanceKey, Command>();
-  /** Operations in open instances whose callers have given up: not proposed again (R5.8). */
-  readonly abandoned = new Set<Operation>();
+  /** Operations in open instances whose callers still wait: proposed again after a no-op (R5.8). */
+  readonly awaited = new Set<Operation>();
 
   constructor(limits: Limits) {
     this.limits = limits;
@@ -66,7 +66,7 @@ export class Proposer {
       this.unplace(operation);
       return true;
     }
-    this.abandoned.add(operation);
+    this.awaited.delete(operation);
     return false;
   }
 
@@ -116,6 +116,7 @@ export class Proposer {
         batch = current;
       }
       this.unplace(operation);
+      this.awaited.add(operation);
       batch.operations.push(operation);
       batch.bytes += operation.bytes.length;
       for (const { key } of operation.accesses) batchOfKey.set(key, batch);
@@ -144,8 +145,9 @@ export class Proposer {
     if (command === undefined) return false;
     this.open.delete(instanceKey(id));
     const released: Operation[] = [];
-    if (options.again) released.push(...command.operations.filter((each) => !this.abandoned.has(each)));
-    for (const operation of command.operations) this.abandoned.delete(operation);
+    for (const operation of command.operations) {
+      if (this.awaited.delete(operation) && options.again) released.push(operation);
+    }
     const again = released.length > 0;
     for (const access of accessesOf(command)) {
       this.release(access);

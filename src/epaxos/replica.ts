@@ -56,7 +56,7 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     this.state = new ReplicaState(options);
     this.proposer = new Proposer(this.state.limits);
-    this.state.onCommitted = (record) => this.committed(record);
+    this.state.onCommitted = () => advanceWaiting(this.state);
     this.state.onExecuted = (record) => this.executed(record);
   }
 
@@ -125,6 +125,7 @@ export class Replica {
     state.now += 1;
     for (const round of [...state.rounds.values()]) this.tickRound(round);
     tickSuspicion(state);
+    advanceCatchUp(state);
     if (state.now % state.timing.watermarkTicks === 0) broadcastWatermarks(state);
   }
 
@@ -159,7 +160,7 @@ export class Replica {
   takeReady(): Ready {
     const { state } = this;
     for (const command of this.proposer.takeBatches()) this.proposer.opened(propose(state, command), command);
-    if (state.lags.size > 0) advanceCatchUp(state);
+    advanceCatchUp(state);
     state.execute();
     const ready = state.outbox.seal();
     state.outbox = new Outbox();
@@ -180,17 +181,11 @@ export class Replica {
     };
   }
 
-  /** An instance's value is final here. */
-  private committed(record: InstanceRecord): void {
+  private executed(record: InstanceRecord): void {
     // R5.8: a no-op has no effect, so what it displaced can be proposed again, and never happens twice.
-    if (record.noOp && this.proposer.closed(record.id, { again: true })) {
+    if (this.proposer.closed(record.id, { again: record.noOp })) {
       this.state.outbox.events.push({ type: 'reproposed', id: record.id });
     }
-    if (this.state.waiting.size > 0) advanceWaiting(this.state);
-  }
-
-  private executed(record: InstanceRecord): void {
-    this.proposer.closed(record.id, { again: false });
   }
 
   /** Repeats what was not answered, with growing intervals. */

@@ -63,7 +63,7 @@ export class ReplicaState {
   /** Ticks since the start. */
   now = 0;
   /** Called when an instance's value has become final here. */
-  onCommitted: (record: InstanceRecord) => void = () => {};
+  onCommitted: () => void = () => {};
   /** Called when an instance is executed here. */
   onExecuted: (record: InstanceRecord) => void = () => {};
 
@@ -164,7 +164,7 @@ export class ReplicaState {
       else this.executor.committed(key);
     }
     if (settled || isKnown(record) !== isKnown(previous)) this.executor.resolved(key);
-    if (settled) this.onCommitted(record);
+    if (settled) this.onCommitted();
   }
 }
 
