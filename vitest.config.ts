@@ -8,5 +8,9 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two workers: the suite must fit a machine with two cores, and some tests start real processes.
     maxWorkers: 2,
+    // .ci/run counts the tests by this report.
+    reporters: process.env.CI
+      ? ['default', ['json', { outputFile: '.test-results/vitest.json' }]]
+      : ['default'],
   },
 });

@@ -5,6 +5,7 @@
 import { commitOf } from './commit.ts';
 import { isCommitted, type Row } from './instance-space.ts';
 import type { Fetch, Watermarks } from './messages.ts';
+import { covers, noteReport, ownWatermarks } from './pruning.ts';
 import type { ReplicaState } from './state.ts';
 import type { Command, ReplicaId, Slot } from './types.ts';
 
@@ -21,14 +22,14 @@ export interface Lag {
 
 /** R9.1: tells the peers how far this replica has come. */
 export function broadcastWatermarks(state: ReplicaState): void {
-  state.broadcast({
-    type: 'watermarks',
-    committed: state.space.committed(),
-    executed: state.space.executed(),
-  });
+  // Without other records to sync, what was executed must be brought to disk before it can be told.
+  if (!covers(state.durablyExecuted, state.writtenExecuted)) state.outbox.sync = true;
+  state.broadcast(ownWatermarks(state));
 }
 
 export function onWatermarks(state: ReplicaState, from: ReplicaId, message: Watermarks): void {
+  noteReport(state, from, message);
+  if (!covers(state.space.committed(), message.pruned)) state.outbox.snapshotFrom = from;
   state.space.rows.forEach((row, index) => {
     const target = message.committed[index] ?? 0;
     if (target > row.committed && !state.lags.has(index + 1)) {
@@ -63,6 +64,10 @@ export function onFetch(state: ReplicaState, from: ReplicaId, message: Fetch): v
   let bytes = state.limits.bytesPerInstance;
   for (const range of message.ranges) {
     const row = state.space.row(range.replica);
+    if (range.from <= row.pruned) {
+      state.send(from, ownWatermarks(state)); // only a snapshot can help
+      return;
+    }
     const last = Math.min(range.to, row.highest);
     for (let slot = range.from; slot <= last; slot += 1) {
       if (slots <= 0 || bytes <= 0) return;

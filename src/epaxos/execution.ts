@@ -175,7 +175,7 @@ export class Executor {
   /** An edge leads from the component at the head of the queue to `key`. */
   private follow(component: Component, key: InstanceKey): void {
     const target = this.component(key);
-    if (target === component) return;
+    if (target === component) return; // as the forest would say, at a higher price
     if (this.forest.root(key) === component.top) {
       this.contract(component, target);
       return;
@@ -198,7 +198,6 @@ export class Executor {
     // In the forest its members stay as they are: they hang together, below the top of the last.
     whole.top = last.top;
     whole.waitsOn = null;
-    this.queue[this.head] = whole.name;
   }
 
   /** The smaller moves into the larger, so that nothing is moved more than log₂ n times. */

@@ -22,6 +22,8 @@ export function isTouched(record: InstanceRecord): boolean {
 /** One replica's row. Each watermark is the highest slot up to which every slot qualifies. */
 export interface Row {
   readonly records: Map<Slot, InstanceRecord>;
+  /** Every slot up to this one is executed, and its record is forgotten (R9.2). */
+  pruned: Slot;
   known: Slot;
   committed: Slot;
   executed: Slot;
@@ -36,6 +38,7 @@ export class InstanceSpace {
   constructor(replicas: number) {
     this.rows = Array.from({ length: replicas }, () => ({
       records: new Map<Slot, InstanceRecord>(),
+      pruned: 0,
       known: 0,
       committed: 0,
       executed: 0,
@@ -49,9 +52,40 @@ export class InstanceSpace {
     return row;
   }
 
-  /** The newest record; an empty one for an instance of which nothing is known. */
+  /** The newest record; an empty one for an instance of which nothing is known. Not for a pruned one. */
   get(id: InstanceId): InstanceRecord {
-    return this.row(id.replica).records.get(id.slot) ?? emptyRecord(id);
+    const row = this.row(id.replica);
+    assert(id.slot > row.pruned, 'a pruned instance has no record');
+    return row.records.get(id.slot) ?? emptyRecord(id);
+  }
+
+  /** True if the instance is committed here, or was before it was forgotten. */
+  isSettled(id: InstanceId): boolean {
+    return this.isPruned(id) || isCommitted(this.get(id));
+  }
+
+  isPruned(id: InstanceId): boolean {
+    return id.slot <= this.row(id.replica).pruned;
+  }
+
+  /** Forgets one executed instance, the next of its row. */
+  prune(id: InstanceId): void {
+    const row = this.row(id.replica);
+    assert(id.slot === row.pruned + 1 && id.slot <= row.executed, 'pruned in order, after execution');
+    row.records.delete(id.slot);
+    row.pruned = id.slot;
+  }
+
+  /** Begins the rows behind what was pruned before. The space is empty still. */
+  startAfter(pruned: Deps): void {
+    this.rows.forEach((row, index) => {
+      const slot = pruned[index] ?? 0;
+      row.pruned = slot;
+      row.known = slot;
+      row.committed = slot;
+      row.executed = slot;
+      row.highest = slot;
+    });
   }
 
   /** Replaces the record and moves the row's watermarks. */
@@ -67,6 +101,14 @@ export class InstanceSpace {
   /** For each row, the slot up to which all is committed. */
   committed(): Deps {
     return this.rows.map((row) => row.committed);
+  }
+
+  highest(): Deps {
+    return this.rows.map((row) => row.highest);
+  }
+
+  pruned(): Deps {
+    return this.rows.map((row) => row.pruned);
   }
 
   /** For each row, the slot up to which all is executed. */

@@ -59,9 +59,23 @@ interface KeyEntry {
 export class InterferenceIndex {
   readonly replicas: number;
   readonly keys = new Map<string, KeyEntry>();
+  /** R2.7: what was forgotten before every replica had executed it; every contribution is merged with it. */
+  floor: Deps;
 
   constructor(replicas: number) {
     this.replicas = replicas;
+    this.floor = noDeps(replicas);
+  }
+
+  /** Forgets an executed instance; what may be forgotten, and when, is decided in pruning.ts (R2.7). */
+  forget(id: InstanceId, command: Command): void {
+    for (const { key } of accessesOf(command)) {
+      const entry = this.keys.get(key);
+      if (entry === undefined) continue;
+      entry.accesses[id.replica - 1]?.dropUpTo(id.slot);
+      entry.writes[id.replica - 1]?.dropUpTo(id.slot);
+      if (entry.accesses.every((slots) => slots.last === 0)) this.keys.delete(key);
+    }
   }
 
   /** A command counts from the moment it is known, whatever becomes of its instance (R2.4). */
@@ -87,7 +101,7 @@ export class InterferenceIndex {
    * highest slot that interferes, and a seq above any that an interfering command ever had.
    */
   contribution(command: Command): Attributes {
-    const deps: Slot[] = [...noDeps(this.replicas)];
+    const deps: Slot[] = [...this.floor];
     let highestSeq = 0;
     for (const { key, writes } of accessesOf(command)) {
       const entry = this.keys.get(key);

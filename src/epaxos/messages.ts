@@ -116,11 +116,17 @@ export interface Fetch {
   readonly ranges: readonly SlotRange[];
 }
 
-/** How far the sender has come: per row, the slot up to which all is committed, and executed (R9.1). */
+/** How far the sender has come, by row (R9.1). */
 export interface Watermarks {
   readonly type: 'watermarks';
+  /** The slot up to which all is committed. */
   readonly committed: Deps;
+  /** The slot up to which all is executed, with effects that no crash can undo. */
   readonly executed: Deps;
+  /** The highest slot of which anything is known. */
+  readonly highest: Deps;
+  /** The slot up to which the sender has forgotten all: it can only be had in a snapshot. */
+  readonly pruned: Deps;
 }
 
 export type Message =

@@ -19,6 +19,8 @@ export interface Timing {
   readonly patientTicks: number;
   /** The longest delay that refused recoveries back off to. */
   readonly maxRecoveryTicks: number;
+  /** A peer that was not heard of for so long no longer keeps others from pruning (R9.2). */
+  readonly silentTicks: number;
   /** How often the watermarks are told to the peers (R9.1). */
   readonly watermarkTicks: number;
 }
@@ -33,6 +35,7 @@ export const DEFAULT_TIMING: Timing = {
   suspectTicks: 10,
   patientTicks: 100,
   maxRecoveryTicks: 500,
+  silentTicks: 3_000,
   watermarkTicks: 10,
 };
 
@@ -53,6 +56,10 @@ export interface Limits {
   readonly recoveries: number;
   /** Slots asked for in one Fetch, and Commits sent in answer to one. */
   readonly fetchSlots: number;
+  /** Executed instances that are kept for the sake of a silent peer (R9.2). */
+  readonly retainedInstances: number;
+  /** Slots pruned in one tick, so that no turn gets long. */
+  readonly prunedPerTick: number;
   /** Steps of the executor in one turn. */
   readonly executionSteps: number;
 }
@@ -66,6 +73,8 @@ export const DEFAULT_LIMITS: Limits = {
   instancesPerTurn: 16,
   recoveries: 64,
   fetchSlots: 256,
+  retainedInstances: 50_000,
+  prunedPerTick: 4_096,
   executionSteps: 20_000,
 };
 

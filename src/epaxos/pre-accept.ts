@@ -17,7 +17,6 @@ import {
   type InstanceId,
   instanceKey,
   type ReplicaId,
-  type Slot,
   Status,
 } from './types.ts';
 
@@ -138,9 +137,12 @@ function mergeContribution(
 
 /** Slots are used in order; one that a recovery has touched already is skipped (section 1). */
 function nextInstance(state: ReplicaState): InstanceId {
-  const id = (slot: Slot) => ({ replica: state.id, slot });
-  while (isTouched(state.space.get(id(state.nextSlot)))) state.nextSlot += 1;
-  return id(state.nextSlot);
+  state.nextSlot = Math.max(state.nextSlot, state.space.row(state.id).pruned + 1);
+  for (;;) {
+    const id = { replica: state.id, slot: state.nextSlot };
+    state.nextSlot += 1;
+    if (!isTouched(state.space.get(id))) return id;
+  }
 }
 
 /** R4.1: the nearest that is alive; the next in the ring where that is not known. */

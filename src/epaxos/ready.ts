@@ -4,7 +4,7 @@
  * the order of the fields, and finishes before it takes the next one.
  */
 import type { Envelope } from './messages.ts';
-import type { Command, InstanceId, InstanceKey, InstanceRecord } from './types.ts';
+import type { Command, Deps, InstanceId, InstanceKey, InstanceRecord, ReplicaId } from './types.ts';
 
 /** A committed instance whose turn has come. No-ops are reported too: their executed mark must be kept. */
 export interface Execution {
@@ -25,15 +25,30 @@ export type TraceEvent =
   | { readonly type: 'reproposed'; readonly id: InstanceId }
   | { readonly type: 'fetched'; readonly slots: number };
 
+/** What a replica has forgotten, and must not be asked for any more (R9.2). */
+export interface Pruned {
+  /** By row: every slot up to this one is executed, and its record can be removed. */
+  readonly pruned: Deps;
+  /** Every contribution is merged with this (R2.7). */
+  readonly floor: Deps;
+}
+
 export interface Ready {
   /** 1. Written in one batch, before anything below; at most one record an instance, the newest. */
   readonly records: readonly InstanceRecord[];
-  /** True if that batch must be on disk (fsync) before anything below (R6.1, R6.2). */
+  /**
+   * True if that batch must be on disk (fsync) before anything below (R6.1, R6.2), and with it
+   * everything written before. May be set without a record.
+   */
   readonly sync: boolean;
   /** 2. Sent after the records are written. Losing one is harmless. */
   readonly messages: readonly Envelope[];
   /** 3. Applied in this order; effects and executed marks in one atomic batch (R7.4). */
   readonly executions: readonly Execution[];
+  /** 4. Written in one batch with whatever is convenient, later than this batch's executions; null for no change. */
+  readonly pruned: Pruned | null;
+  /** A peer that has forgotten what this replica still needs: a snapshot must be had from it. */
+  readonly snapshotFrom: ReplicaId | null;
   /** For counters and logs; in the order things happened. */
   readonly events: readonly TraceEvent[];
 }
@@ -47,12 +62,16 @@ export class Outbox {
   readonly executions: Execution[] = [];
   readonly events: TraceEvent[] = [];
 
+  pruned: Pruned | null = null;
+  snapshotFrom: ReplicaId | null = null;
+
   get isEmpty(): boolean {
-    return this.records.size + this.messages.length + this.executions.length + this.events.length === 0;
+    const count = this.records.size + this.messages.length + this.executions.length + this.events.length;
+    return count === 0 && !this.sync && this.pruned === null && this.snapshotFrom === null;
   }
 
   seal(): Ready {
-    const { sync, messages, executions, events } = this;
-    return { records: [...this.records.values()], sync, messages, executions, events };
+    const { sync, messages, executions, pruned, snapshotFrom, events } = this;
+    return { records: [...this.records.values()], sync, messages, executions, pruned, snapshotFrom, events };
   }
 }

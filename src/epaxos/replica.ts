@@ -12,7 +12,8 @@ import type { Message } from './messages.ts';
 import type { ReplicaOptions } from './options.ts';
 import { advancePreAccept, onPreAccept, onPreAcceptReply, propose, sendPreAccept } from './pre-accept.ts';
 import { Proposer } from './proposer.ts';
-import { Outbox, type Ready } from './ready.ts';
+import { advancePruning, ownWatermarks } from './pruning.ts';
+import type { Pruned, Ready } from './ready.ts';
 import { onPrepare, onPrepareReply, sendPrepare, startRecovery } from './recovery.ts';
 import type { Round } from './rounds.ts';
 import { onPeerLost } from './stalls.ts';
@@ -60,14 +61,24 @@ export class Replica {
     this.state.onExecuted = (record) => this.executed(record);
   }
 
-  /** What the store holds; to be called once, before anything else. */
-  restore(records: Iterable<InstanceRecord>): void {
+  /**
+   * What the store holds; to be called once, before anything else.
+   * @param pruned what was forgotten before; no record at or below it may be among `records`
+   */
+  restore(records: Iterable<InstanceRecord>, pruned?: Pruned): void {
+    if (pruned !== undefined) {
+      this.state.space.startAfter(pruned.pruned);
+      this.state.index.floor = pruned.floor;
+    }
     for (const record of records) {
       this.state.restore(record);
       // A restarted coordinator settles what it left open. Going on at ballot 0 would bring commands to
       // life whose callers gave up long ago; recovery commits only what another replica knows too.
       if (record.id.replica === this.state.id && !isCommitted(record)) this.state.leaveUnsettled(record.id);
     }
+    this.state.nextSlot = this.state.space.row(this.state.id).pruned + 1;
+    // What a store gives back has survived, but may not all be on disk if only the process was restarted.
+    this.state.writtenExecuted = this.state.space.executed();
   }
 
   /**
@@ -89,6 +100,11 @@ export class Replica {
   /** A message from a peer has arrived. */
   step(from: ReplicaId, message: Message): void {
     const { state } = this;
+    if (isAboutPruned(state, message)) {
+      // Old news, or somebody so far behind that only a snapshot helps: it will know by these.
+      if (isRequest(message)) state.send(from, ownWatermarks(state));
+      return;
+    }
     switch (message.type) {
       case 'preAccept':
         return onPreAccept(state, from, message);
@@ -127,6 +143,7 @@ export class Replica {
     tickSuspicion(state);
     advanceCatchUp(state);
     if (state.now % state.timing.watermarkTicks === 0) broadcastWatermarks(state);
+    advancePruning(state);
   }
 
   /** Whether a peer answers; to be told at every change. No peer is taken to be reachable at the start. */
@@ -148,7 +165,7 @@ export class Replica {
 
   /** Begins to recover an instance now, whoever may be working on it. No effect if it is committed here. */
   recover(id: InstanceId): void {
-    startRecovery(this.state, id);
+    if (!this.state.space.isPruned(id)) startRecovery(this.state, id);
   }
 
   /** True if `takeReady` has something to give, or work left to do. */
@@ -162,9 +179,7 @@ export class Replica {
     for (const command of this.proposer.takeBatches()) this.proposer.opened(propose(state, command), command);
     advanceCatchUp(state);
     state.execute();
-    const ready = state.outbox.seal();
-    state.outbox = new Outbox();
-    return ready;
+    return state.takeOutbox();
   }
 
   status(): ReplicaStatus {
@@ -225,4 +240,14 @@ export class Replica {
     if (round.waiting) broadcastWaiting(this.state, round);
     if (round.retryTicks >= this.state.timing.maxRetryTicks) startRecovery(this.state, round.id);
   }
+}
+
+function isAboutPruned(state: ReplicaState, message: Message): boolean {
+  if (message.type === 'fetch' || message.type === 'watermarks') return false;
+  return state.space.isPruned(message.type === 'prepareReply' ? message.record.id : message.id);
+}
+
+/** True for what a coordinator sends and awaits an answer to. */
+function isRequest({ type }: Message): boolean {
+  return type === 'preAccept' || type === 'accept' || type === 'prepare' || type === 'validate';
 }

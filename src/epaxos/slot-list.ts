@@ -28,6 +28,11 @@ export class SlotList {
     return this.last <= bound ? this.last : (this.slots[this.countUpTo(bound) - 1] ?? 0);
   }
 
+  /** Removes every slot ≤ `bound`. */
+  dropUpTo(bound: Slot): void {
+    this.slots.splice(0, this.countUpTo(bound));
+  }
+
   private countUpTo(bound: Slot): number {
     let low = 0;
     let high = this.slots.length;

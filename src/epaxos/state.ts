@@ -7,16 +7,19 @@ import { assert } from '../util/assert.ts';
 import { Prng } from '../util/prng.ts';
 import type { Lag } from './catch-up.ts';
 import { Dependencies } from './dependencies.ts';
+import { noDeps } from './deps.ts';
 import { Executor } from './execution.ts';
 import { InstanceSpace, isCommitted, isKnown } from './instance-space.ts';
 import { InterferenceIndex } from './interference.ts';
 import type { Message } from './messages.ts';
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type Limits, type ReplicaOptions, type Timing } from './options.ts';
+import type { PrunePlan, Report } from './pruning.ts';
 import { type Quorums, quorumsOf, replicaIds } from './quorum.ts';
-import { Outbox } from './ready.ts';
+import { Outbox, type Ready } from './ready.ts';
 import type { Round } from './rounds.ts';
 import type { Stall } from './stalls.ts';
 import {
+  type Deps,
   formatInstance,
   type InstanceId,
   type InstanceKey,
@@ -55,6 +58,13 @@ export class ReplicaState {
   readonly waiting = new Set<InstanceKey>();
   /** What something waits for, and when the next step is due (stalls.ts). */
   readonly stalls = new Map<InstanceKey, Stall>();
+  /** What each peer last told of itself. */
+  readonly reports = new Map<ReplicaId, Report>();
+  prunePlan: PrunePlan | null = null;
+  /** By row: the slot up to which all is executed and the effects are on disk. */
+  durablyExecuted: Deps;
+  /** The same, for what is written but perhaps not on disk yet. */
+  writtenExecuted: Deps;
   /** By replica: rows in which a peer is known to have more commits (catch-up.ts). */
   readonly lags = new Map<ReplicaId, Lag>();
   outbox = new Outbox();
@@ -83,6 +93,8 @@ export class ReplicaState {
     }));
     this.space = new InstanceSpace(replicas);
     this.index = new InterferenceIndex(replicas);
+    this.durablyExecuted = noDeps(replicas);
+    this.writtenExecuted = noDeps(replicas);
     this.dependencies = new Dependencies(this.space, this.index, (record) => this.markExecuted(record));
   }
 
@@ -115,6 +127,15 @@ export class ReplicaState {
     this.outbox.records.set(instanceKey(record.id), record);
     this.outbox.sync ||= options.sync;
     this.enter(previous, record);
+  }
+
+  /** Hands over the batch; what earlier ones executed is on disk once a synced one is (R6.1). */
+  takeOutbox(): Ready {
+    const ready = this.outbox.seal();
+    this.outbox = new Outbox();
+    if (ready.sync) this.durablyExecuted = this.writtenExecuted;
+    this.writtenExecuted = this.space.executed();
+    return ready;
   }
 
   /** Puts a record that came from the store in its place. */

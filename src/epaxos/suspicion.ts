@@ -2,7 +2,6 @@
  * Doing something about what this replica lacks: first the peers are asked for it, then it is recovered
  * (R5.9, R7.2). Nothing is recovered that nobody waits for.
  */
-import { isCommitted } from './instance-space.ts';
 import type { SlotRange } from './messages.ts';
 import { startRecovery } from './recovery.ts';
 import { recoveryDelay, stallOf } from './stalls.ts';
@@ -36,14 +35,14 @@ export function tickSuspicion(state: ReplicaState): void {
 function* needed(state: ReplicaState): Iterable<InstanceKey> {
   yield* state.executor.lacks();
   for (const key of state.unsettled) {
-    if (isCommitted(state.space.get(instanceOfKey(key)))) state.unsettled.delete(key);
+    if (state.space.isSettled(instanceOfKey(key))) state.unsettled.delete(key);
     else yield key;
   }
   for (const key of state.waiting) {
     const round = state.rounds.get(key);
     if (round?.type !== 'validate') continue;
     for (const other of round.contradictions.keys()) {
-      if (!isCommitted(state.space.get(instanceOfKey(other)))) yield other;
+      if (!state.space.isSettled(instanceOfKey(other))) yield other;
     }
   }
 }

@@ -10,7 +10,7 @@ import { includesInstance } from './deps.ts';
 import { isCommitted } from './instance-space.ts';
 import type { Contradiction, Validate, ValidateReply, Waiting } from './messages.ts';
 import type { ValidateRound } from './rounds.ts';
-import { onRefused } from './stalls.ts';
+import { onRefused, stallOf } from './stalls.ts';
 import type { ReplicaState } from './state.ts';
 import {
   type Attributes,
@@ -157,7 +157,15 @@ function judge(state: ReplicaState, round: ValidateRound): void {
 
 /** R5.7: have the contradicting instances been settled, and how? */
 function judgeWaiting(state: ReplicaState, round: ValidateRound): void {
-  const others = [...round.contradictions.keys()].map((key) => state.space.get(instanceOfKey(key)));
+  const ids = [...round.contradictions.keys()].map(instanceOfKey);
+  if (ids.some((id) => state.space.isPruned(id))) {
+    // Executed everywhere and forgotten since; whether it contradicts is not known any more. Nobody who is
+    // asked anew will name it, and what is committed now comes after it on every replica.
+    state.endRound(round.id);
+    stallOf(state, instanceKey(round.id)).asked = true;
+    return;
+  }
+  const others = ids.map((id) => state.space.get(id));
   const settled = others.filter(isCommitted);
   const refutes = settled.some(
     ({ noOp: isNoOp, attributes }) =>

@@ -1,0 +1,100 @@
+/**
+ * How answers are printed: `simple` for people and pipes, `json` for programs, `table` for reading.
+ * A printer only makes text; the commands write it.
+ */
+import Table from 'cli-table3';
+import type { DeleteResult, Entry, PutResult, ReplicaReport } from '../client/index.ts';
+import { statusAsJson, statusAsTable } from './status-format.ts';
+
+export const OUTPUT_FORMATS = ['simple', 'json', 'table'] as const;
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+/** Turns each kind of answer into what goes to standard output. */
+export interface Printer {
+  /** @param isTerminal whether a person reads it; only then may a newline follow a bare value */
+  entry(entry: Entry, isTerminal: boolean): string | Uint8Array;
+  put(key: Uint8Array, result: PutResult): string | Uint8Array;
+  deleted(key: Uint8Array, result: DeleteResult): string | Uint8Array;
+  status(reports: readonly ReplicaReport[]): string;
+}
+
+const simple: Printer = {
+  // Exact bytes through a pipe, so that binary values survive; a newline for people only.
+  entry: (entry, isTerminal) => (isTerminal ? withNewline(entry.value) : entry.value),
+  put: (_key, result) => lineAndPrevious('OK', result.previous),
+  deleted: (_key, result) => lineAndPrevious(result.deleted ? '1' : '0', result.previous),
+  status: (reports) => `${statusAsTable(reports)}\n`,
+};
+
+const json: Printer = {
+  entry: (entry) => jsonLine(entryAsJson(entry)),
+  put: (key, result) =>
+    jsonLine({ key: base64(key), version: result.version, previous: previousAsJson(result.previous) }),
+  deleted: (key, result) =>
+    jsonLine({
+      key: base64(key),
+      deleted: result.deleted ? 1 : 0,
+      version: result.version,
+      previous: previousAsJson(result.previous),
+    }),
+  status: (reports) => jsonLine(statusAsJson(reports)),
+};
+
+const table: Printer = {
+  entry: (entry) => tableOf(['key', 'value', 'version'], [[entry.key, entry.value, entry.version]]),
+  put: (key, result) =>
+    tableOf(['key', 'version', 'previous'], [[key, result.version, result.previous?.value ?? '']]),
+  deleted: (key, result) =>
+    tableOf(['key', 'deleted', 'previous'], [[key, result.deleted ? 1 : 0, result.previous?.value ?? '']]),
+  status: (reports) => `${statusAsTable(reports)}\n`,
+};
+
+export const PRINTERS: Readonly<Record<OutputFormat, Printer>> = { simple, json, table };
+
+const MAX_CELL = 60;
+
+/** Bytes as one short line of text: as they are if that can be read, otherwise in base64 and marked so. */
+export function printable(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString('utf8');
+  const isText = Buffer.from(text, 'utf8').equals(bytes) && !/[\p{Cc}\p{Cf}]/u.test(text);
+  const shown = isText ? text : `base64:${base64(bytes)}`;
+  const characters = [...shown];
+  return characters.length <= MAX_CELL ? shown : `${characters.slice(0, MAX_CELL - 1).join('')}…`;
+}
+
+/** A table with a head; bytes are shown as {@link printable}. */
+export function tableOf(
+  head: string[],
+  rows: readonly (readonly (string | number | Uint8Array)[])[],
+): string {
+  const result = new Table({ head, style: { head: [], border: [] } });
+  for (const row of rows) {
+    result.push(row.map((cell) => (cell instanceof Uint8Array ? printable(cell) : String(cell))));
+  }
+  return `${result.toString()}\n`;
+}
+
+function lineAndPrevious(line: string, previous: Entry | null): string | Uint8Array {
+  if (previous === null) return `${line}\n`;
+  return Buffer.concat([Buffer.from(`${line}\n`), withNewline(previous.value)]);
+}
+
+function withNewline(value: Uint8Array): Uint8Array {
+  return Buffer.concat([value, Buffer.from('\n')]);
+}
+
+function entryAsJson(entry: Entry): object {
+  return { key: base64(entry.key), value: base64(entry.value), version: entry.version };
+}
+
+function previousAsJson(previous: Entry | null): object | null {
+  return previous === null ? null : { value: base64(previous.value), version: previous.version };
+}
+
+function jsonLine(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
+}

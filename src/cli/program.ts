@@ -1,0 +1,96 @@
+/** The command line: the tree of commands, and running one with its errors turned into one line and an exit code. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addCompletion } from './commands/completion.ts';
+import type { CommandContext } from './commands/context.ts';
+import { addDel } from './commands/del.ts';
+import { addGet } from './commands/get.ts';
+import { addPut } from './commands/put.ts';
+import { addServer } from './commands/server.ts';
+import { addStart } from './commands/start.ts';
+import { addStatus } from './commands/status.ts';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
+import { type CliIo, note } from './io.ts';
+import { addGlobalFlags } from './session.ts';
+
+const HELP = `
+Answers go to standard output, everything else to standard error.
+Flags may stand before or after the command; each has a twin in the environment, which it overrides.
+
+Exit codes:
+  0 ok                    3 bad input             6 outcome unknown: the write may have been applied
+  1 error                 4 key not found        64 usage
+  2 cannot connect        5 compare failed
+
+Examples:
+  epaxos start                        three replicas on this machine
+  epaxos put greeting hello
+  epaxos get greeting
+  epaxos --endpoints db1:7001,db2:7001,db3:7001 status
+`;
+
+/** The whole command line, ready to parse. */
+export function createProgram(context: CommandContext): Command {
+  const program = new Command('epaxos')
+    .description('A replicated, linearizable key-value store without a leader.')
+    .version(programVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'explain the command')
+    .helpCommand('help [command]', 'explain a command')
+    .addHelpText('after', HELP)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.io.stdout.write(text),
+      writeErr: (text) => context.io.stderr.write(text),
+      // Errors are thrown as well, and printed in one place: by run().
+      outputError: () => undefined,
+    });
+  addGlobalFlags(program);
+  addStart(program, context);
+  addServer(program, context);
+  addPut(program, context);
+  addGet(program, context);
+  addDel(program, context);
+  addStatus(program, context);
+  addCompletion(program, context);
+  return program;
+}
+
+/**
+ * Runs one command line to its end.
+ * @param args what follows the program's name
+ */
+export async function run(args: readonly string[], io: CliIo): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.ok;
+  const setExitCode = (code: ExitCode) => {
+    exitCode = code;
+  };
+  try {
+    await createProgram({ io, setExitCode }).parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    await reportError(io, error);
+    return exitCodeOf(error);
+  }
+}
+
+async function reportError(io: CliIo, error: unknown): Promise<void> {
+  // Help and version come as errors too; they are printed already.
+  const isHelp = error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help');
+  if (isHelp) return;
+  const message = error instanceof Error ? error.message : String(error);
+  await note(io, `error: ${message.replace(/^error: /, '')}`);
+  if (error instanceof CommanderError) await note(io, 'Run epaxos --help for what can be given.');
+  if (process.env.EPAXOS_DEBUG === '1' && error instanceof Error) await note(io, chainOf(error));
+}
+
+/** The stack of an error and of its causes. */
+function chainOf(error: Error): string {
+  const own = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${own}\ncaused by: ${chainOf(error.cause)}` : own;
+}
+
+function programVersion(): string {
+  const path = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string };
+  return version;
+}

@@ -1,0 +1,63 @@
+/** The answer of `epaxos status` as a table and as JSON. */
+import Table from 'cli-table3';
+import type { ReplicaReport, ReplicaStatus } from '../client/index.ts';
+
+const HEAD = [
+  'endpoint',
+  'replica',
+  'state',
+  'committed',
+  'executed',
+  'fast',
+  'slow',
+  'recovered',
+  'open',
+  'held',
+  'blocked',
+  'peers',
+];
+
+/**
+ * One row an endpoint, unreachable ones included. Watermarks are one number a row of the instance space,
+ * `12/12/9` for rows 1, 2, 3; the paths count what the replica coordinated since it started.
+ */
+export function statusAsTable(reports: readonly ReplicaReport[]): string {
+  const table = new Table({ head: HEAD, style: { head: [], border: [] } });
+  for (const { endpoint, status, error } of reports) {
+    if (status !== null) table.push([endpoint, ...statusCells(status)]);
+    else table.push([endpoint, '-', { colSpan: HEAD.length - 2, content: error?.message ?? 'no answer' }]);
+  }
+  return table.toString();
+}
+
+function statusCells(status: ReplicaStatus): string[] {
+  const reachable = status.peers.filter((peer) => peer.reachable).length;
+  return [
+    `${status.replica} of ${status.replicas}`,
+    hasQuorum(status) ? 'serving' : 'no quorum',
+    status.rows.map((row) => row.committed).join('/'),
+    status.rows.map((row) => row.executed).join('/'),
+    String(status.paths?.fast ?? 0),
+    String(status.paths?.slow ?? 0),
+    String(status.paths?.recovered ?? 0),
+    String(status.openInstances),
+    String(status.heldOperations),
+    String(status.blockedInstances),
+    `${reachable} of ${status.peers.length} reachable`,
+  ];
+}
+
+/** Whether the replica reaches a majority of the cluster, itself included. */
+export function hasQuorum(status: ReplicaStatus): boolean {
+  const reachable = 1 + status.peers.filter((peer) => peer.reachable).length;
+  return reachable > status.replicas / 2;
+}
+
+/** Everything that was answered; an endpoint without an answer has `error` instead of `status`. */
+export function statusAsJson(reports: readonly ReplicaReport[]): object[] {
+  return reports.map(({ endpoint, status, error }) =>
+    status === null
+      ? { endpoint, reachable: false, error: { code: error?.code, message: error?.message } }
+      : { endpoint, reachable: true, status },
+  );
+}

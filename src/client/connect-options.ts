@@ -1,0 +1,31 @@
+/** What a client is told when it is made, and what each call may change. */
+
+/** For every call that names no other time. */
+export const DEFAULT_TIMEOUT_MS = 5000;
+
+/** How long a silent endpoint holds a request up before the next one is tried. */
+export const DEFAULT_ATTEMPT_TIMEOUT_MS = 1000;
+
+export interface ConnectOptions {
+  /** `host:port` of one or more replicas, in an array or separated by commas. */
+  readonly endpoints: string | readonly string[];
+  /** The deadline of each call, all its retries included, in milliseconds; 5000 if absent. */
+  readonly timeoutMs?: number;
+  /**
+   * How long an endpoint may keep a request waiting before the next endpoint is tried, in milliseconds;
+   * 1000 if absent. It doubles with each round over the endpoints.
+   */
+  readonly attemptTimeoutMs?: number;
+}
+
+export interface CallOptions {
+  /** Instead of the client's `timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Ends the call with `cancelled`; its outcome tells whether the request may have been applied. */
+  readonly signal?: AbortSignal;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Asks for the row that the write replaced or removed. */
+  readonly returnPrevious?: boolean;
+}

@@ -1,0 +1,6 @@
+/** Protobuf: the schema, and the encoding of operations, commands, instances and answers. The folder's only door. */
+export * from './answer.ts';
+export * from './check.ts';
+export * from './instance.ts';
+export * from './operation.ts';
+export * from './schema.ts';

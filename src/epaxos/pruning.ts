@@ -1,0 +1,98 @@
+/**
+ * Forgetting what has been executed, so that neither memory nor disk grows with the length of history
+ * (R2.7, R9.2).
+ *
+ * What every replica has executed is forgotten at once: whatever commits later comes after it everywhere.
+ *
+ * While a replica is silent for long, what all others have executed is forgotten too, with a floor under
+ * every later contribution, so that the one that was away cannot commit anything without first learning
+ * what it missed (by a snapshot). One thing must come first: an instance that is open now may have been proposed
+ * by a coordinator that did not know x yet. As long as it is open, a recovery has to see that x
+ * contradicts it (R5.6). So x is forgotten only when everything that any of the others had heard of, when it
+ * told that it has executed x, is committed here.
+ */
+import { mergeDeps } from './deps.ts';
+import type { Watermarks } from './messages.ts';
+import type { ReplicaState } from './state.ts';
+import type { Deps, ReplicaId } from './types.ts';
+
+/** What a peer last told of itself. */
+export interface Report extends Watermarks {
+  /** The tick at which it came. */
+  readonly at: number;
+}
+
+/** To forget up to `upTo`, with a floor, once everything up to `settled` is committed here. */
+export interface PrunePlan {
+  readonly upTo: Deps;
+  readonly settled: Deps;
+}
+
+/** This replica's own watermarks. Executed counts only what no crash can undo (R6.1). */
+export function ownWatermarks(state: ReplicaState): Watermarks {
+  return {
+    type: 'watermarks',
+    committed: state.space.committed(),
+    executed: state.durablyExecuted,
+    highest: state.space.highest(),
+    pruned: state.space.pruned(),
+  };
+}
+
+export function noteReport(state: ReplicaState, from: ReplicaId, message: Watermarks): void {
+  state.reports.set(from, { ...message, at: state.now });
+}
+
+/** Forgets what may be forgotten, a bounded number of slots a call. */
+export function advancePruning(state: ReplicaState): void {
+  const reports = [...state.reports.values()];
+  if (reports.length === state.peers.length) forget(state, executedByAll(state, reports));
+  const retained = state.space.rows.reduce((sum, row) => sum + row.executed - row.pruned, 0);
+  if (state.prunePlan === null && retained > state.limits.retainedInstances)
+    planWithoutSilent(state, reports);
+  const plan = state.prunePlan;
+  if (plan === null || !covers(state.space.committed(), plan.settled)) return;
+  forget(state, plan.upTo, { raiseFloor: true });
+  if (covers(state.space.pruned(), plan.upTo)) state.prunePlan = null;
+}
+
+/** Leaves out who has not been heard for long. No majority of others, no plan. */
+function planWithoutSilent(state: ReplicaState, reports: readonly Report[]): void {
+  const recent = reports.filter((report) => state.now - report.at < state.timing.silentTicks);
+  if (recent.length + 1 < state.quorums.majority) return;
+  const upTo = executedByAll(state, recent);
+  if (covers(state.space.pruned(), upTo)) return;
+  const settled = recent.reduce((deps, report) => mergeDeps(deps, report.highest), state.space.highest());
+  state.prunePlan = { upTo, settled };
+}
+
+function executedByAll(state: ReplicaState, reports: readonly Report[]): Deps {
+  return reports.reduce<Deps>(
+    (deps, report) => deps.map((slot, row) => Math.min(slot, report.executed[row] ?? 0)),
+    state.durablyExecuted,
+  );
+}
+
+function forget(
+  state: ReplicaState,
+  upTo: Deps,
+  options: { readonly raiseFloor: boolean } = { raiseFloor: false },
+): void {
+  if (covers(state.space.pruned(), upTo)) return;
+  let budget = state.limits.prunedPerTick;
+  state.space.rows.forEach((row, index) => {
+    for (; row.pruned < (upTo[index] ?? 0) && budget > 0; budget -= 1) {
+      const id = { replica: index + 1, slot: row.pruned + 1 };
+      const { command } = state.space.get(id);
+      if (command !== null) state.index.forget(id, command);
+      state.space.prune(id);
+    }
+  });
+  if (options.raiseFloor) state.index.floor = mergeDeps(state.index.floor, state.space.pruned());
+  state.outbox.pruned = { pruned: state.space.pruned(), floor: state.index.floor };
+}
+
+/** True if `deps` reaches `other` in every row. */
+export function covers(deps: Deps, other: Deps): boolean {
+  return other.every((slot, row) => (deps[row] ?? 0) >= slot);
+}

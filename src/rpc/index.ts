@@ -1,0 +1,7 @@
+/** gRPC: service definitions, limits, errors, and what travels between replicas. The folder's only door. */
+export * from './kv-codec.ts';
+export * from './limits.ts';
+export { type DecodedFrame, decodeBeat, decodeFrame, encodeBeat, encodeMessage } from './replica-codec.ts';
+export * from './routes.ts';
+export * from './services.ts';
+export * from './status.ts';

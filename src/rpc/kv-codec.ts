@@ -1,0 +1,102 @@
+/**
+ * The requests and responses of the KV and Admin services (proto/epaxos/v1/kv.proto, admin.proto) as
+ * they are in memory: what the service definitions take and give. In what was received every field is
+ * present, with null for an absent message; in what is sent, fields that have their default may be left out.
+ */
+
+/** `client`: 16 bytes; `sequence` ≥ 1. */
+export interface RequestIdentity {
+  readonly client: Uint8Array;
+  readonly sequence: number;
+}
+
+export interface KeyValue {
+  readonly value: Uint8Array;
+  readonly version: number;
+}
+
+export interface PutRequest {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly returnPrevious: boolean;
+  /** Null: the replica draws one. */
+  readonly requestId: RequestIdentity | null;
+}
+
+export interface PutResponse {
+  readonly version: number;
+  /** Null: not asked for, or the key did not exist. */
+  readonly previous: KeyValue | null;
+}
+
+export interface GetRequest {
+  readonly key: Uint8Array;
+}
+
+export interface GetResponse {
+  /** Null: the key does not exist. */
+  readonly found: KeyValue | null;
+}
+
+export interface DeleteRequest {
+  readonly key: Uint8Array;
+  readonly returnPrevious: boolean;
+  /** Null: the replica draws one. */
+  readonly requestId: RequestIdentity | null;
+}
+
+export interface DeleteResponse {
+  /** The version that was removed; 0: the key did not exist. */
+  readonly version: number;
+  /** Null: not asked for, or the key did not exist. */
+  readonly previous: KeyValue | null;
+}
+
+export type StatusRequest = Record<never, never>;
+
+export interface StatusResponse {
+  readonly cluster: string;
+  readonly replica: number;
+  /** N. */
+  readonly replicas: number;
+  /** Of the program. */
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  /** One a replica, by id. */
+  readonly rows: readonly RowStatus[];
+  readonly paths: PathCounts | null;
+  /** Every other replica, by id. */
+  readonly peers: readonly PeerState[];
+  /** Own instances not yet executed. */
+  readonly openInstances: number;
+  /** Operations that wait for an own instance on the same key. */
+  readonly heldOperations: number;
+  /** Committed instances that wait for what they depend on. */
+  readonly blockedInstances: number;
+}
+
+export interface RowStatus {
+  readonly replica: number;
+  /** Every slot up to this one is committed here. */
+  readonly committed: number;
+  /** Every slot up to this one is executed here. */
+  readonly executed: number;
+  /** The highest slot known here in any status. */
+  readonly highest: number;
+}
+
+/** Instances that the replica coordinated since it started, by the path that committed them. */
+export interface PathCounts {
+  readonly fast: number;
+  readonly slow: number;
+  readonly recovered: number;
+}
+
+export interface PeerState {
+  readonly replica: number;
+  readonly address: string;
+  readonly reachable: boolean;
+  /** Of the last heartbeat; 0 before the first. */
+  readonly roundTripMs: number;
+  readonly droppedMessages: number;
+}

@@ -1,0 +1,50 @@
+/** Named limits of the wire: how large a frame, a message and a queue may be, and the gRPC options that say so. */
+import type { ChannelOptions } from '@grpc/grpc-js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const RPC_LIMITS = {
+  /**
+   * Messages for one stream are put into frames of about this many bytes; a larger message goes alone.
+   * A gRPC stream takes 16 frames before it asks its writer to wait, so about 4 MiB wait inside gRPC.
+   */
+  frameTargetBytes: 256 * KIB,
+  /** Bytes of a gRPC message, of a frame therefore, and of one protocol message. A command has at most 4 MiB. */
+  messageBytes: 16 * MIB,
+  /** Messages that wait for one stream to one peer. */
+  queuedMessages: 16_384,
+  /** Bytes of the messages that wait for one stream to one peer. */
+  queuedBytes: 32 * MIB,
+  /** Characters of an error's message that travel in a gRPC status: it is sent as a header. */
+  statusCharacters: 2048,
+} as const;
+
+/**
+ * For the one gRPC server of a replica. The HTTP/2 receive window cannot be set here: grpc-js does not
+ * offer it for servers.
+ */
+export const SERVER_OPTIONS: ChannelOptions = {
+  'grpc.max_receive_message_length': RPC_LIMITS.messageBytes,
+  'grpc.max_send_message_length': RPC_LIMITS.messageBytes,
+  // A connection whose other end has vanished is closed, with all that waits on it.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
+
+/** For every channel of this project, on top of what its owner wants about reconnecting. */
+export const CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.max_receive_message_length': RPC_LIMITS.messageBytes,
+  'grpc.max_send_message_length': RPC_LIMITS.messageBytes,
+  // The default, 64 KiB, costs a round trip for every 64 KiB received.
+  'grpc-node.flow_control_window': MIB,
+  // Channels are independent: closing one closes its connection.
+  'grpc.use_local_subchannel_pool': 1,
+  // Replicas are dialled at the addresses given: no proxy from the environment, no service config from DNS.
+  'grpc.enable_http_proxy': 0,
+  'grpc.service_config_disable_resolution': 1,
+  // Retrying is ours: only we know the request ids, and gRPC would buffer what it might have to repeat.
+  'grpc.enable_retries': 0,
+  // Statistics that nobody reads.
+  'grpc.enable_channelz': 0,
+};

@@ -1,0 +1,257 @@
+/**
+ * The protocol's messages as the plain objects of the schema (proto/epaxos/v1/replica.proto), and back
+ * with every check that the core relies on. Most have the very shape of the core's types, so these are
+ * encoded as they are; what arrives is checked and copied field by field.
+ */
+import {
+  attributesFromWire,
+  checkCount,
+  checkReplica,
+  checkSlot,
+  commandFromWire,
+  commandToWire,
+  type DecodeContext,
+  depsFromWire,
+  instanceIdFromWire,
+  malformed,
+  recordFromWire,
+  recordToWire,
+  type WireCommand,
+  type WireRecord,
+} from '../codec/index.ts';
+import {
+  type Attributes,
+  type Ballot,
+  type Command,
+  type Contradiction,
+  formatInstance,
+  type InstanceId,
+  type Message,
+  type MessageType,
+  type ReplicaId,
+  type SlotRange,
+} from '../epaxos/index.ts';
+
+/** The messages on the wire, by type. Absent messages are null. */
+interface WireMessages {
+  readonly preAccept: {
+    readonly id: InstanceId | null;
+    readonly command: WireCommand | null;
+    readonly attributes: Attributes | null;
+    /** 0: none. */
+    readonly follower: number;
+  };
+  readonly preAcceptReply: { readonly id: InstanceId | null; readonly attributes: Attributes | null };
+  readonly accept: {
+    readonly id: InstanceId | null;
+    readonly ballot: number;
+    readonly command: WireCommand | null;
+    readonly attributes: Attributes | null;
+  };
+  readonly acceptReply: {
+    readonly id: InstanceId | null;
+    readonly ballot: number;
+    readonly promised: number;
+  };
+  readonly commit: {
+    readonly id: InstanceId | null;
+    readonly command: WireCommand | null;
+    readonly attributes: Attributes | null;
+  };
+  readonly prepare: { readonly id: InstanceId | null; readonly ballot: number };
+  readonly prepareReply: { readonly ballot: number; readonly record: WireRecord | null };
+  readonly validate: {
+    readonly id: InstanceId | null;
+    readonly ballot: number;
+    readonly command: WireCommand | null;
+    readonly attributes: Attributes | null;
+  };
+  readonly validateReply: {
+    readonly id: InstanceId | null;
+    readonly ballot: number;
+    readonly promised: number;
+    readonly contradictions: readonly { readonly id: InstanceId | null; readonly committed: boolean }[];
+  };
+  readonly waiting: { readonly id: InstanceId | null; readonly matching: number };
+  readonly fetch: { readonly ranges: readonly SlotRange[] };
+  readonly watermarks: {
+    readonly committed: readonly number[];
+    readonly executed: readonly number[];
+    readonly highest: readonly number[];
+    readonly pruned: readonly number[];
+  };
+}
+
+type MessageOf<Type extends MessageType> = Extract<Message, { readonly type: Type }>;
+
+/** One type of message: to the wire and back. */
+export interface Conversion<Type extends MessageType> {
+  toWire(message: MessageOf<Type>): WireMessages[Type];
+  /** @throws KvError invalidArgument or limitExceeded, with the reason, if it is no message a replica can send */
+  fromWire(wire: WireMessages[Type], context: DecodeContext): MessageOf<Type>;
+}
+
+export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } = {
+  preAccept: {
+    toWire: ({ id, command, attributes, follower }) => ({
+      id,
+      command: commandToWire(command),
+      attributes,
+      follower: follower ?? 0,
+    }),
+    fromWire: (wire, context) => ({
+      type: 'preAccept',
+      ...idAndAttributes(wire, context),
+      command: commandOf(wire.command),
+      follower: followerOf(wire, context),
+    }),
+  },
+  preAcceptReply: {
+    toWire: ({ id, attributes }) => ({ id, attributes }),
+    fromWire: (wire, context) => ({ type: 'preAcceptReply', ...idAndAttributes(wire, context) }),
+  },
+  accept: {
+    toWire: ({ id, ballot, command, attributes }) => ({
+      id,
+      ballot,
+      command: command && commandToWire(command),
+      attributes,
+    }),
+    fromWire: (wire, context) => ({
+      type: 'accept',
+      ...idAndAttributes(wire, context),
+      ballot: ballotOf(wire.ballot, context),
+      command: wire.command && commandFromWire(wire.command),
+    }),
+  },
+  acceptReply: {
+    toWire: ({ id, ballot, promised }) => ({ id, ballot, promised }),
+    fromWire: ({ id, ballot, promised }, context) => ({
+      type: 'acceptReply',
+      id: instanceIdFromWire(id, context),
+      ballot: ballotOf(ballot, context),
+      promised: ballotOf(promised, context),
+    }),
+  },
+  commit: {
+    toWire: ({ id, command, attributes }) => ({ id, command: command && commandToWire(command), attributes }),
+    fromWire: (wire, context) => ({
+      type: 'commit',
+      ...idAndAttributes(wire, context),
+      command: wire.command && commandFromWire(wire.command),
+    }),
+  },
+  prepare: {
+    toWire: ({ id, ballot }) => ({ id, ballot }),
+    fromWire: ({ id, ballot }, context) => ({
+      type: 'prepare',
+      id: instanceIdFromWire(id, context),
+      ballot: recoveryBallotOf(ballot, context),
+    }),
+  },
+  prepareReply: {
+    toWire: ({ ballot, record }) => ({ ballot, record: recordToWire(record) }),
+    fromWire: ({ ballot, record }, context) => ({
+      type: 'prepareReply',
+      ballot: recoveryBallotOf(ballot, context),
+      record: recordFromWire(record, context),
+    }),
+  },
+  validate: {
+    toWire: ({ id, ballot, command, attributes }) => ({
+      id,
+      ballot,
+      command: commandToWire(command),
+      attributes,
+    }),
+    fromWire: (wire, context) => ({
+      type: 'validate',
+      ...idAndAttributes(wire, context),
+      ballot: recoveryBallotOf(wire.ballot, context),
+      command: commandOf(wire.command),
+    }),
+  },
+  validateReply: {
+    toWire: ({ id, ballot, promised, contradictions }) => ({ id, ballot, promised, contradictions }),
+    fromWire: ({ id, ballot, promised, contradictions }, context) => ({
+      type: 'validateReply',
+      id: instanceIdFromWire(id, context),
+      ballot: recoveryBallotOf(ballot, context),
+      promised: ballotOf(promised, context),
+      contradictions: contradictions.map(
+        ({ id, committed }): Contradiction => ({ id: instanceIdFromWire(id, context), committed }),
+      ),
+    }),
+  },
+  waiting: {
+    toWire: ({ id, matching }) => ({ id, matching }),
+    fromWire: ({ id, matching }, context) => {
+      if (matching > context.replicas) throw malformed(`${matching} of ${context.replicas} replicas match`);
+      return { type: 'waiting', id: instanceIdFromWire(id, context), matching };
+    },
+  },
+  fetch: {
+    toWire: ({ ranges }) => ({ ranges }),
+    fromWire: ({ ranges }, context) => ({
+      type: 'fetch',
+      ranges: ranges.map((range) => rangeOf(range, context)),
+    }),
+  },
+  watermarks: {
+    toWire: ({ committed, executed, highest, pruned }) => ({ committed, executed, highest, pruned }),
+    fromWire: ({ committed, executed, highest, pruned }, context) => ({
+      type: 'watermarks',
+      committed: depsFromWire(committed, context),
+      executed: depsFromWire(executed, context),
+      highest: depsFromWire(highest, context),
+      pruned: depsFromWire(pruned, context),
+    }),
+  },
+};
+
+/** Both, and that the instance does not depend on itself or on later slots of its row (R2.5). */
+function idAndAttributes(
+  wire: { readonly id: InstanceId | null; readonly attributes: Attributes | null },
+  context: DecodeContext,
+): { readonly id: InstanceId; readonly attributes: Attributes } {
+  const id = instanceIdFromWire(wire.id, context);
+  const attributes = attributesFromWire(wire.attributes, context);
+  const own = attributes.deps[id.replica - 1] ?? 0;
+  if (own >= id.slot) throw malformed(`instance ${formatInstance(id)} depends on slot ${own} of its own row`);
+  return { id, attributes };
+}
+
+function commandOf(wire: WireCommand | null): Command {
+  if (!wire) throw malformed('the command is missing');
+  return commandFromWire(wire);
+}
+
+/** R4.1: with three replicas one of the two others is designated, with more nobody. */
+function followerOf(wire: WireMessages['preAccept'], context: DecodeContext): ReplicaId | null {
+  const { follower, id } = wire;
+  if (context.replicas === 3) {
+    if (follower === id?.replica) throw malformed(`replica ${follower} is designated as its own follower`);
+    return checkReplica(follower, context);
+  }
+  if (follower !== 0) throw malformed(`replica ${follower} is designated, among ${context.replicas}`);
+  return null;
+}
+
+/** 0, or the ballot of some replica: k·N + r with k ≥ 1. */
+function ballotOf(ballot: number, context: DecodeContext): Ballot {
+  checkCount(ballot, 'the ballot');
+  if (ballot > 0 && ballot <= context.replicas) throw malformed(`no replica owns ballot ${ballot}`);
+  return ballot;
+}
+
+function recoveryBallotOf(ballot: number, context: DecodeContext): Ballot {
+  if (ballot === 0) throw malformed('a recovery has ballot 0');
+  return ballotOf(ballot, context);
+}
+
+function rangeOf({ replica, from, to }: SlotRange, context: DecodeContext): SlotRange {
+  checkSlot(from, 'the first slot of a range');
+  checkSlot(to, 'the last slot of a range');
+  if (from > to) throw malformed(`a range from slot ${from} to slot ${to}`);
+  return { replica: checkReplica(replica, context), from, to };
+}

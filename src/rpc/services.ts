@@ -1,0 +1,84 @@
+/**
+ * The gRPC services of epaxos.v1, as definitions that a server and a client can be made of.
+ */
+import type { MethodDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { PROTO_DIRECTORY } from '../codec/index.ts';
+import { assert } from '../util/assert.ts';
+import type {
+  DeleteRequest,
+  DeleteResponse,
+  GetRequest,
+  GetResponse,
+  PutRequest,
+  PutResponse,
+  StatusRequest,
+  StatusResponse,
+} from './kv-codec.ts';
+import { REPLICA_STREAMS, type ReplicaStream } from './routes.ts';
+
+/** The loaded schema: services and messages by full name. For gRPC reflection. */
+export const packageDefinition = loadSync(
+  ['epaxos/v1/kv.proto', 'epaxos/v1/admin.proto', 'epaxos/v1/replica.proto'],
+  { includeDirs: [PROTO_DIRECTORY], longs: Number, keepCase: false, defaults: true, oneofs: true },
+);
+
+/** The methods of a service, by the name they have in the schema. */
+type Service<Types extends Record<string, readonly [request: unknown, response: unknown]>> = {
+  readonly [Method in keyof Types]: MethodDefinition<Types[Method][0], Types[Method][1]>;
+};
+
+export type KvService = Service<{
+  Put: readonly [PutRequest, PutResponse];
+  Get: readonly [GetRequest, GetResponse];
+  Delete: readonly [DeleteRequest, DeleteResponse];
+}>;
+
+export type AdminService = Service<{
+  Status: readonly [StatusRequest, StatusResponse];
+}>;
+
+/**
+ * The peers' service takes and gives frames as bytes, encoded and decoded by the replica codec: the
+ * loader's own object conversion would cost four times the decoding, a message for several peers is
+ * encoded once, and a malformed frame is ours to refuse instead of the end of its stream.
+ */
+export type ReplicaService = Readonly<Record<ReplicaStream, MethodDefinition<Buffer, Buffer>>>;
+
+/** The clients' service, epaxos.v1.KV. */
+export const kvService = loadedService('epaxos.v1.KV', ['Put', 'Get', 'Delete']) as unknown as KvService;
+
+/** The operators' service, epaxos.v1.Admin. */
+export const adminService = loadedService('epaxos.v1.Admin', ['Status']) as unknown as AdminService;
+
+/** The peers' service, epaxos.v1.Replica; its requests and responses are encoded frames. */
+export const replicaService = Object.fromEntries(
+  Object.entries(loadedService('epaxos.v1.Replica', REPLICA_STREAMS)).map(([name, method]) => [
+    name,
+    {
+      ...method,
+      requestSerialize: asBytes,
+      requestDeserialize: asBytes,
+      responseSerialize: asBytes,
+      responseDeserialize: asBytes,
+    },
+  ]),
+) as ReplicaService;
+
+function asBytes(frame: Buffer): Buffer {
+  return frame;
+}
+
+/** A service from the schema, which must have exactly these methods. */
+function loadedService(
+  name: string,
+  methods: readonly string[],
+): Record<string, MethodDefinition<never, never>> {
+  const service = packageDefinition[name];
+  assert(service !== undefined && !('format' in service), `the schema defines the service ${name}`);
+  assert(
+    Object.keys(service).sort().join() === [...methods].sort().join(),
+    `the schema's service ${name} has the methods ${methods.join(', ')}`,
+  );
+  return service as unknown as Record<string, MethodDefinition<never, never>>;
+}

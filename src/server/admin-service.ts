@@ -1,0 +1,48 @@
+/** The operators' service: this replica's own view, also when no quorum is reachable. */
+import type { handleUnaryCall } from '@grpc/grpc-js';
+import type { StatusRequest, StatusResponse } from '../rpc/index.ts';
+import type { Clock } from './clock.ts';
+import type { ServerConfig } from './config.ts';
+import type { Node } from './node.ts';
+
+/** The methods of epaxos.v1.Admin. */
+export interface AdminHandlers {
+  readonly Status: handleUnaryCall<StatusRequest, StatusResponse>;
+}
+
+export interface AdminServiceOptions {
+  readonly node: Pick<Node, 'status'>;
+  readonly config: Pick<ServerConfig, 'id' | 'cluster' | 'peers'>;
+  /** Of the program. */
+  readonly version: string;
+  readonly clock: Clock;
+}
+
+/** Uptime counts from this call. */
+export function createAdminHandlers({ node, config, version, clock }: AdminServiceOptions): AdminHandlers {
+  const startedMs = clock.nowMs();
+  return {
+    Status: (_call, callback) => {
+      const status = node.status();
+      callback(null, {
+        cluster: config.cluster,
+        replica: config.id,
+        replicas: config.peers.size,
+        version,
+        uptimeSeconds: (clock.nowMs() - startedMs) / 1000,
+        rows: status.rows,
+        paths: status.paths,
+        peers: status.peers.map((peer) => ({
+          replica: peer.id,
+          address: peer.address,
+          reachable: peer.reachable,
+          roundTripMs: peer.roundTripMs ?? 0,
+          droppedMessages: peer.dropped,
+        })),
+        openInstances: status.openInstances,
+        heldOperations: status.heldOperations,
+        blockedInstances: status.blockedInstances,
+      });
+    },
+  };
+}

@@ -1,0 +1,184 @@
+/** The composition root: one replica with its store, its gRPC server, its transport and its loop. */
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { Replica } from '../epaxos/index.ts';
+import { KvError } from '../errors.ts';
+import { Sessions } from '../kv/index.ts';
+import { SERVER_OPTIONS } from '../rpc/index.ts';
+import { openLevelStorage, type Storage } from '../storage/index.ts';
+import { GrpcTransport } from '../transport/index.ts';
+import { systemClock } from './clock.ts';
+import type { ServerConfig } from './config.ts';
+import { createLogger, type Logger } from './logger.ts';
+import { Node } from './node.ts';
+import { addServices } from './services.ts';
+import { observeTransport } from './transport-log.ts';
+
+/** How long things may take when a server stops, in milliseconds. */
+export const STOP_LIMITS = {
+  /** For the requests that wait to be answered. */
+  drainMs: 5_000,
+  /** For the calls that are left to end, and the last answers to leave. */
+  closeMs: 1_000,
+} as const;
+
+/** Messages of peers that may wait for a turn of the loop; the transport's own queues are bounded too. */
+const INBOX_LIMITS = { messages: 65_536, messageBytes: 64 * 1024 * 1024 } as const;
+
+/** What tests and embedders replace. */
+export interface ServerParts {
+  /** Instead of a store in `dataDir`; it is closed with the server. */
+  readonly storage?: Storage;
+  readonly logger?: Logger;
+}
+
+export interface RunningServer {
+  /** `host:port` where it listens; the port is the real one also where 0 was configured. */
+  readonly address: string;
+  /**
+   * Resolves with the reason if the replica cannot go on (a broken disk, a bug): the process must end,
+   * with an error. Never rejects, and stays open in a server that is well.
+   */
+  readonly failed: Promise<Error>;
+  /** Takes no new requests, lets those that wait finish for a while, and closes everything. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a replica. It serves as soon as this resolves; it answers requests once a majority is reachable.
+ * @throws KvError addressInUse or badConfiguration (listen), and what opening the store throws
+ * (dataDirectoryLocked, dataDirectoryMismatch, storageFailure); nothing is left open then
+ */
+export async function startServer(config: ServerConfig, parts: ServerParts = {}): Promise<RunningServer> {
+  const { id, cluster, peers } = config;
+  const logger = parts.logger ?? createLogger({ level: config.logLevel, cluster, replica: id });
+  const clock = systemClock;
+  const version = programVersion();
+  const storage = parts.storage ?? (await openStorage(config));
+  const server = new Server(SERVER_OPTIONS);
+  try {
+    const { core, sessions } = await restore(config, storage, logger);
+    const transport = new GrpcTransport({
+      cluster,
+      replicas: peers.size,
+      self: id,
+      peers: Array.from(peers, ([peer, address]) => ({ id: peer, address })).filter((peer) => peer.id !== id),
+      observer: observeTransport(logger),
+    });
+    const node = new Node({
+      id,
+      replicas: peers.size,
+      core,
+      storage,
+      transport,
+      sessions,
+      clock,
+      tickMs: config.tickMs,
+      limits: {
+        requests: config.maxPendingRequests,
+        requestBytes: config.maxPendingBytes,
+        ...INBOX_LIMITS,
+      },
+      logger,
+      onQuorum: (reachable) => health.set('kv', reachable),
+    });
+    server.addService(
+      transport.service.definition,
+      transport.service.implementation as UntypedServiceImplementation,
+    );
+    const health = addServices(server, { node, logger, config, version, clock });
+    const address = await bind(server, config.listen);
+    node.start();
+    health.set('server', true);
+    logger.info({ address, version }, 'serving');
+    void node.failed.then(() => {
+      health.set('server', false);
+      health.set('kv', false);
+    });
+
+    const stop = async () => {
+      logger.info('stopping');
+      health.set('server', false);
+      health.set('kv', false);
+      await node.stop(STOP_LIMITS.drainMs);
+      await transport.close();
+      await closeServer(server);
+      await storage.close();
+      logger.info('stopped');
+    };
+    let stopped: Promise<void> | undefined;
+    return {
+      address,
+      failed: node.failed,
+      stop() {
+        stopped ??= stop();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    server.forceShutdown();
+    await storage.close();
+    throw error;
+  }
+}
+
+function openStorage({ id, cluster, peers, dataDir }: ServerConfig): Promise<Storage> {
+  return openLevelStorage({
+    directory: dataDir,
+    identity: { cluster, replica: id, replicas: peers.size },
+  });
+}
+
+/** Reads back what the store holds. */
+async function restore(
+  { id, peers }: ServerConfig,
+  storage: Storage,
+  logger: Logger,
+): Promise<{ readonly core: Replica; readonly sessions: Sessions }> {
+  const records = await collect(storage.records());
+  const answers = await collect(storage.answers());
+  // The seed decides random delays only; replicas must not share it.
+  const core = new Replica({ id, replicas: peers.size, seed: randomInt(2 ** 32) });
+  core.restore(records);
+  logger.info({ instances: records.length, answers: answers.length }, 'store read');
+  return { core, sessions: new Sessions(answers) };
+}
+
+async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of source) all.push(one);
+  return all;
+}
+
+/** @returns the address with the real port */
+async function bind(server: Server, listen: string): Promise<string> {
+  try {
+    const port = await promisify(server.bindAsync.bind(server))(listen, ServerCredentials.createInsecure());
+    return listen.replace(/\d+$/, String(port));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (reason.includes('EADDRINUSE')) {
+      throw new KvError(
+        'addressInUse',
+        `${listen} is already in use; stop whatever listens there or choose another --listen`,
+        { cause: error },
+      );
+    }
+    throw new KvError('badConfiguration', `cannot listen at ${listen}: ${reason}`, { cause: error });
+  }
+}
+
+/** Lets calls end; after a while, ends them. (A client's health watch would never end by itself.) */
+async function closeServer(server: Server): Promise<void> {
+  const timer = setTimeout(() => server.forceShutdown(), STOP_LIMITS.closeMs);
+  await promisify(server.tryShutdown.bind(server))();
+  clearTimeout(timer);
+}
+
+function programVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}

@@ -1,0 +1,36 @@
+/** Puts every service that a replica offers on its gRPC server: KV, Admin, health checking, reflection. */
+import type { Server, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { adminService, kvService, packageDefinition } from '../rpc/index.ts';
+import { type AdminServiceOptions, createAdminHandlers } from './admin-service.ts';
+import { createKvHandlers, type KvServiceOptions } from './kv-service.ts';
+
+/** The health service's names for what it tells about. */
+export const HEALTH_SERVICES = {
+  /** The server as a whole: it runs and takes requests. */
+  server: '',
+  /** Requests can also be answered: a majority of replicas is reachable. */
+  kv: 'epaxos.v1.KV',
+} as const;
+
+export interface Health {
+  /** Tells who asks or watches whether a service is served. Neither is at the start. */
+  set(service: keyof typeof HEALTH_SERVICES, serving: boolean): void;
+}
+
+export function addServices(server: Server, options: KvServiceOptions & AdminServiceOptions): Health {
+  // The handlers are checked against the services' types; grpc-js itself takes any.
+  server.addService(kvService, { ...createKvHandlers(options) } as UntypedServiceImplementation);
+  server.addService(adminService, { ...createAdminHandlers(options) } as UntypedServiceImplementation);
+  new ReflectionService(packageDefinition).addToServer(server);
+  const health = new HealthImplementation({
+    [HEALTH_SERVICES.server]: 'NOT_SERVING',
+    [HEALTH_SERVICES.kv]: 'NOT_SERVING',
+  });
+  health.addToServer(server);
+  return {
+    set: (service, serving) =>
+      health.setStatus(HEALTH_SERVICES[service], serving ? 'SERVING' : 'NOT_SERVING'),
+  };
+}

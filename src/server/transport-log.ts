@@ -1,0 +1,47 @@
+/** What the transport notices, as log lines. */
+import type { TransportEvent } from '../transport/index.ts';
+import { assertNever } from '../util/assert.ts';
+import type { Logger } from './logger.ts';
+
+/** An observer for the transport; peers that come and go are logged where their reachability is (node.ts). */
+export function observeTransport(logger: Logger): (event: TransportEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'connected':
+        logger.debug({ peer: event.peer, address: event.address }, 'connected to a peer');
+        return;
+      case 'disconnected':
+        logger.info({ peer: event.peer, reason: event.error.message }, 'lost the connection to a peer');
+        return;
+      case 'connectFailed':
+        logger.info(
+          { peer: event.peer, address: event.address, reason: event.error.message },
+          'cannot connect to a peer; trying on',
+        );
+        return;
+      case 'refusedByPeer':
+        logger.error(
+          { peer: event.peer, address: event.address, reason: event.error.message },
+          'refused by a peer: the configurations do not fit',
+        );
+        return;
+      case 'callerRefused':
+        logger.error({ reason: event.error.message }, 'refused a caller: the configurations do not fit');
+        return;
+      case 'malformed':
+        logger.warn(
+          { peer: event.peer, count: event.count, reason: event.error.message },
+          'malformed messages of a peer ignored',
+        );
+        return;
+      case 'tooLarge':
+        logger.error(
+          { peer: event.peer, messageType: event.messageType, bytes: event.bytes },
+          'message over the size limit dropped',
+        );
+        return;
+      default:
+        assertNever(event, 'transport event');
+    }
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * What differs between the stores: an ordered map from bytes to bytes with atomic batches. Everything
+ * above it (keys, encoding, executed marks) is the same code for all (encoded-storage.ts).
+ */
+
+/** One change of a batch; `value` null removes the key. */
+export interface ByteWrite {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | null;
+}
+
+/** Keys from `start` (included) to `end` (excluded), in the order of their bytes. */
+export interface ByteRange {
+  readonly start: Uint8Array;
+  readonly end: Uint8Array;
+}
+
+/** Every function throws or rejects with KvError storageFailure, also once the store is closed. */
+export interface ByteStore {
+  /** Where the data is, for error messages. */
+  readonly location: string;
+  /** The value of a key, or undefined; sees every batch whose write has resolved. The bytes are the caller's. */
+  get(key: Uint8Array): Uint8Array | undefined;
+  /** The entries of a range as they are when the iteration begins. The bytes are the caller's. */
+  entries(range: ByteRange): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>;
+  /**
+   * Writes one atomic batch; later changes of the same key win. Batches take effect in the order of the
+   * calls. With `sync` it resolves when this batch and all before it are on disk. After a failed write
+   * every later one fails too, so that no batch is ever missing before one that is there.
+   */
+  write(writes: readonly ByteWrite[], options: { readonly sync: boolean }): Promise<void>;
+  /** Waits for writes under way, then lets go. Idempotent. */
+  close(): Promise<void>;
+}

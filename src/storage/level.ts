@@ -1,0 +1,135 @@
+/**
+ * Opening a data directory. It holds one directory, `store`, with a LevelDB database; nothing else is in it
+ * but, for a moment at the very first start, `store.new`. A new database is made there, given its identity,
+ * and only then renamed: so a directory never has a store without identity, wherever a first start is cut
+ * off, and whatever else is found was made by somebody else and is left alone (R6.5).
+ */
+import { mkdir, open, readdir, rename } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { isClusterSize } from '../epaxos/index.ts';
+import { KvError } from '../errors.ts';
+import { assert } from '../util/assert.ts';
+import { EncodedStorage } from './encoded-storage.ts';
+import {
+  decodeIdentity,
+  describeIdentity,
+  encodeIdentity,
+  type StoredIdentity,
+  sameIdentity,
+  withFormat,
+} from './identity.ts';
+import { IDENTITY_KEY } from './keys.ts';
+import { LevelByteStore } from './level-byte-store.ts';
+import type { Identity, Storage } from './storage.ts';
+
+const STORE = 'store';
+const NEW_STORE = 'store.new';
+
+/**
+ * Opens the data directory of a replica; makes it where there is none or an empty one.
+ * @throws KvError dataDirectoryMismatch if it holds anybody else's data, dataDirectoryLocked if a process has
+ *   it open, storageFailure if it cannot be used or what it holds is damaged
+ */
+export async function openLevelStorage(options: {
+  readonly directory: string;
+  readonly identity: Identity;
+}): Promise<Storage> {
+  const directory = resolve(options.directory);
+  const identity = withFormat(options.identity);
+  assert(isClusterSize(identity.replicas), `a cluster has 3, 5 or 7 replicas, not ${identity.replicas}`);
+  if (await prepareDirectory(directory)) await createStore(directory, identity);
+  const store = await LevelByteStore.open({ location: join(directory, STORE), create: false });
+  try {
+    checkIdentity({ directory, asked: identity, stored: store.get(IDENTITY_KEY) });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return new EncodedStorage({ store, replicas: identity.replicas });
+}
+
+/** Makes the directory where it is missing. True if there is no store in it yet. */
+async function prepareDirectory(directory: string): Promise<boolean> {
+  let found: string[];
+  try {
+    const created = await mkdir(directory, { recursive: true });
+    if (created !== undefined) await syncDirectory(dirname(created));
+    found = await readdir(directory);
+  } catch (error) {
+    throw unusable(directory, error);
+  }
+  if (found.includes(STORE)) return false;
+  const foreign = found.filter((name) => name !== NEW_STORE);
+  if (foreign.length > 0) {
+    throw new KvError(
+      'dataDirectoryMismatch',
+      `${directory} holds no store of this program, but other files (${foreign.slice(0, 3).join(', ')}); ` +
+        "choose the replica's own data directory, or an empty one if the replica never ran before",
+    );
+  }
+  return true;
+}
+
+async function createStore(directory: string, identity: StoredIdentity): Promise<void> {
+  const location = join(directory, NEW_STORE);
+  const store = await LevelByteStore.open({ location, create: true });
+  try {
+    await store.write([{ key: IDENTITY_KEY, value: encodeIdentity(identity) }], { sync: true });
+  } finally {
+    await store.close();
+  }
+  try {
+    await rename(location, join(directory, STORE));
+    await syncDirectory(directory);
+  } catch (error) {
+    throw unusable(directory, error);
+  }
+}
+
+function checkIdentity(options: {
+  readonly directory: string;
+  readonly asked: StoredIdentity;
+  readonly stored: Uint8Array | undefined;
+}): void {
+  const { directory, asked } = options;
+  const wanted = describeIdentity(asked);
+  if (!options.stored) {
+    throw new KvError(
+      'dataDirectoryMismatch',
+      `${directory} holds a store without identity, but ${wanted} was asked for; choose the replica's own data directory`,
+    );
+  }
+  const stored = readIdentity(directory, options.stored);
+  if (sameIdentity(stored, asked)) return;
+  throw new KvError(
+    'dataDirectoryMismatch',
+    `${directory} belongs to ${describeIdentity(stored)}, but ${wanted} was asked for; ` +
+      "choose the replica's own data directory, or an empty one if the replica never ran before",
+  );
+}
+
+function readIdentity(directory: string, bytes: Uint8Array): StoredIdentity {
+  try {
+    return decodeIdentity(bytes);
+  } catch (error) {
+    throw unusable(directory, error);
+  }
+}
+
+function unusable(directory: string, error: unknown): KvError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new KvError('storageFailure', `cannot use the data directory ${directory}: ${reason}`, {
+    cause: error,
+  });
+}
+
+/** Makes the names in a directory durable. Windows cannot open directories and does not need it. */
+async function syncDirectory(directory: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

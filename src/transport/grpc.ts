@@ -1,0 +1,134 @@
+/**
+ * The transport over gRPC. To each peer this replica dials one connection with long-lived streams, on
+ * which its requests leave; replies to a peer's requests leave on the streams which that peer dialled.
+ * Which message travels on which stream, and in which direction, is the table ROUTES (rpc/routes.ts).
+ */
+import type { Envelope, Message, ReplicaId } from '../epaxos/index.ts';
+import { decodeFrame, encodeMessage, type Lane, ROUTES, RPC_LIMITS } from '../rpc/index.ts';
+import { assert } from '../util/assert.ts';
+import type { Membership } from './handshake.ts';
+import { IncomingStreams, type ReplicaServiceHandlers } from './incoming-streams.ts';
+import {
+  DEFAULT_QUEUE_LIMITS,
+  DEFAULT_TIMING,
+  type QueueLimits,
+  type TransportObserver,
+  type TransportTiming,
+} from './options.ts';
+import type { OutboundQueue } from './outbound-queue.ts';
+import { PeerLink } from './peer-link.ts';
+import type { PeerStatus, Transport, TransportEvents } from './transport.ts';
+
+export interface GrpcTransportOptions extends Membership {
+  /** Every other replica of the cluster. */
+  readonly peers: readonly { readonly id: ReplicaId /** `host:port` */; readonly address: string }[];
+  /** Told what happens, for logs and metrics. */
+  readonly observer?: TransportObserver;
+  /** Defaults to {@link DEFAULT_TIMING}. */
+  readonly timing?: Partial<TransportTiming>;
+  /** Defaults to {@link DEFAULT_QUEUE_LIMITS}. */
+  readonly limits?: Partial<QueueLimits>;
+  /** For the jitter of reconnecting: a number in [0, 1). Defaults to Math.random. */
+  readonly random?: () => number;
+}
+
+export class GrpcTransport implements Transport {
+  /** To be added to the process's gRPC server before it is started. Peers are let in from `start()` on. */
+  readonly service: ReplicaServiceHandlers;
+  readonly #membership: Membership;
+  readonly #observer: TransportObserver;
+  readonly #links: ReadonlyMap<ReplicaId, PeerLink>;
+  readonly #incoming: IncomingStreams;
+  #state: 'new' | 'running' | 'closed' = 'new';
+  #events: TransportEvents | null = null;
+
+  constructor(options: GrpcTransportOptions) {
+    const { cluster, replicas, self, observer = () => undefined, random = Math.random } = options;
+    const peers = [...options.peers].sort((left, right) => left.id - right.id);
+    const expected = Array.from({ length: replicas }, (_, index) => index + 1).filter((id) => id !== self);
+    assert(
+      peers.map(({ id }) => id).join() === expected.join(),
+      `the peers of replica ${self} among ${replicas} are ${expected.join(', ')}`,
+    );
+    const membership: Membership = { cluster, replicas, self };
+    const timing = { ...DEFAULT_TIMING, ...options.timing };
+    const limits = { ...DEFAULT_QUEUE_LIMITS, ...options.limits };
+    this.#membership = membership;
+    this.#observer = observer;
+    this.#links = new Map(
+      peers.map(({ id, address }) => [
+        id,
+        new PeerLink({ membership, peer: id, address, timing, limits, random, observer }),
+      ]),
+    );
+    this.#incoming = new IncomingStreams({
+      membership,
+      peers: expected,
+      limits,
+      observer,
+      onDropped: (peer, count) => this.#link(peer).countDropped(count),
+    });
+    this.service = this.#incoming.service;
+  }
+
+  start(events: TransportEvents): void {
+    assert(this.#state === 'new', 'a transport is started once');
+    this.#state = 'running';
+    this.#events = events;
+    const onFrame = (peer: ReplicaId, lane: Lane, frame: Buffer) => this.#onFrame(peer, lane, frame);
+    this.#incoming.start(onFrame);
+    for (const link of this.#links.values()) {
+      link.start({ onFrame, onReachable: (peer, reachable) => events.onReachable(peer, reachable) });
+    }
+  }
+
+  send(envelopes: readonly Envelope[]): void {
+    const encoded = new Map<Message, Buffer>();
+    const touched = new Set<OutboundQueue>();
+    for (const { to, message } of envelopes) {
+      const link = this.#link(to);
+      const { stream, direction } = ROUTES[message.type];
+      const queue = direction === 'request' ? link.queue(stream) : this.#incoming.queue(to, stream);
+      if (!queue) {
+        link.countDropped(1);
+        continue;
+      }
+      let bytes = encoded.get(message);
+      if (!bytes) {
+        bytes = encodeMessage(message);
+        encoded.set(message, bytes); // often the same message goes to every peer
+      }
+      if (bytes.length > RPC_LIMITS.messageBytes) {
+        link.countDropped(1);
+        this.#observer({ type: 'tooLarge', peer: to, messageType: message.type, bytes: bytes.length });
+        continue;
+      }
+      queue.push(bytes);
+      touched.add(queue);
+    }
+    for (const queue of touched) queue.flush();
+  }
+
+  peers(): readonly PeerStatus[] {
+    return [...this.#links.values()].map((link) => link.status);
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    this.#events = null;
+    for (const link of this.#links.values()) link.close();
+    this.#incoming.close();
+  }
+
+  #onFrame(from: ReplicaId, lane: Lane, frame: Buffer): void {
+    const { messages, refused, reason } = decodeFrame(frame, lane, this.#membership);
+    if (reason) this.#observer({ type: 'malformed', peer: from, count: refused, error: reason });
+    if (messages.length > 0) this.#events?.onMessages(from, messages);
+  }
+
+  #link(peer: ReplicaId): PeerLink {
+    const link = this.#links.get(peer);
+    assert(link, `replica ${peer} is a peer of replica ${this.#membership.self}`);
+    return link;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Judges one connection by its heartbeats: when to ping, how long the round trip takes, and when the peer
+ * has been silent for too long. It reads no clock: every call says what time it is (monotonic milliseconds).
+ */
+
+export interface HeartbeatOptions {
+  readonly intervalMs: number;
+  /** Silence for longer than this, once the peer has answered, ends the connection. */
+  readonly silenceMs: number;
+  /** The same until the first answer. */
+  readonly connectTimeoutMs: number;
+  readonly nowMs: number;
+}
+
+/** `ping`: send this one; `wait`: nothing to do; `silent`: give the connection up. */
+export type Beat =
+  | { readonly type: 'ping'; readonly sequence: number }
+  | { readonly type: 'wait' }
+  | { readonly type: 'silent'; readonly forMs: number };
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  readonly #sentAtMs = new Map<number, number>();
+  #sequence = 0;
+  #answered = false;
+  #lastBeatMs: number;
+  #lastHeardMs: number;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#lastBeatMs = options.nowMs;
+    this.#lastHeardMs = options.nowMs;
+  }
+
+  /** True once the peer has answered a ping. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  /** Called about every `intervalMs`. */
+  beat(nowMs: number): Beat {
+    const { intervalMs, silenceMs, connectTimeoutMs } = this.#options;
+    const allowedMs = this.#answered ? silenceMs : connectTimeoutMs;
+    const lateMs = nowMs - this.#lastBeatMs - intervalMs;
+    this.#lastBeatMs = nowMs;
+    if (lateMs > silenceMs * 2000) {
+      // We were the one who was paused: answers may be waiting unread. The peer gets its full time again.
+      this.#lastHeardMs = nowMs;
+      this.#sentAtMs.clear();
+    }
+    const silentMs = nowMs - this.#lastHeardMs;
+    if (silentMs > allowedMs) return { type: 'silent', forMs: silentMs };
+    // Until the first answer one ping is enough: more would only pile up in a connection that is not there yet.
+    if (!this.#answered && this.#sequence > 0) return { type: 'wait' };
+    this.#sequence++;
+    // The first answer waits for the connection too, so it says nothing about the round trip.
+    if (this.#answered) this.#sentAtMs.set(this.#sequence, nowMs);
+    return { type: 'ping', sequence: this.#sequence };
+  }
+
+  /** Something arrived on this connection. */
+  heard(nowMs: number): void {
+    this.#lastHeardMs = nowMs;
+  }
+
+  /** An answer arrived. Returns the round trip in milliseconds, or null where it cannot be told. */
+  pong(sequence: number, nowMs: number): number | null {
+    this.heard(nowMs);
+    this.#answered = true;
+    const sentAtMs = this.#sentAtMs.get(sequence);
+    for (const earlier of this.#sentAtMs.keys()) {
+      if (earlier > sequence) break;
+      this.#sentAtMs.delete(earlier);
+    }
+    return sentAtMs === undefined ? null : nowMs - sentAtMs;
+  }
+}

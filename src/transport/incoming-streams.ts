@@ -1,0 +1,169 @@
+/**
+ * The answering side: the streams that peers opened to this replica. Requests arrive on them and the
+ * replies go back on the same stream. The newest stream of a peer wins: a peer that calls again has
+ * restarted, or has given up the older connection.
+ */
+import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { ReplicaId } from '../epaxos/index.ts';
+import { KvError } from '../errors.ts';
+import {
+  decodeBeat,
+  encodeBeat,
+  HEARTBEAT_STREAM,
+  type Lane,
+  type MessageStream,
+  REPLICA_STREAMS,
+  type ReplicaService,
+  type ReplicaStream,
+  replicaService,
+  toServiceError,
+} from '../rpc/index.ts';
+import { checkHandshake, type Membership } from './handshake.ts';
+import type { QueueLimits, TransportObserver } from './options.ts';
+import { OutboundQueue } from './outbound-queue.ts';
+
+type FrameCall = ServerDuplexStream<Buffer, Buffer>;
+
+/** What to add to the gRPC server: `server.addService(definition, implementation)`. */
+export interface ReplicaServiceHandlers {
+  readonly definition: ReplicaService;
+  readonly implementation: Readonly<Record<ReplicaStream, (call: FrameCall) => void>>;
+}
+
+export interface IncomingStreamsOptions {
+  readonly membership: Membership;
+  /** Who may call: every other replica. */
+  readonly peers: readonly ReplicaId[];
+  readonly limits: QueueLimits;
+  readonly observer: TransportObserver;
+  readonly onDropped: (peer: ReplicaId, count: number) => void;
+}
+
+/** A frame of a peer's requests. */
+export type RequestListener = (peer: ReplicaId, lane: Lane, frame: Buffer) => void;
+
+/** A stream that a peer opened, and the replies that wait for it. */
+interface Incoming {
+  readonly call: FrameCall;
+  readonly queue: OutboundQueue;
+}
+
+export class IncomingStreams {
+  readonly service: ReplicaServiceHandlers;
+  readonly #options: IncomingStreamsOptions;
+  readonly #streams = new Map<string, Incoming>();
+  /** By caller, the refusal reported last, so that it is reported once. */
+  readonly #refusals = new Map<ReplicaId | null, string>();
+  /** Null before the start and after the end: then nobody is let in. */
+  #listener: RequestListener | null = null;
+
+  constructor(options: IncomingStreamsOptions) {
+    this.#options = options;
+    this.service = {
+      definition: replicaService,
+      implementation: Object.fromEntries(
+        REPLICA_STREAMS.map((stream) => [stream, (call: FrameCall) => this.#accept(stream, call)]),
+      ) as ReplicaServiceHandlers['implementation'],
+    };
+  }
+
+  /** From now on peers are let in. */
+  start(listener: RequestListener): void {
+    this.#listener = listener;
+  }
+
+  /** The queue of replies on a peer's stream; null while it has none open. */
+  queue(peer: ReplicaId, stream: MessageStream): OutboundQueue | null {
+    return this.#streams.get(streamKey(peer, stream))?.queue ?? null;
+  }
+
+  /** Ends every stream, lets nobody in any more, and ignores what still arrives. Idempotent. */
+  close(): void {
+    this.#listener = null;
+    for (const key of [...this.#streams.keys()]) this.#end(key, new KvError('shuttingDown', STOPPING));
+  }
+
+  #accept(stream: ReplicaStream, call: FrameCall): void {
+    const { membership, peers, limits, onDropped } = this.#options;
+    if (!this.#listener) {
+      refuse(call, new KvError('shuttingDown', STOPPING));
+      return;
+    }
+    let peer: ReplicaId;
+    try {
+      peer = checkHandshake(call.metadata, membership, peers);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#reportRefusal(call, error);
+      refuse(call, error);
+      return;
+    }
+    this.#refusals.delete(peer);
+    const key = streamKey(peer, stream);
+    this.#end(key, new KvError('connectionLost', `replica ${peer} has opened the stream ${stream} again`));
+    const queue = new OutboundQueue(call, { limits, onDropped: (count) => onDropped(peer, count) });
+    const incoming: Incoming = { call, queue };
+    this.#streams.set(key, incoming);
+    call.sendMetadata(new Metadata());
+    this.#listen(call, { peer, stream });
+    call.on('end', () => call.end());
+    for (const event of ['end', 'cancelled', 'error', 'close']) {
+      call.on(event, () => {
+        queue.close();
+        if (this.#streams.get(key) === incoming) this.#streams.delete(key);
+      });
+    }
+  }
+
+  #listen(call: FrameCall, from: { readonly peer: ReplicaId; readonly stream: ReplicaStream }): void {
+    const { peer, stream } = from;
+    if (stream === HEARTBEAT_STREAM) {
+      call.on('data', (frame: Buffer) => {
+        if (this.#listener) this.#answerPing(call, { peer, frame });
+      });
+      return;
+    }
+    const lane: Lane = { stream, direction: 'request' };
+    call.on('data', (frame: Buffer) => this.#listener?.(peer, lane, frame));
+  }
+
+  #answerPing(call: FrameCall, { peer, frame }: { readonly peer: ReplicaId; readonly frame: Buffer }): void {
+    // A peer that does not read its pongs gets no more of them.
+    if (call.writableNeedDrain || !call.writable) return;
+    try {
+      call.write(encodeBeat(decodeBeat(frame)));
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#options.observer({ type: 'malformed', peer, count: 1, error });
+    }
+  }
+
+  #end(key: string, error: KvError): void {
+    const incoming = this.#streams.get(key);
+    if (!incoming) return;
+    this.#streams.delete(key);
+    incoming.queue.close();
+    refuse(incoming.call, error);
+  }
+
+  #reportRefusal(call: FrameCall, error: KvError): void {
+    const { observer, membership } = this.#options;
+    // Keyed by the id it claims, if that is one of the cluster's at all: strangers must not fill the memory.
+    const claimed = Number(call.metadata.get('epaxos-from')[0]);
+    const caller = claimed >= 1 && claimed <= membership.replicas ? claimed : null;
+    if (this.#refusals.get(caller) === error.message) return;
+    this.#refusals.set(caller, error.message);
+    observer({ type: 'callerRefused', error });
+  }
+}
+
+const STOPPING = 'the replica is starting or stopping and takes no calls from its peers';
+
+function streamKey(peer: ReplicaId, stream: ReplicaStream): string {
+  return `${peer} ${stream}`;
+}
+
+/** Ends a call with an error status. */
+function refuse(call: FrameCall, error: KvError): void {
+  call.emit('error', toServiceError(error));
+}

@@ -1,0 +1,73 @@
+/** The transport's timing, queues and events: what may be tuned (tests do) and what may be watched. */
+import type { ReplicaId } from '../epaxos/index.ts';
+import type { KvError } from '../errors.ts';
+import { RPC_LIMITS } from '../rpc/index.ts';
+
+export interface TransportTiming {
+  /** A ping to every peer this often. */
+  readonly heartbeatIntervalMs: number;
+  /** A connection on which nothing arrived for this long is given up; well above the usual loop delays. */
+  readonly silenceMs: number;
+  /** A connection that does not answer its first ping within this time is given up. */
+  readonly connectTimeoutMs: number;
+  /** The wait before dialling a peer again; it doubles with every failure. */
+  readonly firstBackoffMs: number;
+  readonly maxBackoffMs: number;
+}
+
+export const DEFAULT_TIMING: TransportTiming = {
+  heartbeatIntervalMs: 100,
+  silenceMs: 1000,
+  connectTimeoutMs: 2000,
+  firstBackoffMs: 20,
+  maxBackoffMs: 1000,
+};
+
+/** Bounds of the messages that wait for one stream to one peer. */
+export interface QueueLimits {
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  /** Waiting messages are sent in frames of about this many bytes; a larger message goes alone. */
+  readonly frameTargetBytes: number;
+}
+
+export const DEFAULT_QUEUE_LIMITS: QueueLimits = RPC_LIMITS;
+
+/** What the transport noticed, for logs and metrics. Lasting conditions are reported once, when they begin or change. */
+export type TransportEvent =
+  | { readonly type: 'connected'; readonly peer: ReplicaId; readonly address: string }
+  /** An established connection ended. */
+  | { readonly type: 'disconnected'; readonly peer: ReplicaId; readonly error: KvError }
+  /** A peer cannot be reached; dialling goes on. */
+  | {
+      readonly type: 'connectFailed';
+      readonly peer: ReplicaId;
+      readonly address: string;
+      readonly error: KvError;
+    }
+  /** A peer answered that we do not belong together (`peerMismatch`); dialling goes on, slowly. */
+  | {
+      readonly type: 'refusedByPeer';
+      readonly peer: ReplicaId;
+      readonly address: string;
+      readonly error: KvError;
+    }
+  /** Somebody called who does not belong here, or whose configuration differs (`peerMismatch`). */
+  | { readonly type: 'callerRefused'; readonly error: KvError }
+  /** Some messages of a frame were malformed and ignored. */
+  | {
+      readonly type: 'malformed';
+      readonly peer: ReplicaId;
+      readonly count: number;
+      /** Why the first of them was refused. */
+      readonly error: KvError;
+    }
+  /** A message over the size limit was dropped. */
+  | {
+      readonly type: 'tooLarge';
+      readonly peer: ReplicaId;
+      readonly messageType: string;
+      readonly bytes: number;
+    };
+
+export type TransportObserver = (event: TransportEvent) => void;

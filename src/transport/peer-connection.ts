@@ -1,0 +1,145 @@
+/**
+ * One connection to one peer, from dialling to its end: a channel of its own with every stream of the
+ * Replica service open on it. It is good or it is given up as a whole: the first stream that ends, or
+ * silence, ends the connection, and whoever wants another makes a new one.
+ */
+import type { ClientDuplexStream, Metadata, ServiceError } from '@grpc/grpc-js';
+import type { ReplicaId } from '../epaxos/index.ts';
+import { KvError } from '../errors.ts';
+import {
+  decodeBeat,
+  encodeBeat,
+  fromServiceError,
+  HEARTBEAT_STREAM,
+  type Lane,
+  MESSAGE_STREAMS,
+  type MessageStream,
+  type ReplicaStream,
+  replicaService,
+} from '../rpc/index.ts';
+import { type DisposableChannel, openChannel } from './channel.ts';
+import { Heartbeat } from './heartbeat.ts';
+import type { QueueLimits, TransportTiming } from './options.ts';
+import { OutboundQueue } from './outbound-queue.ts';
+
+type FrameStream = ClientDuplexStream<Buffer, Buffer>;
+
+export interface PeerConnectionOptions {
+  readonly peer: ReplicaId;
+  /** `host:port` */
+  readonly address: string;
+  /** The handshake. */
+  readonly metadata: Metadata;
+  readonly timing: TransportTiming;
+  readonly limits: QueueLimits;
+  readonly events: PeerConnectionEvents;
+}
+
+/** None is called from within the constructor, and none after `onClosed` or once `close()` has returned. */
+export interface PeerConnectionEvents {
+  /** The peer answered the first ping. */
+  onOpen(): void;
+  onFrame(lane: Lane, frame: Buffer): void;
+  onRoundTrip(roundTripMs: number): void;
+  onDropped(count: number): void;
+  /** The connection ended by itself. */
+  onClosed(error: KvError): void;
+}
+
+export class PeerConnection {
+  readonly #options: PeerConnectionOptions;
+  readonly #channel: DisposableChannel;
+  readonly #queues: ReadonlyMap<MessageStream, OutboundQueue>;
+  readonly #heartbeatStream: FrameStream;
+  readonly #heartbeat: Heartbeat;
+  readonly #timer: NodeJS.Timeout;
+  #closed = false;
+
+  constructor(options: PeerConnectionOptions) {
+    const { heartbeatIntervalMs, silenceMs, connectTimeoutMs } = options.timing;
+    this.#options = options;
+    this.#channel = openChannel(options.address);
+    this.#heartbeat = new Heartbeat({
+      intervalMs: heartbeatIntervalMs,
+      silenceMs,
+      connectTimeoutMs,
+      nowMs: performance.now(),
+    });
+    this.#queues = new Map(MESSAGE_STREAMS.map((name) => [name, this.#openQueue(name)]));
+    this.#heartbeatStream = this.#openStream(HEARTBEAT_STREAM, (frame) => this.#onPong(frame));
+    this.#timer = setInterval(() => this.#beat(), heartbeatIntervalMs);
+    this.#beat();
+  }
+
+  /** The queue of requests on a stream; null before the peer has answered and after the end. */
+  queue(stream: MessageStream): OutboundQueue | null {
+    if (this.#closed || !this.#heartbeat.answered) return null;
+    return this.#queues.get(stream) ?? null;
+  }
+
+  /** Ends every stream and the connection. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    for (const queue of this.#queues.values()) queue.close();
+    this.#channel.close();
+  }
+
+  #openQueue(name: MessageStream): OutboundQueue {
+    const { limits, events } = this.#options;
+    const lane: Lane = { stream: name, direction: 'response' };
+    const stream = this.#openStream(name, (frame) => {
+      this.#heartbeat.heard(performance.now());
+      events.onFrame(lane, frame);
+    });
+    return new OutboundQueue(stream, { limits, onDropped: (count) => events.onDropped(count) });
+  }
+
+  #openStream(name: ReplicaStream, onFrame: (frame: Buffer) => void): FrameStream {
+    const { path, requestSerialize, responseDeserialize } = replicaService[name];
+    const stream: FrameStream = this.#channel.client.makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      this.#options.metadata,
+    );
+    stream.on('data', (frame: Buffer) => {
+      if (!this.#closed) onFrame(frame);
+    });
+    stream.on('error', (error: ServiceError) => this.#fail(fromServiceError(error)));
+    stream.on('end', () => this.#fail(new KvError('connectionLost', `the peer ended the stream ${name}`)));
+    return stream;
+  }
+
+  #beat(): void {
+    const beat = this.#heartbeat.beat(performance.now());
+    if (beat.type === 'ping') this.#heartbeatStream.write(encodeBeat(beat.sequence));
+    if (beat.type === 'silent') {
+      this.#fail(new KvError('unreachable', `no answer for ${Math.round(beat.forMs)} ms`));
+    }
+  }
+
+  #onPong(frame: Buffer): void {
+    let sequence: number;
+    try {
+      sequence = decodeBeat(frame);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#fail(error); // whoever answers like this is no replica
+      return;
+    }
+    const opened = !this.#heartbeat.answered;
+    const roundTripMs = this.#heartbeat.pong(sequence, performance.now());
+    if (roundTripMs !== null) this.#options.events.onRoundTrip(roundTripMs);
+    if (!opened) return;
+    this.#options.events.onOpen();
+    if (!this.#closed) this.#beat(); // the first round trip is measured without waiting for the timer
+  }
+
+  #fail(error: KvError): void {
+    if (this.#closed) return;
+    this.close();
+    this.#options.events.onClosed(error);
+  }
+}

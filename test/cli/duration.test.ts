@@ -1,0 +1,27 @@
+/** Durations as people type them. */
+import { describe, expect, it } from 'vitest';
+import { parseDuration } from '../../src/cli/duration.ts';
+
+describe('parseDuration', () => {
+  it.each([
+    ['5', 5000],
+    ['5s', 5000],
+    ['0.25s', 250],
+    ['500ms', 500],
+    ['1.5', 1500],
+    ['2m', 120_000],
+    ['1h', 3_600_000],
+    [' 7s ', 7000],
+  ])('reads %j as %d ms', (text, expected) => {
+    expect(parseDuration(text)).toBe(expected);
+  });
+
+  it.each(['', 's', '0', '0s', '0.1ms', '-1s', '5 s', '5d', '1e3', '5s5', '.5s', 'soon', '25d', '600h'])(
+    'refuses %j and says what to write',
+    (text) => {
+      expect(() => parseDuration(text)).toThrow(
+        expect.objectContaining({ code: 'invalidArgument', message: expect.stringContaining('500ms') }),
+      );
+    },
+  );
+});

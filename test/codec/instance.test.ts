@@ -1,0 +1,180 @@
+/** Records of instances: round trips, and refusal of what no replica can hold. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  attributesFromWire,
+  commandFromWire,
+  commandToWire,
+  decodeRecord,
+  depsFromWire,
+  encodeRecord,
+  instanceIdFromWire,
+  MAX_SLOT,
+  putOperation,
+  recordFromWire,
+  recordToWire,
+  type WireRecord,
+} from '../../src/codec/index.ts';
+import { CLUSTER_SIZES, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
+import { KvError } from '../../src/errors.ts';
+import { LIMITS } from '../../src/kv/index.ts';
+import { AssertionError } from '../../src/util/assert.ts';
+import { anyCommand, anyInstanceId, anyRecord } from './arbitraries.ts';
+
+const three = { replicas: 3 };
+const request = { client: 'c'.repeat(16), sequence: 1 };
+
+function put(valueBytes: number) {
+  return putOperation({
+    request,
+    key: Buffer.from('key'),
+    value: new Uint8Array(valueBytes),
+    returnPrevious: false,
+  });
+}
+
+/** An operation of exactly that many bytes, a large one. */
+function operationOfSize(size: number): Uint8Array {
+  const guess = size - 100;
+  return put(guess + size - put(guess).bytes.length).bytes;
+}
+
+const committed: InstanceRecord = {
+  id: { replica: 2, slot: 17 },
+  status: Status.committed,
+  ballot: 5,
+  acceptedBallot: 0,
+  command: { operations: [put(3)] },
+  noOp: false,
+  attributes: { seq: 4, deps: [0, 16, 2] },
+  initial: null,
+  follower: 3,
+};
+
+function codeOf(attempt: () => unknown): string {
+  try {
+    attempt();
+  } catch (error) {
+    if (error instanceof KvError) return error.code;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('records', () => {
+  test.each(CLUSTER_SIZES)('what was encoded is decoded (N = %d)', (replicas) => {
+    fc.assert(
+      fc.property(anyRecord(replicas), (record) => {
+        expect(decodeRecord(encodeRecord(record), { replicas })).toEqual(record);
+      }),
+    );
+  });
+
+  test('an executed record is stored as committed', () => {
+    const decoded = decodeRecord(encodeRecord({ ...committed, status: Status.executed }), three);
+    expect(decoded).toEqual(committed);
+  });
+
+  test('operations keep their very bytes', () => {
+    fc.assert(
+      fc.property(anyCommand, (command) => {
+        const decoded = commandFromWire(commandToWire(command));
+        expect(decoded).toEqual(command);
+        decoded.operations.forEach((operation, index) => {
+          expect(operation.bytes).toBe(command.operations[index]?.bytes);
+        });
+      }),
+    );
+  });
+
+  test('a record of a cluster of another size is refused', () => {
+    expect(codeOf(() => decodeRecord(encodeRecord(committed), { replicas: 5 }))).toBe('invalidArgument');
+  });
+
+  const wire = recordToWire(committed);
+  const bad: [string, Partial<WireRecord>][] = [
+    ['no id', { id: null }],
+    ['replica 0', { id: { replica: 0, slot: 1 } }],
+    ['a replica over N', { id: { replica: 4, slot: 1 } }],
+    ['slot 0', { id: { replica: 1, slot: 0 } }],
+    ['a slot over the highest', { id: { replica: 1, slot: MAX_SLOT + 1 } }],
+    ['the status executed', { status: Status.executed }],
+    ['an unknown status', { status: 77 }],
+    ['an unsafe ballot', { ballot: 2 ** 53 }],
+    ['an unsafe accepted ballot', { acceptedBallot: 2 ** 64 }],
+    ['a command without operations', { command: { operations: [] } }],
+    ['an empty operation', { command: { operations: [new Uint8Array(0)] } }],
+    ['a value without attributes', { attributes: null }],
+    ['attributes without a value', { status: Status.none }],
+    ['neither command nor no-op', { command: null }],
+    ['an unsafe seq', { attributes: { seq: 2 ** 53, deps: [0, 0, 0] } }],
+    ['too few deps', { attributes: { seq: 1, deps: [0, 0] } }],
+    ['too many deps', { attributes: { seq: 1, deps: [0, 0, 0, 0] } }],
+    ['deps over the highest slot', { attributes: { seq: 1, deps: [0, MAX_SLOT + 1, 0] } }],
+    ['bad initial attributes', { initial: { seq: 1, deps: [] } }],
+    ['a follower over N', { follower: 4 }],
+  ];
+  test.each(bad)('%s is refused', (_what, change) => {
+    expect(codeOf(() => recordFromWire({ ...wire, ...change }, three))).toBe('invalidArgument');
+  });
+
+  test('what is missing altogether is refused', () => {
+    expect(codeOf(() => recordFromWire(null, three))).toBe('invalidArgument');
+    expect(codeOf(() => instanceIdFromWire(null, three))).toBe('invalidArgument');
+    expect(codeOf(() => attributesFromWire(null, three))).toBe('invalidArgument');
+    expect(codeOf(() => depsFromWire([], three))).toBe('invalidArgument');
+  });
+
+  test('ids and vectors that are in range are taken', () => {
+    fc.assert(
+      fc.property(anyInstanceId(7), (id) => {
+        expect(instanceIdFromWire(id, { replicas: 7 })).toEqual(id);
+      }),
+    );
+    expect(depsFromWire([0, 1, MAX_SLOT], three)).toEqual([0, 1, MAX_SLOT]);
+  });
+
+  test('a command may be as large as the limit says, and no larger', () => {
+    const share = Math.floor(LIMITS.commandBytes / 5);
+    const sizes = [share, share, share, share, LIMITS.commandBytes - 4 * share];
+    const full = sizes.map(operationOfSize);
+    expect(full.reduce((sum, bytes) => sum + bytes.length, 0)).toBe(LIMITS.commandBytes);
+    expect(codeOf(() => commandFromWire({ operations: full }))).toBe('none');
+    expect(codeOf(() => commandFromWire({ operations: [...full, put(1).bytes] }))).toBe('limitExceeded');
+  });
+
+  test('a record that could not be read back is not written', () => {
+    expect(() => encodeRecord({ ...committed, attributes: null })).toThrow(AssertionError);
+    expect(() => encodeRecord({ ...committed, command: null })).toThrow(AssertionError);
+    expect(() => encodeRecord({ ...committed, status: Status.none })).toThrow(AssertionError);
+  });
+
+  test('every cut of a record is refused or reads as a record', () => {
+    const bytes = encodeRecord(committed);
+    for (let length = 0; length < bytes.length; length++) {
+      codeOf(() => decodeRecord(bytes.subarray(0, length), three));
+    }
+    expect(codeOf(() => decodeRecord(bytes.subarray(0, 0), three))).toBe('invalidArgument');
+  });
+
+  test('any bytes at all are decoded or refused', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        codeOf(() => decodeRecord(bytes, three));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('a record with some bytes changed is decoded or refused', () => {
+    const change = fc.record({ at: fc.nat(), to: fc.integer({ min: 0, max: 255 }) });
+    fc.assert(
+      fc.property(anyRecord(3), fc.array(change, { minLength: 1, maxLength: 4 }), (record, changes) => {
+        const bytes = Uint8Array.from(encodeRecord(record));
+        for (const { at, to } of changes) bytes[at % bytes.length] = to;
+        codeOf(() => decodeRecord(bytes, three));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

@@ -1,0 +1,199 @@
+/** Operations: round trips, limits, and refusal of everything else. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  decodeOperation,
+  deleteOperation,
+  getOperation,
+  keyToBytes,
+  keyToString,
+  messageType,
+  putOperation,
+} from '../../src/codec/index.ts';
+import { KvError } from '../../src/errors.ts';
+import { LIMITS } from '../../src/kv/index.ts';
+import { anyKey, anyOperation, anyRequest } from './arbitraries.ts';
+
+const request = { client: 'c'.repeat(16), sequence: 1 };
+const key = Buffer.from('key');
+const value = Buffer.from('value');
+
+function codeOf(attempt: () => unknown): string {
+  try {
+    attempt();
+  } catch (error) {
+    if (error instanceof KvError) return error.code;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('operations', () => {
+  test('what was encoded is decoded, and carries the very bytes it came from', () => {
+    fc.assert(
+      fc.property(anyOperation, (operation) => {
+        const decoded = decodeOperation(operation.bytes);
+        expect(decoded).toEqual(operation);
+        expect(decoded.bytes).toBe(operation.bytes);
+      }),
+    );
+  });
+
+  test('each kind says what it touches', () => {
+    fc.assert(
+      fc.property(anyRequest, anyKey, fc.boolean(), (request, bytes, returnPrevious) => {
+        const key = keyToString(bytes);
+        const common = { request, key: bytes };
+        expect(putOperation({ ...common, value, returnPrevious })).toMatchObject({
+          kind: 'put',
+          request,
+          key,
+          accesses: [{ key, writes: true }],
+          returnPrevious,
+        });
+        expect(getOperation(common)).toMatchObject({
+          kind: 'get',
+          request,
+          key,
+          accesses: [{ key, writes: false }],
+        });
+        expect(deleteOperation({ ...common, returnPrevious })).toMatchObject({
+          kind: 'delete',
+          request,
+          key,
+          accesses: [{ key, writes: true }],
+          returnPrevious,
+        });
+      }),
+    );
+  });
+
+  test('keys are binary strings whose order is the order of the bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.uint8Array(), (left, right) => {
+        expect([...keyToBytes(keyToString(left))]).toEqual([...left]);
+        const [a, b] = [keyToString(left), keyToString(right)];
+        expect(a < b ? -1 : a > b ? 1 : 0).toBe(Buffer.compare(left, right));
+      }),
+    );
+  });
+
+  test('an operation does not change with the buffers it was made of', () => {
+    const changing = { key: Buffer.from('key'), value: Buffer.from('value') };
+    const operation = putOperation({ request, ...changing, returnPrevious: false });
+    changing.key.fill(0);
+    changing.value.fill(0);
+    expect(operation.key).toBe('key');
+    expect(Buffer.from(operation.value).toString()).toBe('value');
+    expect(decodeOperation(operation.bytes)).toEqual(operation);
+  });
+
+  test('keys and values may be as long as the limits say, and no longer', () => {
+    const put = (keyBytes: number, valueBytes: number) => () =>
+      putOperation({
+        request,
+        key: new Uint8Array(keyBytes),
+        value: new Uint8Array(valueBytes),
+        returnPrevious: true,
+      });
+    expect(codeOf(put(LIMITS.keyBytes, LIMITS.valueBytes))).toBe('none');
+    expect(codeOf(put(LIMITS.keyBytes + 1, 0))).toBe('limitExceeded');
+    expect(codeOf(put(1, LIMITS.valueBytes + 1))).toBe('limitExceeded');
+    expect(codeOf(put(0, 1))).toBe('invalidArgument');
+    const long = new Uint8Array(LIMITS.keyBytes + 1);
+    expect(codeOf(() => getOperation({ request, key: long }))).toBe('limitExceeded');
+    expect(codeOf(() => getOperation({ request, key: new Uint8Array(0) }))).toBe('invalidArgument');
+    expect(codeOf(() => deleteOperation({ request, key: long, returnPrevious: false }))).toBe(
+      'limitExceeded',
+    );
+  });
+
+  test.each([
+    ['a short client id', { client: 'c'.repeat(15), sequence: 1 }],
+    ['a long client id', { client: 'c'.repeat(17), sequence: 1 }],
+    ['no client id', { client: '', sequence: 1 }],
+    ['sequence 0', { client: request.client, sequence: 0 }],
+    ['a negative sequence', { client: request.client, sequence: -1 }],
+    ['a fraction as sequence', { client: request.client, sequence: 1.5 }],
+    ['a sequence of 2^53', { client: request.client, sequence: 2 ** 53 }],
+    ['a sequence that is no number', { client: request.client, sequence: Number.NaN }],
+  ])('%s is refused', (_what, bad) => {
+    expect(codeOf(() => putOperation({ request: bad, key, value, returnPrevious: false }))).toBe(
+      'invalidArgument',
+    );
+    expect(codeOf(() => getOperation({ request: bad, key }))).toBe('invalidArgument');
+  });
+
+  const wire = messageType<object>('Operation');
+  const client = Buffer.alloc(16, 1);
+  test.each([
+    ['nothing', {}, 'invalidArgument'],
+    ['no request', { get: { key } }, 'invalidArgument'],
+    ['no kind', { request: { client, sequence: 1 } }, 'invalidArgument'],
+    [
+      'two kinds',
+      { request: { client, sequence: 1 }, get: { key }, delete: { key, returnPrevious: false } },
+      'invalidArgument',
+    ],
+    ['no key', { request: { client, sequence: 1 }, get: {} }, 'invalidArgument'],
+    ['no sequence', { request: { client }, get: { key } }, 'invalidArgument'],
+    [
+      'a short client',
+      { request: { client: client.subarray(1), sequence: 1 }, get: { key } },
+      'invalidArgument',
+    ],
+    ['an unsafe sequence', { request: { client, sequence: 2 ** 60 }, get: { key } }, 'invalidArgument'],
+    [
+      'a long key',
+      { request: { client, sequence: 1 }, get: { key: new Uint8Array(LIMITS.keyBytes + 1) } },
+      'limitExceeded',
+    ],
+    [
+      'a long value',
+      { request: { client, sequence: 1 }, put: { key, value: new Uint8Array(LIMITS.valueBytes + 1) } },
+      'limitExceeded',
+    ],
+  ])('bytes with %s are refused', (_what, message, code) => {
+    expect(codeOf(() => decodeOperation(wire.encode(message)))).toBe(code);
+  });
+
+  test('a put without a value sets the empty value', () => {
+    const bytes = wire.encode({ request: { client, sequence: 1 }, put: { key } });
+    expect(decodeOperation(bytes)).toMatchObject({
+      kind: 'put',
+      value: Buffer.alloc(0),
+      returnPrevious: false,
+    });
+  });
+
+  test('every cut of an operation is refused', () => {
+    const { bytes } = putOperation({ request, key, value, returnPrevious: true });
+    for (let length = 0; length < bytes.length; length++) {
+      expect(
+        codeOf(() => decodeOperation(bytes.subarray(0, length))),
+        `${length} bytes`,
+      ).toBe('invalidArgument');
+    }
+  });
+
+  test('any bytes at all are decoded or refused', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        codeOf(() => decodeOperation(bytes));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('an operation with some bytes changed is decoded or refused', () => {
+    const change = fc.record({ at: fc.nat(), to: fc.integer({ min: 0, max: 255 }) });
+    fc.assert(
+      fc.property(anyOperation, fc.array(change, { minLength: 1, maxLength: 4 }), (operation, changes) => {
+        const bytes = Uint8Array.from(operation.bytes);
+        for (const { at, to } of changes) bytes[at % bytes.length] = to;
+        codeOf(() => decodeOperation(bytes));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

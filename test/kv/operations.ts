@@ -1,0 +1,61 @@
+/** Short ways to write operations in tests; their bytes are of no meaning to the state machine. */
+import type {
+  DeleteOperation,
+  GetOperation,
+  KvOperation,
+  PutOperation,
+  RequestId,
+} from '../../src/kv/index.ts';
+
+const BYTES = new Uint8Array(0);
+
+let drawn = 0;
+
+/** A request id that no other call returns. */
+export function anyRequest(): RequestId {
+  drawn += 1;
+  return { client: 'any-client-of-16', sequence: drawn };
+}
+
+export function bytesOf(text: string): Uint8Array {
+  return Buffer.from(text, 'utf8');
+}
+
+export interface WriteOptions {
+  readonly request?: RequestId;
+  readonly returnPrevious?: boolean;
+}
+
+export function put(key: string, value: string, options: WriteOptions = {}): PutOperation {
+  return {
+    kind: 'put',
+    request: options.request ?? anyRequest(),
+    key,
+    value: bytesOf(value),
+    returnPrevious: options.returnPrevious ?? false,
+    accesses: [{ key, writes: true }],
+    bytes: BYTES,
+  };
+}
+
+export function get(key: string): GetOperation {
+  return { kind: 'get', request: anyRequest(), key, accesses: [{ key, writes: false }], bytes: BYTES };
+}
+
+export function del(key: string, options: WriteOptions = {}): DeleteOperation {
+  return {
+    kind: 'delete',
+    request: options.request ?? anyRequest(),
+    key,
+    returnPrevious: options.returnPrevious ?? false,
+    accesses: [{ key, writes: true }],
+    bytes: BYTES,
+  };
+}
+
+/** "put a=1", "get a", "delete a": for messages of failed properties. */
+export function describeOperation(operation: KvOperation): string {
+  const { client, sequence } = operation.request;
+  const value = operation.kind === 'put' ? `=${Buffer.from(operation.value).toString('utf8')}` : '';
+  return `${operation.kind} ${operation.key}${value} (${client}/${sequence})`;
+}

@@ -1,0 +1,302 @@
+/** The services over a real gRPC server, with a node that a test drives by hand. */
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { keyToBytes } from '../../src/codec/index.ts';
+import { KvError } from '../../src/errors.ts';
+import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
+import { systemClock } from '../../src/server/clock.ts';
+import { createLogger } from '../../src/server/logger.ts';
+import type { Call } from '../../src/server/pending.ts';
+import { addServices, type Health } from '../../src/server/services.ts';
+import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
+import { bytesOf } from '../kv/operations.ts';
+import { FakeCore } from './fakes.ts';
+import { GrpcClient } from './grpc-client.ts';
+
+const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
+const NO_ROW: OperationResult = { version: 0, value: null, previousVersion: 0 };
+const client16 = Buffer.alloc(16, 0xff);
+
+interface Submission {
+  readonly operation: KvOperation;
+  readonly timeoutMs: number;
+  readonly cancelled: Promise<void>;
+}
+
+/** Answers every operation with `result`, unless that is an error to throw or to reject with, or null: never. */
+class FakeNode {
+  readonly submissions: Submission[] = [];
+  result: OperationResult | null = NO_ROW;
+  thrown: Error | null = null;
+  rejected: Error | null = null;
+
+  submit(operation: KvOperation, timeoutMs: number): Call {
+    if (this.thrown !== null) throw this.thrown;
+    const cancelled: Deferred<void> = createDeferred();
+    this.submissions.push({ operation, timeoutMs, cancelled: cancelled.promise });
+    const answer = createDeferred<OperationResult>();
+    if (this.rejected !== null) answer.reject(this.rejected);
+    else if (this.result !== null) answer.resolve(this.result);
+    return { result: answer.promise, cancel: () => cancelled.resolve() };
+  }
+
+  status() {
+    return {
+      ...new FakeCore().status(),
+      paths: { fast: 7, slow: 8, recovered: 9 },
+      peers: [
+        { id: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, dropped: 4 },
+        { id: 3, address: 'c:3', reachable: false, roundTripMs: null, dropped: 0 },
+      ],
+      pendingRequests: 0,
+    };
+  }
+}
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+async function setUp(): Promise<{ node: FakeNode; client: GrpcClient; health: Health }> {
+  const node = new FakeNode();
+  const server = new Server();
+  const peers = new Map([
+    [1, 'a:1'],
+    [2, 'b:2'],
+    [3, 'c:3'],
+  ]);
+  const config = { id: 1, cluster: 'test', peers };
+  const health = addServices(server, { node, logger, config, version: '1.2.3', clock: systemClock });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  const client = new GrpcClient(`127.0.0.1:${port}`);
+  closing.push(
+    () => client.close(),
+    () => server.forceShutdown(),
+  );
+  return { node, client, health };
+}
+
+describe('Put', () => {
+  const request = { key: bytesOf('a'), value: bytesOf('1'), returnPrevious: true };
+
+  it('hands on what was asked, and answers with the version and the row before', async () => {
+    const { node, client } = await setUp();
+    node.result = { version: 3, value: bytesOf('0'), previousVersion: 2 };
+    const response = await client.put({ ...request, requestId: { client: client16, sequence: 5 } });
+    expect(response).toEqual({ version: 3, previous: { value: Buffer.from('0'), version: 2 } });
+    expect(node.submissions[0]?.operation).toMatchObject({
+      kind: 'put',
+      request: { client: '\xff'.repeat(16), sequence: 5 },
+      key: 'a',
+      returnPrevious: true,
+    });
+  });
+
+  it('tells an empty row before from none', async () => {
+    const { node, client } = await setUp();
+    node.result = { version: 2, value: bytesOf(''), previousVersion: 1 };
+    const id = { requestId: null };
+    expect(await client.put({ ...request, ...id })).toEqual({
+      version: 2,
+      previous: { value: Buffer.alloc(0), version: 1 },
+    });
+    node.result = { version: 1, value: null, previousVersion: 0 };
+    expect(await client.put({ ...request, ...id })).toEqual({ version: 1, previous: null });
+  });
+
+  it('draws a request id where none is given, a new one each time', async () => {
+    const { node, client } = await setUp();
+    await client.put({ ...request, requestId: null });
+    await client.put({ ...request, requestId: null });
+    const [first, second] = node.submissions.map(({ operation }) => operation.request);
+    expect(first?.client).toHaveLength(16);
+    expect(second?.client).toBe(first?.client);
+    expect(second?.sequence).not.toBe(first?.sequence);
+  });
+
+  it.each([
+    ['an empty key', { key: bytesOf('') }, 'invalidArgument', 'the key is empty'],
+    ['a long key', { key: new Uint8Array(4_097) }, 'limitExceeded', 'the key has 4097 bytes; at most 4096'],
+    ['a long value', { value: new Uint8Array(1_048_577) }, 'limitExceeded', 'the value has 1048577 bytes'],
+    [
+      'a short client id',
+      { requestId: { client: bytesOf('short'), sequence: 1 } },
+      'invalidArgument',
+      'the client id has 5 bytes instead of 16',
+    ],
+    ['sequence 0', { requestId: { client: client16, sequence: 0 } }, 'invalidArgument', 'sequence is 0'],
+    [
+      'a sequence that is not exact',
+      { requestId: { client: client16, sequence: 2 ** 53 } },
+      'invalidArgument',
+      'sequence is 9007199254740992',
+    ],
+  ])('refuses %s', async (_what, fields, code, details) => {
+    const { node, client } = await setUp();
+    const put = client.put({ ...request, requestId: null, ...fields });
+    await expect(put).rejects.toMatchObject({
+      status: status.INVALID_ARGUMENT,
+      code,
+      outcome: 'notApplied',
+      details: expect.stringContaining(details),
+    });
+    expect(node.submissions).toEqual([]);
+  });
+
+  it('takes the largest key and value', async () => {
+    const { node, client } = await setUp();
+    await client.put({
+      key: new Uint8Array(4_096),
+      value: new Uint8Array(1_048_576),
+      returnPrevious: false,
+      requestId: null,
+    });
+    expect(node.submissions).toHaveLength(1);
+  });
+});
+
+describe('Get', () => {
+  it('answers with the row, or with none', async () => {
+    const { node, client } = await setUp();
+    const key = keyToBytes('\x00\xff');
+    node.result = { version: 4, value: bytesOf('x'), previousVersion: 0 };
+    expect(await client.get({ key })).toEqual({ found: { value: Buffer.from('x'), version: 4 } });
+    node.result = NO_ROW;
+    expect(await client.get({ key })).toEqual({ found: null });
+    expect(node.submissions[0]?.operation).toMatchObject({ kind: 'get', key: '\x00\xff' });
+  });
+
+  it('refuses an empty key', async () => {
+    const { client } = await setUp();
+    await expect(client.get({ key: bytesOf('') })).rejects.toMatchObject({ code: 'invalidArgument' });
+  });
+});
+
+describe('Delete', () => {
+  it('answers with the version that was removed', async () => {
+    const { node, client } = await setUp();
+    node.result = { version: 4, value: bytesOf('x'), previousVersion: 4 };
+    const request = { key: bytesOf('a'), returnPrevious: true, requestId: { client: client16, sequence: 9 } };
+    expect(await client.delete(request)).toEqual({
+      version: 4,
+      previous: { value: Buffer.from('x'), version: 4 },
+    });
+    expect(node.submissions[0]?.operation).toMatchObject({
+      kind: 'delete',
+      request: { sequence: 9 },
+      returnPrevious: true,
+    });
+  });
+});
+
+describe('failures', () => {
+  it('travel with their code and outcome, thrown or later', async () => {
+    const { node, client } = await setUp();
+    node.rejected = new KvError('noQuorum', 'nobody there', { outcome: 'unknown' });
+    await expect(client.get({ key: bytesOf('a') })).rejects.toEqual({
+      status: status.UNAVAILABLE,
+      details: 'nobody there',
+      code: 'noQuorum',
+      outcome: 'unknown',
+    });
+    node.thrown = new KvError('overloaded', 'full', { outcome: 'notApplied' });
+    await expect(client.get({ key: bytesOf('a') })).rejects.toEqual({
+      status: status.RESOURCE_EXHAUSTED,
+      details: 'full',
+      code: 'overloaded',
+      outcome: 'notApplied',
+    });
+  });
+
+  it('that are bugs are internal and unknown', async () => {
+    const { node, client } = await setUp();
+    node.thrown = new TypeError('x is not a function');
+    await expect(client.get({ key: bytesOf('a') })).rejects.toMatchObject({
+      status: status.INTERNAL,
+      code: 'internal',
+      outcome: 'unknown',
+    });
+  });
+});
+
+describe('time', () => {
+  const key = bytesOf('a');
+
+  it('is 5 s for a call without a deadline', async () => {
+    const { node, client } = await setUp();
+    await client.get({ key }, { deadline: Number.POSITIVE_INFINITY });
+    expect(node.submissions[0]?.timeoutMs).toBe(5_000);
+  });
+
+  it('is at most 60 s', async () => {
+    const { node, client } = await setUp();
+    await client.get({ key }, { deadline: Date.now() + 3_600_000 });
+    expect(node.submissions[0]?.timeoutMs).toBe(60_000);
+  });
+
+  it('is a little less than the call’s deadline, so that the outcome can be told', async () => {
+    const { node, client } = await setUp();
+    await client.get({ key }, { deadline: Date.now() + 30_000 });
+    expect(node.submissions[0]?.timeoutMs).toBeLessThanOrEqual(29_900);
+    expect(node.submissions[0]?.timeoutMs).toBeGreaterThan(0);
+  });
+
+  it('ends when the caller cancels', async () => {
+    const { node, client } = await setUp();
+    node.result = null;
+    const abort = new AbortController();
+    const ended = expect(client.get({ key }, { signal: abort.signal })).rejects.toMatchObject({
+      status: status.CANCELLED,
+    });
+    await expect.poll(() => node.submissions.length, { timeout: 10_000 }).toBe(1);
+    abort.abort();
+    await ended;
+    await node.submissions[0]?.cancelled;
+  });
+});
+
+describe('Status', () => {
+  it('tells everything the node knows', async () => {
+    const { client } = await setUp();
+    const { uptimeSeconds, ...rest } = await client.status({});
+    expect(uptimeSeconds).toBeGreaterThanOrEqual(0);
+    expect(rest).toEqual({
+      cluster: 'test',
+      replica: 1,
+      replicas: 3,
+      version: '1.2.3',
+      rows: [{ replica: 1, committed: 3, executed: 2, highest: 4 }],
+      paths: { fast: 7, slow: 8, recovered: 9 },
+      peers: [
+        { replica: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, droppedMessages: 4 },
+        { replica: 3, address: 'c:3', reachable: false, roundTripMs: 0, droppedMessages: 0 },
+      ],
+      openInstances: 1,
+      heldOperations: 2,
+      blockedInstances: 3,
+    });
+  });
+});
+
+describe('health checking', () => {
+  const check = healthService.Check;
+
+  it('follows what is set, for the server and for the KV service', async () => {
+    const { client, health } = await setUp();
+    if (check === undefined) throw new Error('the health service has no Check');
+    const ask = (service: string) => client.call<object, object>(check, { service });
+    expect(await ask('')).toMatchObject({ status: 'NOT_SERVING' });
+    health.set('server', true);
+    expect(await ask('')).toMatchObject({ status: 'SERVING' });
+    expect(await ask('epaxos.v1.KV')).toMatchObject({ status: 'NOT_SERVING' });
+    health.set('kv', true);
+    expect(await ask('epaxos.v1.KV')).toMatchObject({ status: 'SERVING' });
+    await expect(ask('other')).rejects.toMatchObject({ status: status.NOT_FOUND });
+  });
+});
