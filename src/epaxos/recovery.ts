@@ -9,7 +9,7 @@ import { currentValue, type Decision, decideRecovery, noOp, type Value } from '.
 import { isCommitted } from './instance-space.ts';
 import type { Prepare, PrepareReply } from './messages.ts';
 import type { PrepareRound } from './rounds.ts';
-import { onRefused } from './stalls.ts';
+import { onPromised, onRefused } from './stalls.ts';
 import type { ReplicaState } from './state.ts';
 import { type Ballot, type InstanceId, instanceKey, type ReplicaId, Status } from './types.ts';
 import { startValidate } from './validate.ts';
@@ -56,7 +56,10 @@ export function onPrepare(state: ReplicaState, from: ReplicaId, message: Prepare
     state.send(from, commitOf(record));
     return;
   }
-  if (ballot > record.ballot) promise(state, id, ballot);
+  if (ballot > record.ballot) {
+    promise(state, id, ballot);
+    onPromised(state, id);
+  }
   state.send(from, { type: 'prepareReply', ballot, record: state.space.get(id) });
 }
 

@@ -45,7 +45,7 @@ export function onRefused(
 export function onPeerLost(state: ReplicaState, peer: ReplicaId): void {
   for (const [key, stall] of state.stalls) {
     const id = instanceOfKey(key);
-    if (coordinatorOf(state, id) !== peer) continue;
+    if (coordinatorOf(state, id, stall) !== peer) continue;
     stall.dueAt = Math.min(stall.dueAt, state.now + recoveryDelay(state, id, stall));
   }
 }
@@ -54,26 +54,38 @@ export function onPeerLost(state: ReplicaState, peer: ReplicaId): void {
 export function stallOf(state: ReplicaState, key: InstanceKey): Stall {
   let stall = state.stalls.get(key);
   if (stall === undefined) {
-    const isOwn = instanceOfKey(key).replica === state.id;
-    const dueAt =
-      state.now + (isOwn ? recoveryDelay(state, instanceOfKey(key), null) : state.timing.fetchTicks);
-    stall = { dueAt, asked: isOwn, refusals: 0, highestBallot: 0, neededAt: state.now };
+    const id = instanceOfKey(key);
+    stall = { dueAt: state.now, asked: false, refusals: 0, highestBallot: 0, neededAt: state.now };
+    if (id.replica === state.id) {
+      // Nobody else can have committed it unnoticed more easily than they can be asked by a Prepare.
+      stall.asked = true;
+      stall.dueAt += recoveryDelay(state, id, stall);
+    } else if (state.isReachable(id.replica)) {
+      stall.dueAt += state.timing.fetchTicks;
+    }
     state.stalls.set(key, stall);
   }
   return stall;
 }
 
+/** Another replica has begun to recover the instance: it is given its time before this one tries. */
+export function onPromised(state: ReplicaState, id: InstanceId): void {
+  const stall = state.stalls.get(instanceKey(id));
+  if (stall !== undefined) stall.dueAt = state.now + recoveryDelay(state, id, stall);
+}
+
 /** Who is expected to finish the instance: the owner of the highest ballot known for it. */
-function coordinatorOf(state: ReplicaState, id: InstanceId): ReplicaId {
-  return ballotOwner(state.space.get(id).ballot, state.quorums.replicas) ?? id.replica;
+function coordinatorOf(state: ReplicaState, id: InstanceId, stall: Stall): ReplicaId {
+  const ballot = state.space.isPruned(id) ? 0 : state.space.get(id).ballot;
+  return ballotOwner(Math.max(ballot, stall.highestBallot), state.quorums.replicas) ?? id.replica;
 }
 
 /** R5.9: random, short for who cannot be reached, doubled by each refusal. */
-export function recoveryDelay(state: ReplicaState, id: InstanceId, stall: Stall | null): number {
+export function recoveryDelay(state: ReplicaState, id: InstanceId, stall: Stall): number {
   const { suspectTicks, patientTicks, maxRecoveryTicks } = state.timing;
-  const coordinator = coordinatorOf(state, id);
+  const coordinator = coordinatorOf(state, id, stall);
   const isSuspect = coordinator === state.id || !state.isReachable(coordinator);
-  const least = (isSuspect ? suspectTicks : patientTicks) * 2 ** Math.min(stall?.refusals ?? 0, 16);
+  const least = (isSuspect ? suspectTicks : patientTicks) * 2 ** Math.min(stall.refusals, 16);
   const bounded = Math.min(least, maxRecoveryTicks);
   return state.prng.integer(bounded, 2 * bounded);
 }

@@ -1,12 +1,21 @@
 /**
  * Doing something about what this replica lacks: first the peers are asked for it, then it is recovered
- * (R5.9, R7.2). Nothing is recovered that nobody waits for.
+ * (R5.9, R7.2). Nothing is recovered that nobody waits for. A blocked instance waits, and so do a client,
+ * another recovery, and the watermark of every row: what nobody else needs would keep its row from being pruned.
  */
+import { isCommitted, type Row } from './instance-space.ts';
 import type { SlotRange } from './messages.ts';
 import { startRecovery } from './recovery.ts';
 import { recoveryDelay, stallOf } from './stalls.ts';
 import type { ReplicaState } from './state.ts';
-import { type Ballot, type InstanceId, type InstanceKey, instanceOfKey } from './types.ts';
+import {
+  type Ballot,
+  type InstanceId,
+  type InstanceKey,
+  instanceKey,
+  instanceOfKey,
+  type ReplicaId,
+} from './types.ts';
 
 /** Takes the next step for everything that is due. */
 export function tickSuspicion(state: ReplicaState): void {
@@ -34,6 +43,9 @@ export function tickSuspicion(state: ReplicaState): void {
 /** Everything that somebody waits for and that is not committed here. */
 function* needed(state: ReplicaState): Iterable<InstanceKey> {
   yield* state.executor.lacks();
+  for (const [index, row] of state.space.rows.entries()) {
+    if (index + 1 !== state.id) yield* openSlots(state, { replica: index + 1, row });
+  }
   for (const key of state.unsettled) {
     if (state.space.isSettled(instanceOfKey(key))) state.unsettled.delete(key);
     else yield key;
@@ -44,6 +56,22 @@ function* needed(state: ReplicaState): Iterable<InstanceKey> {
     for (const other of round.contradictions.keys()) {
       if (!state.space.isSettled(instanceOfKey(other))) yield other;
     }
+  }
+}
+
+/**
+ * What holds up another row's watermark. If the row's coordinator cannot be reached, all that it left open
+ * is settled side by side: each would be suspected in its turn otherwise.
+ */
+function* openSlots(
+  state: ReplicaState,
+  { replica, row }: { readonly replica: ReplicaId; readonly row: Row },
+): Iterable<InstanceKey> {
+  const count = state.isReachable(replica) ? 1 : state.limits.recoveries;
+  const last = Math.min(row.highest, row.committed + count);
+  for (let slot = row.committed + 1; slot <= last; slot += 1) {
+    const record = row.records.get(slot);
+    if (record === undefined || !isCommitted(record)) yield instanceKey({ replica, slot });
   }
 }
 

@@ -96,6 +96,14 @@ describe('every document', () => {
     expect(named.filter((script) => !scripts.includes(script))).toEqual([]);
   });
 
+  test('asks for the Node.js that package.json asks for', () => {
+    const version = JSON.parse(readText('package.json')).engines.node.replace('>=', '');
+    const named = ['README.md', 'CONTRIBUTING.md', '.ci/run'].map((file) =>
+      /Node\.js (\S+) or\s+newer/.exec(readText(file)),
+    );
+    expect(named.map((match) => match?.[1])).toEqual([version, version, version]);
+  });
+
   test('names only paths that exist', () => {
     const paths = documents.flatMap((file) =>
       codeIn(readText(file))
