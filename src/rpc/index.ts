@@ -1,4 +1,5 @@
 /** gRPC: service definitions, limits, errors, and what travels between replicas. The folder's only door. */
+export { type DisposableChannel, openChannel } from './channel.ts';
 export * from './kv-codec.ts';
 export * from './limits.ts';
 export { type DecodedFrame, decodeBeat, decodeFrame, encodeBeat, encodeMessage } from './replica-codec.ts';

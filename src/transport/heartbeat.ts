@@ -43,7 +43,7 @@ export class Heartbeat {
     const allowedMs = this.#answered ? silenceMs : connectTimeoutMs;
     const lateMs = nowMs - this.#lastBeatMs - intervalMs;
     this.#lastBeatMs = nowMs;
-    if (lateMs > silenceMs * 2000) {
+    if (lateMs > silenceMs / 2) {
       // We were the one who was paused: answers may be waiting unread. The peer gets its full time again.
       this.#lastHeardMs = nowMs;
       this.#sentAtMs.clear();

@@ -4,9 +4,9 @@
  * silence, ends the connection, and whoever wants another makes a new one.
  */
 import type { ClientDuplexStream, Metadata, ServiceError } from '@grpc/grpc-js';
-import type { ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
+  type DisposableChannel,
   decodeBeat,
   encodeBeat,
   fromServiceError,
@@ -14,10 +14,10 @@ import {
   type Lane,
   MESSAGE_STREAMS,
   type MessageStream,
+  openChannel,
   type ReplicaStream,
   replicaService,
 } from '../rpc/index.ts';
-import { type DisposableChannel, openChannel } from './channel.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { QueueLimits, TransportTiming } from './options.ts';
 import { OutboundQueue } from './outbound-queue.ts';
@@ -25,7 +25,6 @@ import { OutboundQueue } from './outbound-queue.ts';
 type FrameStream = ClientDuplexStream<Buffer, Buffer>;
 
 export interface PeerConnectionOptions {
-  readonly peer: ReplicaId;
   /** `host:port` */
   readonly address: string;
   /** The handshake. */

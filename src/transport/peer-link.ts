@@ -85,7 +85,6 @@ export class PeerLink {
   #dial(): void {
     const { membership, peer, address, timing, limits } = this.#options;
     this.#connection = new PeerConnection({
-      peer,
       address,
       metadata: handshakeMetadata(membership, peer),
       timing,

@@ -4,8 +4,8 @@
  * rebuilt on silence would leave one such socket behind each time. So the sockets are kept here, and
  * destroyed with the channel.
  */
-import { ChannelCredentials, Client } from '@grpc/grpc-js';
-import { CHANNEL_OPTIONS } from '../rpc/index.ts';
+import { ChannelCredentials, type ChannelOptions, Client } from '@grpc/grpc-js';
+import { CHANNEL_OPTIONS } from './limits.ts';
 
 type ConnectorArguments = Parameters<ChannelCredentials['_createSecureConnector']>;
 type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>;
@@ -13,17 +13,18 @@ type Socket = Parameters<Connector['connect']>[0];
 
 export interface DisposableChannel {
   readonly client: Client;
-  /** Ends every call and closes every connection, at once. Idempotent. */
+  /** Ends every call and destroys every connection, at once. Idempotent. */
   close(): void;
 }
 
 /**
  * Opens a channel of its own, never shared with another one of this process. It is dialled by its first call.
  * @param address `host:port`
+ * @param options in addition to {@link CHANNEL_OPTIONS}
  */
-export function openChannel(address: string): DisposableChannel {
+export function openChannel(address: string, options: ChannelOptions = {}): DisposableChannel {
   const credentials = new SocketTracking();
-  const client = new Client(address, credentials, CHANNEL_OPTIONS);
+  const client = new Client(address, credentials, { ...CHANNEL_OPTIONS, ...options });
   return {
     client,
     close() {

@@ -1,0 +1,80 @@
+/** The service definitions: what a client sends is what a server gets, and the other way round. */
+import { describe, expect, it } from 'vitest';
+import { adminService, kvService, REPLICA_STREAMS, replicaService } from '../../src/rpc/index.ts';
+
+function throughRequest<Request>(
+  method: { requestSerialize(value: Request): Buffer; requestDeserialize(bytes: Buffer): Request },
+  request: Request,
+): Request {
+  return method.requestDeserialize(method.requestSerialize(request));
+}
+
+function throughResponse<Response>(
+  method: { responseSerialize(value: Response): Buffer; responseDeserialize(bytes: Buffer): Response },
+  response: Response,
+): Response {
+  return method.responseDeserialize(method.responseSerialize(response));
+}
+
+describe('KV', () => {
+  const requestId = { client: Buffer.alloc(16, 7), sequence: 2 ** 53 - 1 };
+
+  it('carries a full put', () => {
+    const request = { key: Buffer.from([0, 255]), value: Buffer.from('v'), returnPrevious: true, requestId };
+    expect(throughRequest(kvService.Put, request)).toEqual(request);
+    const response = { version: 2 ** 40, previous: { value: Buffer.from('old'), version: 3 } };
+    expect(throughResponse(kvService.Put, response)).toEqual(response);
+  });
+
+  it('gives null for absent messages and empty buffers for absent bytes', () => {
+    const request = { key: Buffer.alloc(0), value: Buffer.alloc(0), returnPrevious: false, requestId: null };
+    expect(throughRequest(kvService.Put, request)).toEqual(request);
+    expect(throughResponse(kvService.Put, { version: 1, previous: null })).toEqual({
+      version: 1,
+      previous: null,
+    });
+    expect(throughResponse(kvService.Get, { found: null })).toEqual({ found: null });
+    const found = { value: Buffer.alloc(0), version: 1 };
+    expect(throughResponse(kvService.Get, { found })).toEqual({ found });
+  });
+
+  it('carries get and delete', () => {
+    expect(throughRequest(kvService.Get, { key: Buffer.from('k') })).toEqual({ key: Buffer.from('k') });
+    const request = { key: Buffer.from('k'), returnPrevious: true, requestId };
+    expect(throughRequest(kvService.Delete, request)).toEqual(request);
+    const response = { version: 0, previous: null };
+    expect(throughResponse(kvService.Delete, response)).toEqual(response);
+  });
+});
+
+it('Admin carries a full status', () => {
+  const response = {
+    cluster: 'kafé',
+    replica: 1,
+    replicas: 3,
+    version: '1.2.3',
+    uptimeSeconds: 1.5,
+    rows: [{ replica: 1, committed: 3, executed: 2, highest: 2 ** 45 }],
+    paths: { fast: 1, slow: 2, recovered: 3 },
+    peers: [{ replica: 2, address: 'b:1', reachable: true, roundTripMs: 0.25, droppedMessages: 7 }],
+    openInstances: 4,
+    heldOperations: 5,
+    blockedInstances: 6,
+  };
+  expect(throughResponse(adminService.Status, response)).toEqual(response);
+  expect(throughRequest(adminService.Status, {})).toEqual({});
+});
+
+it('Replica passes frames on as bytes, on bidirectional streams', () => {
+  expect(Object.keys(replicaService).sort()).toEqual([...REPLICA_STREAMS].sort());
+  for (const [name, method] of Object.entries(replicaService)) {
+    expect(method).toMatchObject({
+      path: `/epaxos.v1.Replica/${name}`,
+      requestStream: true,
+      responseStream: true,
+    });
+    const frame = Buffer.from('any bytes');
+    expect(throughRequest(method, frame)).toBe(frame);
+    expect(throughResponse(method, frame)).toBe(frame);
+  }
+});

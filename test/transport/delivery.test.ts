@@ -1,0 +1,235 @@
+/** What one replica sends arrives at the other, in few frames, within bounded memory. */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { expect, it } from 'vitest';
+import { putOperation } from '../../src/codec/index.ts';
+import { emptyRecord, type Message } from '../../src/epaxos/index.ts';
+import { KvError } from '../../src/errors.ts';
+import { decodeFrame, encodeMessage, type Lane, ROUTES, RPC_LIMITS } from '../../src/rpc/index.ts';
+import { handshakeMetadata } from '../../src/transport/handshake.ts';
+import { GrpcTransport } from '../../src/transport/index.ts';
+import { sampleOfEach } from '../rpc/arbitraries.ts';
+import {
+  commitOf,
+  eventually,
+  freePort,
+  RawStream,
+  startRawPeer,
+  startReplicas,
+  TestReplica,
+  to,
+} from './support.ts';
+
+const COMMITS = { stream: 'Commit', direction: 'request' } as const;
+const KIB = 1024;
+
+/** An operation of about 16 KiB. */
+const largeOperation = putOperation({
+  request: { client: 'sixteen bytes ..', sequence: 1 },
+  key: Buffer.from('k'),
+  value: Buffer.alloc(16 * KIB),
+  returnPrevious: false,
+});
+const largeCommand = { operations: [largeOperation] };
+
+function decoded(frames: readonly Buffer[]) {
+  return frames.flatMap((frame) => decodeFrame(frame, COMMITS, { replicas: 3 }).messages);
+}
+
+it.each([3, 5])(
+  'every type of message arrives as it was sent, both ways, with %i replicas',
+  async (count) => {
+    const { replicas } = await startReplicas([1, 2], { replicas: count });
+    const [one, two] = replicas as [TestReplica, TestReplica];
+    const samples = [...sampleOfEach(count, 1), ...sampleOfEach(count, 2), ...sampleOfEach(count, 3)];
+    one.transport.send(to(2, samples));
+    two.transport.send(to(1, samples));
+    for (const [receiver, sender] of [
+      [one, 2],
+      [two, 1],
+    ] as const) {
+      await eventually(() => expect(receiver.received).toHaveLength(samples.length));
+      // In order within a lane; between lanes there is none.
+      for (const { type } of samples) {
+        const ofType = receiver.received.filter(([, message]) => message.type === type);
+        expect(ofType).toEqual(
+          samples.filter((sample) => sample.type === type).map((sample) => [sender, sample]),
+        );
+      }
+      expect(receiver.events.filter((event) => event.type !== 'connectFailed')).toHaveLength(1);
+    }
+    expect(one.status(2).dropped).toBe(0);
+    expect(one.status(2).roundTripMs).toBeGreaterThan(0);
+  },
+);
+
+it('replicas find each other whatever the order they start in', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const one = await new TestReplica({ self: 1, ports }).start();
+  await eventually(() => expect(one.eventsOf('connectFailed').map(({ peer }) => peer)).toEqual([2, 3]));
+  expect(one.eventsOf('connectFailed')[0]?.error).toMatchObject({ name: 'KvError', code: 'unreachable' });
+  const three = await new TestReplica({ self: 3, ports }).start();
+  await Promise.all([one.sees(3), three.sees(1)]);
+  const two = await new TestReplica({ self: 2, ports }).start();
+  await Promise.all([one.sees(2), three.sees(2), two.sees(1), two.sees(3)]);
+  expect(one.reachability).toEqual([
+    [3, true],
+    [2, true],
+  ]);
+  // The trouble was reported once, not with every attempt.
+  expect(one.eventsOf('connectFailed')).toHaveLength(2);
+});
+
+it('what is sent together travels in few frames of about the target size', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const frames: Buffer[] = [];
+  await startRawPeer(ports[1] ?? 0, { Commit: (call) => call.on('data', (frame) => frames.push(frame)) });
+  const one = await new TestReplica({ self: 1, ports, limits: { frameTargetBytes: 4 * KIB } }).start();
+  await one.sees(2);
+  const commits = Array.from({ length: 1000 }, (_, index) => commitOf(index + 1));
+  one.transport.send(to(2, commits));
+  await eventually(() => expect(decoded(frames).length).toBe(commits.length));
+  expect(decoded(frames)).toEqual(commits);
+  const bytes = frames.reduce((sum, { length }) => sum + length, 0);
+  expect(frames.length).toBeLessThanOrEqual(Math.ceil(bytes / (4 * KIB - 100)));
+  expect(Math.max(...frames.map(({ length }) => length))).toBeLessThanOrEqual(4 * KIB);
+});
+
+it('a message larger than a frame goes alone; one over the limit is dropped and reported', async () => {
+  const { replicas } = await startReplicas([1, 2]);
+  const [one, two] = replicas as [TestReplica, TestReplica];
+  const repeated = (times: number) => ({
+    ...commitOf(1, 1),
+    command: { operations: Array.from({ length: times }, () => largeOperation) },
+  });
+  const large = repeated(20);
+  const tooLarge = repeated(1100);
+  expect(encodeMessage(large).length).toBeGreaterThan(RPC_LIMITS.frameTargetBytes);
+  const bytes = encodeMessage(tooLarge).length;
+  expect(bytes).toBeGreaterThan(RPC_LIMITS.messageBytes);
+  one.transport.send(to(2, [tooLarge, large]));
+  await eventually(() => expect(two.received.length).toBe(1));
+  expect(two.received).toEqual([[1, large]]);
+  expect(one.eventsOf('tooLarge')).toEqual([{ type: 'tooLarge', peer: 2, messageType: 'commit', bytes }]);
+  expect(one.status(2)).toMatchObject({ reachable: true, dropped: 1 });
+});
+
+/** Room for few messages, so that it is soon used up. */
+const SMALL_QUEUE = { queuedMessages: 20, frameTargetBytes: 64 * KIB };
+
+/** Sends, a few messages a turn, until some were dropped; returns how many were sent. */
+async function sendUntilDropped(
+  sender: TestReplica,
+  messageOf: (number: number) => Message,
+): Promise<number> {
+  let sent = 0;
+  while (sender.status(2).dropped < 100) {
+    sender.transport.send(to(2, [messageOf(++sent), messageOf(++sent)]));
+    await new Promise(setImmediate);
+  }
+  return sent;
+}
+
+/** Collects the slots of the instances that the frames on a lane speak of. */
+function slotsOf(lane: Lane): { readonly slots: number[]; readonly add: (frame: Buffer) => void } {
+  const slots: number[] = [];
+  const add = (frame: Buffer) => {
+    for (const message of decodeFrame(frame, lane, { replicas: 3 }).messages) {
+      if (message.type === 'commit') slots.push(message.id.slot);
+      if (message.type === 'prepareReply') slots.push(message.record.id.slot);
+    }
+  };
+  return { slots, add };
+}
+
+/** What arrived is what was sent but for what was dropped; and of the last messages none is missing. */
+async function expectOldestDropped(
+  sender: TestReplica,
+  slots: readonly number[],
+  sent: number,
+): Promise<void> {
+  const { dropped } = sender.status(2);
+  await eventually(() => expect(slots.length).toBe(sent - dropped));
+  const newest = SMALL_QUEUE.queuedMessages;
+  expect(slots.slice(-newest)).toEqual(
+    Array.from({ length: newest }, (_, index) => sent - newest + 1 + index),
+  );
+  expect(sender.status(2).dropped).toBe(dropped);
+}
+
+it('requests to a peer that does not read wait within bounds; the oldest are dropped and counted', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  let commits: ServerDuplexStream<Buffer, Buffer> | undefined;
+  await startRawPeer(ports[1] ?? 0, {
+    Commit: (call) => {
+      commits = call; // and does not read it
+    },
+  });
+  const one = await new TestReplica({ self: 1, ports, limits: SMALL_QUEUE }).start();
+  await one.sees(2);
+  const sent = await sendUntilDropped(one, (slot) => ({ ...commitOf(slot, 1), command: largeCommand }));
+  expect(one.status(2).reachable).toBe(true);
+  const { slots, add } = slotsOf(ROUTES.commit);
+  commits?.on('data', add);
+  await expectOldestDropped(one, slots, sent);
+});
+
+it('replies to a peer that does not read them wait within bounds, too', async () => {
+  const { replicas, ports } = await startReplicas([1], { limits: SMALL_QUEUE });
+  const [one] = replicas as [TestReplica];
+  const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, 1);
+  const stream = await new RawStream(ports[0] ?? 0, 'Prepare', metadata).accepted();
+  const sent = await sendUntilDropped(one, (slot) => {
+    const id = { replica: 1, slot };
+    return { type: 'prepareReply', ballot: 4, record: { ...emptyRecord(id), command: largeCommand } };
+  });
+  const { slots, add } = slotsOf(ROUTES.prepareReply);
+  stream.call.on('data', add);
+  await expectOldestDropped(one, slots, sent);
+});
+
+it('what is sent to a peer that is away is dropped and counted', async () => {
+  const { replicas } = await startReplicas([1]);
+  const [one] = replicas as [TestReplica];
+  one.transport.send([
+    { to: 2, message: commitOf(1) },
+    { to: 3, message: commitOf(1) },
+    {
+      to: 3,
+      message: { type: 'preAcceptReply', id: { replica: 3, slot: 1 }, attributes: commitOf(1).attributes },
+    },
+  ]);
+  expect([one.status(2).dropped, one.status(3).dropped]).toEqual([1, 2]);
+  expect(one.status(2)).toMatchObject({ reachable: false, roundTripMs: null });
+});
+
+it('malformed frames are reported and harm nothing', async () => {
+  const { replicas, ports } = await startReplicas([1]);
+  const [one] = replicas as [TestReplica];
+  const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, 1);
+  const stream = await new RawStream(ports[0] ?? 0, 'Commit', metadata).read().accepted();
+  const wrongSize = { ...commitOf(2), attributes: { seq: 0, deps: [0, 0] } };
+  stream.call.write(Buffer.from([0xff, 0xff]));
+  stream.call.write(Buffer.concat([commitOf(1), wrongSize, commitOf(3)].map(encodeMessage)));
+  const heartbeat = await new RawStream(ports[0] ?? 0, 'Heartbeat', metadata).read().accepted();
+  heartbeat.call.write(Buffer.from([0xff]));
+  await eventually(() => expect(one.eventsOf('malformed')).toHaveLength(3));
+  expect(one.received).toEqual([
+    [2, commitOf(1)],
+    [2, commitOf(3)],
+  ]);
+  expect(one.eventsOf('malformed').map(({ peer, count }) => [peer, count])).toEqual([
+    [2, 1],
+    [2, 1],
+    [2, 1],
+  ]);
+  for (const { error } of one.eventsOf('malformed')) expect(error).toBeInstanceOf(KvError);
+  expect([stream.error, heartbeat.error]).toEqual([null, null]);
+});
+
+it('a peer that is none of the cluster is a programmer error', async () => {
+  const { replicas } = await startReplicas([1]);
+  expect(() => replicas[0]?.transport.send(to(1, [commitOf(1)]))).toThrow(/replica 1 is a peer of replica 1/);
+  expect(() => new GrpcTransport({ self: 1, cluster: 'test', replicas: 3, peers: [] })).toThrow(
+    /the peers of replica 1 among 3 are 2, 3/,
+  );
+});

@@ -1,0 +1,166 @@
+/** Peers that die, return, fall silent or call twice. */
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { expect, it } from 'vitest';
+import { decodeFrame, ROUTES } from '../../src/rpc/index.ts';
+import { handshakeMetadata } from '../../src/transport/handshake.ts';
+import {
+  afterwards,
+  commitOf,
+  eventually,
+  freePort,
+  IMPATIENT,
+  PATIENT,
+  RawStream,
+  startRawPeer,
+  startReplicas,
+  TestReplica,
+  to,
+} from './support.ts';
+
+const asReplica2 = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, 1);
+const reply = { type: 'acceptReply', id: { replica: 1, slot: 1 }, ballot: 0, promised: 0 } as const;
+
+it('a killed peer is noticed at once, without waiting for silence, and found again when it returns', async () => {
+  const { replicas, ports } = await startReplicas([1, 2]);
+  const [one, two] = replicas as [TestReplica, TestReplica];
+  two.kill();
+  await eventually(() => expect(one.status(2).reachable).toBe(false));
+  expect(one.eventsOf('disconnected')).toMatchObject([{ peer: 2, error: { code: 'connectionLost' } }]);
+  await two.stop();
+  const again = await new TestReplica({ self: 2, ports }).start();
+  await Promise.all([one.sees(2), again.sees(1)]);
+  expect(one.reachability).toEqual([
+    [2, true],
+    [2, false],
+    [2, true],
+  ]);
+  one.transport.send(to(2, [commitOf(7), reply]));
+  again.transport.send(to(1, [commitOf(8), reply]));
+  await eventually(() => expect(again.received).toHaveLength(2));
+  await eventually(() => expect(one.received).toHaveLength(2));
+});
+
+it('a peer that stops in good order is noticed as well', async () => {
+  const { replicas } = await startReplicas([1, 2]);
+  const [one, two] = replicas as [TestReplica, TestReplica];
+  await two.transport.close();
+  await eventually(() => expect(one.status(2).reachable).toBe(false));
+  expect(one.eventsOf('disconnected')).toMatchObject([{ peer: 2, error: { code: 'shuttingDown' } }]);
+});
+
+it('a peer that accepts connections but never answers leaves no sockets behind, and is found when it recovers', async () => {
+  const ports = [await freePort(), 0, await freePort()];
+  const open = new Set<Socket>();
+  let accepted = 0;
+  const silent = createServer((socket) => {
+    accepted++;
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+    socket.on('error', () => socket.destroy());
+    socket.resume(); // reads, as the kernel does for a paused process, and never answers
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const port = (silent.address() as AddressInfo).port;
+  ports[1] = port;
+  afterwards(() => {
+    silent.close();
+    for (const socket of open) socket.destroy();
+  });
+  const timing = { ...IMPATIENT, connectTimeoutMs: 50, silenceMs: 100 };
+  const one = await new TestReplica({ self: 1, ports, timing }).start();
+  await eventually(() => expect(accepted).toBeGreaterThan(10));
+  expect(open.size).toBeLessThanOrEqual(2);
+  expect(one.status(2).reachable).toBe(false);
+  const [failed] = one.eventsOf('connectFailed').filter(({ peer }) => peer === 2);
+  expect(failed?.error).toMatchObject({
+    code: 'unreachable',
+    message: expect.stringMatching(/^no answer for/),
+  });
+  await one.stop();
+  await eventually(() => expect(open.size).toBe(0));
+  const patient = await new TestReplica({
+    self: 1,
+    ports,
+    timing: { ...PATIENT, connectTimeoutMs: 2000 },
+  }).start();
+  await eventually(() => expect(open.size).toBe(1));
+  for (const socket of open) socket.destroy();
+  await new Promise((resolve) => silent.close(resolve));
+  const two = await new TestReplica({ self: 2, ports }).start();
+  await Promise.all([patient.sees(2), two.sees(1)]);
+});
+
+it('a peer that falls silent on an open connection is given up and dialled anew', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  let answers = true;
+  let calls = 0;
+  await startRawPeer(ports[1] ?? 0, {
+    Heartbeat: (call) => {
+      calls++;
+      call.on('data', (ping) => answers && call.write(ping));
+    },
+  });
+  const one = await new TestReplica({ self: 1, ports, timing: IMPATIENT }).start();
+  await one.sees(2);
+  answers = false;
+  await eventually(() => expect(one.status(2).reachable).toBe(false));
+  const [lost] = one.eventsOf('disconnected');
+  expect(lost?.error).toMatchObject({
+    code: 'unreachable',
+    message: expect.stringMatching(/^no answer for \d+ ms$/),
+  });
+  await eventually(() => expect(calls).toBeGreaterThan(2));
+  answers = true;
+  await one.sees(2);
+});
+
+it('a peer is not given up because this replica was paused', async () => {
+  const { replicas } = await startReplicas([1, 2], { timing: { ...IMPATIENT, connectTimeoutMs: 30_000 } });
+  const [one, two] = replicas as [TestReplica, TestReplica];
+  const until = performance.now() + 3 * IMPATIENT.silenceMs;
+  while (performance.now() < until); // nothing else runs in this process
+  one.transport.send(to(2, [commitOf(1)]));
+  await eventually(() => expect(two.received).toHaveLength(1));
+  expect([...one.eventsOf('disconnected'), ...two.eventsOf('disconnected')]).toEqual([]);
+});
+
+it('a peer that answers heartbeats with nonsense is not taken for a replica', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  await startRawPeer(ports[1] ?? 0, {
+    Heartbeat: (call) => call.on('data', () => call.write(Buffer.from([0xff]))),
+  });
+  const one = await new TestReplica({ self: 1, ports }).start();
+  await eventually(() => expect(one.eventsOf('connectFailed').some(({ peer }) => peer === 2)).toBe(true));
+  expect(one.status(2).reachable).toBe(false);
+});
+
+it('the newest stream of a peer gets the replies, and the older one is ended', async () => {
+  const { replicas, ports } = await startReplicas([1]);
+  const [one] = replicas as [TestReplica];
+  const port = ports[0] ?? 0;
+  const first = await new RawStream(port, 'Accept', asReplica2).read().accepted();
+  one.transport.send(to(2, [reply]));
+  await eventually(() => expect(first.frames).toHaveLength(1));
+  const second = await new RawStream(port, 'Accept', asReplica2).read().accepted();
+  await eventually(() =>
+    expect(first.error?.details).toMatch(/replica 2 has opened the stream Accept again/),
+  );
+  one.transport.send(to(2, [reply]));
+  await eventually(() => expect(second.frames).toHaveLength(1));
+  expect(first.frames).toHaveLength(1);
+  expect(
+    decodeFrame(second.frames[0] ?? Buffer.alloc(0), ROUTES.acceptReply, { replicas: 3 }).messages,
+  ).toEqual([reply]);
+  expect(one.status(2).dropped).toBe(0);
+});
+
+it('replies to a peer whose stream is gone are dropped and counted', async () => {
+  const { replicas, ports } = await startReplicas([1]);
+  const [one] = replicas as [TestReplica];
+  const stream = await new RawStream(ports[0] ?? 0, 'Accept', asReplica2).read().accepted();
+  stream.call.cancel();
+  await eventually(() => {
+    one.transport.send(to(2, [reply]));
+    expect(one.status(2).dropped).toBeGreaterThan(0);
+  });
+});

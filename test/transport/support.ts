@@ -1,0 +1,237 @@
+/** Replicas made of a transport and a real gRPC server on a loopback port, and raw peers that misbehave on purpose. */
+import { createServer } from 'node:net';
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  type Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+} from '@grpc/grpc-js';
+import { afterEach, expect, vi } from 'vitest';
+import type { Commit, Envelope, Message, ReplicaId } from '../../src/epaxos/index.ts';
+import { type ReplicaStream, replicaService, SERVER_OPTIONS } from '../../src/rpc/index.ts';
+import {
+  GrpcTransport,
+  type GrpcTransportOptions,
+  type TransportEvent,
+  type TransportTiming,
+} from '../../src/transport/index.ts';
+
+const HOST = '127.0.0.1';
+
+/** Dials often; gives nobody up for being slow, as busy machines are. */
+export const PATIENT: TransportTiming = {
+  heartbeatIntervalMs: 20,
+  silenceMs: 30_000,
+  connectTimeoutMs: 30_000,
+  firstBackoffMs: 5,
+  maxBackoffMs: 50,
+};
+
+/** Gives silent peers up soon. */
+export const IMPATIENT: TransportTiming = { ...PATIENT, silenceMs: 500, connectTimeoutMs: 500 };
+
+const cleanups: (() => void | Promise<void>)[] = [];
+
+/** Done after the test, the latest first. */
+export function afterwards(cleanup: () => void | Promise<void>): void {
+  cleanups.push(cleanup);
+}
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** Waits until `check` does not throw. */
+export async function eventually(check: () => void): Promise<void> {
+  await vi.waitFor(check, { timeout: 30_000, interval: 5 });
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await new Promise<number>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, HOST, () => {
+      const address = server.address();
+      if (address && typeof address === 'object') resolve(address.port);
+    });
+  });
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export function addressOf(port: number): string {
+  return `${HOST}:${port}`;
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(addressOf(port), ServerCredentials.createInsecure(), (error) => {
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
+
+type ReplicaOptions = Pick<GrpcTransportOptions, 'self'> &
+  Partial<Pick<GrpcTransportOptions, 'cluster' | 'replicas' | 'timing' | 'limits'>> & {
+    /** By replica id − 1. */
+    readonly ports: readonly number[];
+  };
+
+/** A transport and its server, and all that was heard from them. */
+export class TestReplica {
+  readonly transport: GrpcTransport;
+  readonly received: (readonly [from: ReplicaId, message: Message])[] = [];
+  readonly reachability: (readonly [peer: ReplicaId, reachable: boolean])[] = [];
+  readonly events: TransportEvent[] = [];
+  readonly #server = new Server(SERVER_OPTIONS);
+  readonly #port: number;
+
+  constructor(options: ReplicaOptions) {
+    const { self, ports, cluster = 'test', replicas = 3, timing = PATIENT, limits = {} } = options;
+    this.#port = ports[self - 1] ?? 0;
+    this.transport = new GrpcTransport({
+      self,
+      cluster,
+      replicas,
+      timing,
+      limits,
+      peers: Array.from({ length: replicas }, (_, index) => index + 1)
+        .filter((id) => id !== self)
+        .map((id) => ({ id, address: addressOf(ports[id - 1] ?? 1) })),
+      observer: (event) => this.events.push(event),
+    });
+    this.#server.addService(this.transport.service.definition, { ...this.transport.service.implementation });
+    afterwards(() => this.stop());
+  }
+
+  async start(): Promise<this> {
+    await listen(this.#server, this.#port);
+    this.transport.start({
+      onMessages: (from, messages) => {
+        for (const message of messages) this.received.push([from, message]);
+      },
+      onReachable: (peer, reachable) => this.reachability.push([peer, reachable]),
+    });
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    await this.transport.close();
+    this.#server.forceShutdown();
+  }
+
+  /** Ends the connections as a killed process does: no stream is closed first. */
+  kill(): void {
+    this.#server.forceShutdown();
+  }
+
+  status(peer: ReplicaId) {
+    const status = this.transport.peers().find(({ id }) => id === peer);
+    if (!status) throw new Error(`replica ${peer} is a peer`);
+    return status;
+  }
+
+  eventsOf<Type extends TransportEvent['type']>(
+    type: Type,
+  ): Extract<TransportEvent, { readonly type: Type }>[] {
+    return this.events.filter((event): event is Extract<TransportEvent, { readonly type: Type }> => {
+      return event.type === type;
+    });
+  }
+
+  async sees(peer: ReplicaId): Promise<void> {
+    await eventually(() => expect(this.status(peer)).toMatchObject({ reachable: true }));
+  }
+}
+
+/** Starts these replicas of a cluster of N; the others have ports on which nobody listens. */
+export async function startReplicas(
+  ids: readonly ReplicaId[],
+  options: Partial<Omit<ReplicaOptions, 'self' | 'ports'>> = {},
+): Promise<{ readonly replicas: TestReplica[]; readonly ports: number[] }> {
+  const ports: number[] = [];
+  for (let count = options.replicas ?? 3; count > 0; count--) ports.push(await freePort());
+  const replicas = ids.map((self) => new TestReplica({ ...options, self, ports }));
+  for (const replica of replicas) await replica.start();
+  for (const replica of replicas) {
+    const others = replica.transport.peers().filter(({ id }) => ids.includes(id));
+    for (const { id } of others) await replica.sees(id);
+  }
+  return { replicas, ports };
+}
+
+type RawCall = ServerDuplexStream<Buffer, Buffer>;
+
+/** A server of the Replica service that does with each stream as it is told; left out: heartbeats are answered. */
+export async function startRawPeer(
+  port: number,
+  handlers: Partial<Record<ReplicaStream, (call: RawCall) => void>>,
+): Promise<Server> {
+  const server = new Server(SERVER_OPTIONS);
+  const ignore = (call: RawCall) => call.resume();
+  server.addService(replicaService, {
+    PreAccept: ignore,
+    Accept: ignore,
+    Commit: ignore,
+    Prepare: ignore,
+    Validate: ignore,
+    CatchUp: ignore,
+    Heartbeat: (call: RawCall) => call.on('data', (ping) => call.write(ping)),
+    ...handlers,
+  });
+  await listen(server, port);
+  afterwards(() => server.forceShutdown());
+  return server;
+}
+
+/** One stream to a replica, opened by hand. Errors are kept, not thrown. */
+export class RawStream {
+  readonly frames: Buffer[] = [];
+  readonly call: ClientDuplexStream<Buffer, Buffer>;
+  error: { readonly code: number; readonly details: string } | null = null;
+
+  constructor(port: number, stream: ReplicaStream, metadata: Metadata) {
+    const client = new Client(addressOf(port), credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.max_receive_message_length': -1,
+    });
+    const { path, requestSerialize, responseDeserialize } = replicaService[stream];
+    this.call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata);
+    this.call.on('error', (error: { code: number; details: string }) => {
+      this.error = error;
+    });
+    afterwards(() => {
+      this.call.cancel();
+      client.close();
+    });
+  }
+
+  /** Begins to read. */
+  read(): this {
+    this.call.on('data', (frame: Buffer) => this.frames.push(frame));
+    return this;
+  }
+
+  /** Resolves once the replica has let it in. */
+  async accepted(): Promise<this> {
+    await new Promise<void>((resolve, reject) => {
+      this.call.once('metadata', () => resolve());
+      this.call.once('error', reject);
+    });
+    return this;
+  }
+}
+
+/** A no-op commit of replica 1's row. */
+export function commitOf(slot: number, seq = 0): Commit {
+  return { type: 'commit', id: { replica: 1, slot }, command: null, attributes: { seq, deps: [0, 0, 0] } };
+}
+
+export function to(peer: ReplicaId, messages: readonly Message[]): Envelope[] {
+  return messages.map((message) => ({ to: peer, message }));
+}
