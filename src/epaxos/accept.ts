@@ -6,7 +6,7 @@ import { commitOf, commitValue } from './commit.ts';
 import { isCommitted } from './instance-space.ts';
 import type { Accept, AcceptReply } from './messages.ts';
 import type { AcceptRound } from './rounds.ts';
-import { onRefused } from './stalls.ts';
+import { onPromised, onRefused } from './stalls.ts';
 import type { ReplicaState } from './state.ts';
 import {
   type Attributes,
@@ -62,8 +62,11 @@ export function onAccept(state: ReplicaState, from: ReplicaId, message: Accept):
   }
   const isRepeated = record.status === Status.accepted && record.acceptedBallot === ballot;
   if (ballot >= record.ballot && !isRepeated) {
-    if (ballot > record.ballot) state.endRound(id);
+    const isPromised = ballot > record.ballot;
+    const hadRound = state.roundOf(id) !== undefined;
+    if (isPromised) state.endRound(id);
     acceptHere(state, message);
+    if (isPromised) onPromised(state, id, { hadRound });
   }
   state.send(from, { type: 'acceptReply', id, ballot, promised: Math.max(ballot, record.ballot) });
 }

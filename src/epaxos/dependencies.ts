@@ -4,11 +4,14 @@
  */
 import { assert } from '../util/assert.ts';
 import type { Dependency, DependencySource } from './execution.ts';
-import { type InstanceSpace, isCommitted } from './instance-space.ts';
-import { accessesOf, type InterferenceIndex } from './interference.ts';
+import { isCommitted } from './instance-space.ts';
+import { accessesOf } from './interference.ts';
+import { finishRead, READ_ROW } from './read-barrier.ts';
+import type { ReplicaState } from './state.ts';
 import {
   type Access,
   type Attributes,
+  type Deps,
   type InstanceKey,
   type InstanceRecord,
   instanceKey,
@@ -29,41 +32,36 @@ const OFFSETS = 2 ** 32;
  * If that write is executed, so is y.
  */
 export class Dependencies implements DependencySource {
-  readonly space: InstanceSpace;
-  readonly index: InterferenceIndex;
-  /** Called with the committed record of each instance when its turn has come; it marks it executed. */
-  readonly onExecuted: (record: InstanceRecord) => void;
+  readonly state: ReplicaState;
 
-  constructor(space: InstanceSpace, index: InterferenceIndex, onExecuted: (record: InstanceRecord) => void) {
-    this.space = space;
-    this.index = index;
-    this.onExecuted = onExecuted;
+  constructor(state: ReplicaState) {
+    this.state = state;
   }
 
   executed(key: InstanceKey): void {
-    this.onExecuted(this.committedRecord(key));
+    if (isRead(key)) finishRead(this.state, key);
+    else this.state.markExecuted(this.committedRecord(key));
   }
 
   seq(key: InstanceKey): number {
-    return this.committedRecord(key).attributes.seq;
+    return isRead(key) ? 0 : this.committedRecord(key).attributes.seq;
   }
 
   next(key: InstanceKey, cursor: number): Dependency {
-    const record = this.committedRecord(key);
+    const { accesses, deps } = this.waiter(key);
     let place = Math.floor(cursor / OFFSETS);
     let offset = cursor % OFFSETS;
     if (place === 0) {
-      const unknown = this.firstUnknown(record.attributes);
+      const unknown = this.firstUnknown(deps);
       if (unknown !== null) return { kind: 'lack', key: unknown };
       place = 1;
     }
-    const accesses = accessesOf(record.command);
-    const rows = this.space.rows.length;
+    const rows = this.state.space.rows.length;
     for (; place <= accesses.length * rows; place += 1, offset = 0) {
       const access = accesses[Math.floor((place - 1) / rows)];
       assert(access !== undefined, 'the cursor is inside the command');
       const replica = ((place - 1) % rows) + 1;
-      const top = record.attributes.deps[replica - 1] ?? 0;
+      const top = deps[replica - 1] ?? 0;
       const found = this.walkDown(access, { replica, upTo: top - offset });
       if (found === null) continue;
       const dependency = instanceKey({ replica, slot: found.slot });
@@ -81,14 +79,18 @@ export class Dependencies implements DependencySource {
     place: { readonly replica: ReplicaId; readonly upTo: Slot },
   ): { readonly slot: Slot; readonly committed: boolean; readonly last: boolean } | null {
     const { replica } = place;
-    const row = this.space.row(replica);
-    let slot = this.index.interferingSlot(access, place);
-    for (; slot > row.executed; slot = this.index.interferingSlot(access, { replica, upTo: slot - 1 })) {
+    const row = this.state.space.row(replica);
+    let slot = this.state.index.interferingSlot(access, place);
+    for (
+      ;
+      slot > row.executed;
+      slot = this.state.index.interferingSlot(access, { replica, upTo: slot - 1 })
+    ) {
       const record = row.records.get(slot);
       assert(record !== undefined, 'the index knows only instances that have a record');
       if (!isCommitted(record)) return { slot, committed: false, last: false };
       if (record.noOp) continue;
-      const last = this.index.writesKey({ replica, slot }, access.key);
+      const last = this.state.index.writesKey({ replica, slot }, access.key);
       if (record.status !== Status.executed) return { slot, committed: true, last };
       if (last) return null;
     }
@@ -96,20 +98,32 @@ export class Dependencies implements DependencySource {
   }
 
   /** The first slot in deps of which no command is known (R7.2); the latest slot alone is not enough. */
-  private firstUnknown(attributes: Attributes): InstanceKey | null {
-    for (const [index, row] of this.space.rows.entries()) {
-      if ((attributes.deps[index] ?? 0) > row.known) {
+  private firstUnknown(deps: Deps): InstanceKey | null {
+    for (const [index, row] of this.state.space.rows.entries()) {
+      if ((deps[index] ?? 0) > row.known) {
         return instanceKey({ replica: index + 1, slot: row.known + 1 });
       }
     }
     return null;
   }
 
+  /** Who waits: a committed instance, or a read (R8.1). */
+  private waiter(key: InstanceKey): { readonly accesses: readonly Access[]; readonly deps: Deps } {
+    const read = this.state.reads.waiting.get(key);
+    if (read !== undefined) return { accesses: read.operation.accesses, deps: read.deps };
+    const { command, attributes } = this.committedRecord(key);
+    return { accesses: accessesOf(command), deps: attributes.deps };
+  }
+
   private committedRecord(key: InstanceKey): CommittedCommand {
-    const record = this.space.get(instanceOfKey(key));
+    const record = this.state.space.get(instanceOfKey(key));
     assert(isCommittedCommand(record), 'only instances committed with a command are ordered');
     return record;
   }
+}
+
+function isRead(key: InstanceKey): boolean {
+  return instanceOfKey(key).replica === READ_ROW;
 }
 
 type CommittedCommand = InstanceRecord & {

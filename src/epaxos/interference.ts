@@ -101,17 +101,26 @@ export class InterferenceIndex {
    * highest slot that interferes, and a seq above any that an interfering command ever had.
    */
   contribution(command: Command): Attributes {
-    const deps: Slot[] = [...this.floor];
+    const accesses = accessesOf(command);
     let highestSeq = 0;
-    for (const { key, writes } of accessesOf(command)) {
+    for (const { key, writes } of accesses) {
+      const entry = this.keys.get(key);
+      if (entry !== undefined) highestSeq = Math.max(highestSeq, writes ? entry.accessSeq : entry.writeSeq);
+    }
+    return { seq: highestSeq + 1, deps: this.depsOf(accesses) };
+  }
+
+  /** For each row the highest slot that interferes with any of the accesses, and at least the floor. */
+  depsOf(accesses: readonly Access[]): Deps {
+    const deps: Slot[] = [...this.floor];
+    for (const { key, writes } of accesses) {
       const entry = this.keys.get(key);
       if (entry === undefined) continue;
       (writes ? entry.accesses : entry.writes).forEach((slots, row) => {
         deps[row] = Math.max(deps[row] ?? 0, slots.last);
       });
-      highestSeq = Math.max(highestSeq, writes ? entry.accessSeq : entry.writeSeq);
     }
-    return { seq: highestSeq + 1, deps };
+    return deps;
   }
 
   /**

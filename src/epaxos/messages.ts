@@ -129,6 +129,22 @@ export interface Watermarks {
   readonly pruned: Deps;
 }
 
+/** "What would you depend on if you read these keys now?" (R8.1) */
+export interface ReadRequest {
+  readonly type: 'readRequest';
+  /** Chosen by the sender, to tell the answers apart. */
+  readonly sequence: number;
+  /** As binary strings; at least one. */
+  readonly keys: readonly string[];
+}
+
+export interface ReadReply {
+  readonly type: 'readReply';
+  readonly sequence: number;
+  /** One vector for each key, in the order asked. */
+  readonly deps: readonly Deps[];
+}
+
 export type Message =
   | PreAccept
   | PreAcceptReply
@@ -141,7 +157,9 @@ export type Message =
   | ValidateReply
   | Waiting
   | Fetch
-  | Watermarks;
+  | Watermarks
+  | ReadRequest
+  | ReadReply;
 
 export type MessageType = Message['type'];
 

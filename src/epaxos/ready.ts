@@ -4,7 +4,15 @@
  * the order of the fields, and finishes before it takes the next one.
  */
 import type { Envelope } from './messages.ts';
-import type { Command, Deps, InstanceId, InstanceKey, InstanceRecord, ReplicaId } from './types.ts';
+import type {
+  Command,
+  Deps,
+  InstanceId,
+  InstanceKey,
+  InstanceRecord,
+  Operation,
+  ReplicaId,
+} from './types.ts';
 
 /** A committed instance whose turn has come. No-ops are reported too: their executed mark must be kept. */
 export interface Execution {
@@ -45,7 +53,9 @@ export interface Ready {
   readonly messages: readonly Envelope[];
   /** 3. Applied in this order; effects and executed marks in one atomic batch (R7.4). */
   readonly executions: readonly Execution[];
-  /** 4. Written in one batch with whatever is convenient, later than this batch's executions; null for no change. */
+  /** 4. Reads to be answered from the state that these executions leave (R8.1). */
+  readonly reads: readonly Operation[];
+  /** 5. Written in one batch with whatever is convenient, later than this batch's executions; null for no change. */
   readonly pruned: Pruned | null;
   /** A peer that has forgotten what this replica still needs: a snapshot must be had from it. */
   readonly snapshotFrom: ReplicaId | null;
@@ -60,6 +70,7 @@ export class Outbox {
   sync = false;
   readonly messages: Envelope[] = [];
   readonly executions: Execution[] = [];
+  readonly reads: Operation[] = [];
   readonly events: TraceEvent[] = [];
 
   pruned: Pruned | null = null;
@@ -67,11 +78,26 @@ export class Outbox {
 
   get isEmpty(): boolean {
     const count = this.records.size + this.messages.length + this.executions.length + this.events.length;
-    return count === 0 && !this.sync && this.pruned === null && this.snapshotFrom === null;
+    return (
+      count === 0 &&
+      this.reads.length === 0 &&
+      !this.sync &&
+      this.pruned === null &&
+      this.snapshotFrom === null
+    );
   }
 
   seal(): Ready {
-    const { sync, messages, executions, pruned, snapshotFrom, events } = this;
-    return { records: [...this.records.values()], sync, messages, executions, pruned, snapshotFrom, events };
+    const { sync, messages, executions, reads, pruned, snapshotFrom, events } = this;
+    return {
+      records: [...this.records.values()],
+      sync,
+      messages,
+      executions,
+      reads,
+      pruned,
+      snapshotFrom,
+      events,
+    };
   }
 }

@@ -57,8 +57,9 @@ export function onPrepare(state: ReplicaState, from: ReplicaId, message: Prepare
     return;
   }
   if (ballot > record.ballot) {
+    const hadRound = state.roundOf(id) !== undefined;
     promise(state, id, ballot);
-    onPromised(state, id);
+    onPromised(state, id, { hadRound });
   }
   state.send(from, { type: 'prepareReply', ballot, record: state.space.get(id) });
 }

@@ -13,6 +13,15 @@ import type { ReplicaOptions } from './options.ts';
 import { advancePreAccept, onPreAccept, onPreAcceptReply, propose, sendPreAccept } from './pre-accept.ts';
 import { Proposer } from './proposer.ts';
 import { advancePruning, ownWatermarks } from './pruning.ts';
+import {
+  addRead,
+  onReaderLost,
+  onReadReply,
+  onReadRequest,
+  startReads,
+  tickReads,
+  withdrawRead,
+} from './read-barrier.ts';
 import type { Pruned, Ready } from './ready.ts';
 import { onPrepare, onPrepareReply, sendPrepare, startRecovery } from './recovery.ts';
 import type { Round } from './rounds.ts';
@@ -90,11 +99,19 @@ export class Replica {
   }
 
   /**
+   * Takes an operation that reads one key; it is answered, without an instance, in `Ready.reads` (R8.1).
+   * False if too many are under way; then nothing was done.
+   */
+  read(operation: Operation): boolean {
+    return addRead(this.state, operation);
+  }
+
+  /**
    * Takes back an operation that has not been proposed. True: it never will be, so it has no effect.
-   * False: it is in an instance, and may take effect at any time.
+   * False: it is in an instance, and may take effect at any time. A read is always taken back.
    */
   withdraw(operation: Operation): boolean {
-    return this.proposer.withdraw(operation);
+    return withdrawRead(this.state, operation) || this.proposer.withdraw(operation);
   }
 
   /** A message from a peer has arrived. */
@@ -130,6 +147,10 @@ export class Replica {
         return onFetch(state, from, message);
       case 'watermarks':
         return onWatermarks(state, from, message);
+      case 'readRequest':
+        return onReadRequest(state, from, message);
+      case 'readReply':
+        return onReadReply(state, from, message);
       default:
         return assertNever(message, 'message');
     }
@@ -140,6 +161,7 @@ export class Replica {
     const { state } = this;
     state.now += 1;
     for (const round of [...state.rounds.values()]) this.tickRound(round);
+    tickReads(state);
     tickSuspicion(state);
     advanceCatchUp(state);
     if (state.now % state.timing.watermarkTicks === 0) broadcastWatermarks(state);
@@ -153,6 +175,7 @@ export class Replica {
     peer.reachable = reachable;
     if (reachable) return;
     onPeerLost(this.state, id);
+    onReaderLost(this.state);
     for (const round of [...this.state.rounds.values()]) {
       if (round.type === 'preAccept') advancePreAccept(this.state, round);
     }
@@ -170,13 +193,15 @@ export class Replica {
 
   /** True if `takeReady` has something to give, or work left to do. */
   hasReady(): boolean {
-    return !this.state.outbox.isEmpty || this.proposer.hasWork || this.state.executor.hasWork;
+    const { outbox, reads, executor } = this.state;
+    return !outbox.isEmpty || this.proposer.hasWork || reads.arrived.size > 0 || executor.hasWork;
   }
 
   /** Proposes what can be proposed, executes a slice, and hands over what must be done. */
   takeReady(): Ready {
     const { state } = this;
     for (const command of this.proposer.takeBatches()) this.proposer.opened(propose(state, command), command);
+    startReads(state);
     advanceCatchUp(state);
     state.execute();
     return state.takeOutbox();
@@ -192,7 +217,7 @@ export class Replica {
       })),
       openInstances: this.proposer.open.size,
       heldOperations: this.proposer.waiting,
-      blockedInstances: this.state.executor.blocked,
+      blockedInstances: this.state.executor.blocked - this.state.reads.waiting.size,
     };
   }
 
@@ -243,8 +268,8 @@ export class Replica {
 }
 
 function isAboutPruned(state: ReplicaState, message: Message): boolean {
-  if (message.type === 'fetch' || message.type === 'watermarks') return false;
-  return state.space.isPruned(message.type === 'prepareReply' ? message.record.id : message.id);
+  if (message.type === 'prepareReply') return state.space.isPruned(message.record.id);
+  return 'id' in message && state.space.isPruned(message.id);
 }
 
 /** True for what a coordinator sends and awaits an answer to. */

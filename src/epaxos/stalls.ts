@@ -68,10 +68,21 @@ export function stallOf(state: ReplicaState, key: InstanceKey): Stall {
   return stall;
 }
 
-/** Another replica has begun to recover the instance: it is given its time before this one tries. */
-export function onPromised(state: ReplicaState, id: InstanceId): void {
-  const stall = state.stalls.get(instanceKey(id));
-  if (stall !== undefined) stall.dueAt = state.now + recoveryDelay(state, id, stall);
+/**
+ * Another replica has begun to settle the instance at a higher ballot, which is promised here: it is given its time
+ * before this one tries. A round of this replica that it ended was refused by it: without growing delays each could
+ * go on ending the other's round for ever.
+ */
+export function onPromised(
+  state: ReplicaState,
+  id: InstanceId,
+  options: { /** Whether a round of this replica was ended. */ readonly hadRound: boolean },
+): void {
+  const key = instanceKey(id);
+  const stall = options.hadRound ? stallOf(state, key) : state.stalls.get(key);
+  if (stall === undefined) return;
+  if (options.hadRound) stall.refusals += 1;
+  stall.dueAt = state.now + recoveryDelay(state, id, stall);
 }
 
 /** Who is expected to finish the instance: the owner of the highest ballot known for it. */

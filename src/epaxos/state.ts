@@ -15,6 +15,7 @@ import type { Message } from './messages.ts';
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type Limits, type ReplicaOptions, type Timing } from './options.ts';
 import type { PrunePlan, Report } from './pruning.ts';
 import { type Quorums, quorumsOf, replicaIds } from './quorum.ts';
+import { Reads } from './read-barrier.ts';
 import { Outbox, type Ready } from './ready.ts';
 import type { Round } from './rounds.ts';
 import type { Stall } from './stalls.ts';
@@ -58,6 +59,7 @@ export class ReplicaState {
   readonly waiting = new Set<InstanceKey>();
   /** What something waits for, and when the next step is due (stalls.ts). */
   readonly stalls = new Map<InstanceKey, Stall>();
+  readonly reads = new Reads();
   /** What each peer last told of itself. */
   readonly reports = new Map<ReplicaId, Report>();
   prunePlan: PrunePlan | null = null;
@@ -95,7 +97,7 @@ export class ReplicaState {
     this.index = new InterferenceIndex(replicas);
     this.durablyExecuted = noDeps(replicas);
     this.writtenExecuted = noDeps(replicas);
-    this.dependencies = new Dependencies(this.space, this.index, (record) => this.markExecuted(record));
+    this.dependencies = new Dependencies(this);
   }
 
   peer(id: ReplicaId): Peer {
@@ -164,7 +166,8 @@ export class ReplicaState {
     this.executor.run(this.dependencies, this.limits.executionSteps);
   }
 
-  private markExecuted(record: InstanceRecord): void {
+  /** The turn of a committed instance has come: its effects belong into this batch. */
+  markExecuted(record: InstanceRecord): void {
     this.space.put({ ...record, status: Status.executed });
     this.outbox.executions.push({ id: record.id, command: record.noOp ? null : record.command });
     this.onExecuted(record);

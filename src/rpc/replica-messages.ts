@@ -13,6 +13,8 @@ import {
   type DecodeContext,
   depsFromWire,
   instanceIdFromWire,
+  keyToBytes,
+  keyToString,
   malformed,
   recordFromWire,
   recordToWire,
@@ -79,6 +81,11 @@ interface WireMessages {
     readonly executed: readonly number[];
     readonly highest: readonly number[];
     readonly pruned: readonly number[];
+  };
+  readonly readRequest: { readonly sequence: number; readonly keys: readonly Uint8Array[] };
+  readonly readReply: {
+    readonly sequence: number;
+    readonly deps: readonly { readonly slots: readonly number[] }[];
   };
 }
 
@@ -205,6 +212,21 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
       executed: depsFromWire(executed, context),
       highest: depsFromWire(highest, context),
       pruned: depsFromWire(pruned, context),
+    }),
+  },
+  readRequest: {
+    toWire: ({ sequence, keys }) => ({ sequence, keys: keys.map(keyToBytes) }),
+    fromWire: ({ sequence, keys }) => {
+      if (keys.length === 0) throw malformed('a read without a key');
+      return { type: 'readRequest', sequence: checkCount(sequence, 'sequence'), keys: keys.map(keyToString) };
+    },
+  },
+  readReply: {
+    toWire: ({ sequence, deps }) => ({ sequence, deps: deps.map((slots) => ({ slots })) }),
+    fromWire: ({ sequence, deps }, context) => ({
+      type: 'readReply',
+      sequence: checkCount(sequence, 'sequence'),
+      deps: deps.map(({ slots }) => depsFromWire(slots, context)),
     }),
   },
 };

@@ -5,7 +5,15 @@
 import type { MessageType } from '../epaxos/index.ts';
 
 /** The streams that carry the protocol's messages: RPCs of the Replica service. */
-export const MESSAGE_STREAMS = ['PreAccept', 'Accept', 'Commit', 'Prepare', 'Validate', 'CatchUp'] as const;
+export const MESSAGE_STREAMS = [
+  'PreAccept',
+  'Accept',
+  'Commit',
+  'Prepare',
+  'Validate',
+  'CatchUp',
+  'Read',
+] as const;
 export type MessageStream = (typeof MESSAGE_STREAMS)[number];
 
 /** The RPC that measures round trips and notices silence. */
@@ -40,6 +48,8 @@ export const ROUTES: Readonly<Record<MessageType, Route>> = {
   waiting: { stream: 'Validate', direction: 'request', field: 'waiting' },
   fetch: { stream: 'CatchUp', direction: 'request', field: 'fetches' },
   watermarks: { stream: 'CatchUp', direction: 'request', field: 'watermarks' },
+  readRequest: { stream: 'Read', direction: 'request', field: 'messages' },
+  readReply: { stream: 'Read', direction: 'response', field: 'messages' },
 };
 
 /** The name of a lane's frame in the schema. */

@@ -6,7 +6,14 @@
  */
 import { quorumsOf, type Ready, type Replica, type ReplicaId, type ReplicaStatus } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
-import { applyOperations, asKvOperation, type KvOperation, type Sessions } from '../kv/index.ts';
+import {
+  applyOperations,
+  asKvOperation,
+  type KvOperation,
+  type OperationResult,
+  type Sessions,
+  type StateView,
+} from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
 import type { PeerStatus, Transport } from '../transport/index.ts';
 import { createDeferred } from '../util/deferred.ts';
@@ -20,6 +27,7 @@ import { type Call, type PendingLimits, PendingRequests } from './pending.ts';
 export type Core = Pick<
   Replica,
   | 'propose'
+  | 'read'
   | 'withdraw'
   | 'step'
   | 'tick'
@@ -223,7 +231,8 @@ export class Node {
     for (const [peer, reachable] of arrived.reachable) core.setReachable(peer, reachable);
     for (const { from, message } of arrived.messages) core.step(from, message);
     for (const operation of arrived.operations) {
-      if (!core.propose(operation)) {
+      const isTaken = operation.kind === 'get' ? core.read(operation) : core.propose(operation);
+      if (!isTaken) {
         this.#pending.fail(
           operation,
           new KvError('overloaded', 'too many requests wait to be proposed at this replica; try again', {
@@ -253,6 +262,7 @@ export class Node {
     }
     if (ready.messages.length > 0) transport.send(ready.messages);
     if (ready.executions.length > 0) await this.#execute(ready);
+    if (ready.reads.length > 0) this.#answerReads(ready);
     this.#paths.count(ready.events);
     for (const event of ready.events) {
       if (event.type === 'recoveryStarted') this.#options.logger.debug(event, 'recovery started');
@@ -262,10 +272,25 @@ export class Node {
   async #execute({ executions }: Ready): Promise<void> {
     const { storage, sessions } = this.#options;
     const operations = executions.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
-    const view = { row: (key: string) => storage.row(key), sessions };
-    const { results, rows, answers } = applyOperations(view, operations);
+    const { results, rows, answers } = applyOperations(this.#view(), operations);
     await storage.writeEffects({ rows, answers, executed: executions.map(({ id }) => id) });
     sessions.record(answers);
+    this.#answer(operations, results);
+  }
+
+  /** R8.1: what the reads waited for is executed, so the table has it. */
+  #answerReads({ reads }: Ready): void {
+    const operations = reads.map(asKvOperation);
+    const { results } = applyOperations(this.#view(), operations);
+    this.#answer(operations, results);
+  }
+
+  #view(): StateView {
+    const { storage, sessions } = this.#options;
+    return { row: (key) => storage.row(key), sessions };
+  }
+
+  #answer(operations: readonly KvOperation[], results: readonly OperationResult[]): void {
     results.forEach((result, index) => {
       const operation = operations[index];
       if (operation !== undefined) this.#pending.answer(operation, result);

@@ -148,8 +148,16 @@ export function messagesOf(replicas: number): { readonly [Type in MessageType]: 
         pruned: vector(replicas),
       })
       .map((fields) => ({ type: 'watermarks', ...fields })),
+    readRequest: fc
+      .record({ sequence: fc.nat(), keys: fc.array(binaryString, { minLength: 1, maxLength: 4 }) })
+      .map((fields) => ({ type: 'readRequest', ...fields })),
+    readReply: fc
+      .record({ sequence: fc.nat(), deps: fc.array(vector(replicas), { maxLength: 4 }) })
+      .map((fields) => ({ type: 'readReply', ...fields })),
   };
 }
+
+const binaryString = fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
 
 /** One message of every type. */
 export function sampleOfEach(replicas: number, seed: number): Message[] {

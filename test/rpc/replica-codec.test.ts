@@ -167,6 +167,14 @@ const MALFORMED: Readonly<Record<MessageType, readonly (readonly [wire: object, 
       [{ ...vectors, [field]: [0, 0, 2 ** 60] }, /slot of a vector/],
     ] as const;
   }),
+  readRequest: [
+    [{ sequence: 1, keys: [] }, /without a key/],
+    [{ sequence: 2 ** 60, keys: [new Uint8Array(1)] }, /sequence/],
+  ],
+  readReply: [
+    [{ sequence: 1, deps: [{ slots: [0, 0] }] }, /2 slots instead of 3/],
+    [{ sequence: 2 ** 60, deps: [] }, /sequence/],
+  ],
 };
 
 /** A PreAccept that is to fail for another reason than its command gets a good one. */

@@ -81,6 +81,13 @@ export class FakeCore implements Core {
     return true;
   }
 
+  read(operation: Operation): boolean {
+    this.inputs.push(`read ${asKvOperation(operation).key}`);
+    if (this.full) return false;
+    this.proposed.push(asKvOperation(operation));
+    return true;
+  }
+
   withdraw(operation: Operation): boolean {
     this.inputs.push(`withdraw ${asKvOperation(operation).key}`);
     return !this.inInstances.has(operation);

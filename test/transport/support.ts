@@ -181,6 +181,7 @@ export async function startRawPeer(
     Prepare: ignore,
     Validate: ignore,
     CatchUp: ignore,
+    Read: ignore,
     Heartbeat: (call: RawCall) => call.on('data', (ping) => call.write(ping)),
     ...handlers,
   });

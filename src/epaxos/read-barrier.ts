@@ -1,0 +1,164 @@
+/**
+ * Linearizable reads of single keys without an instance (R8.1). The replica asks a majority, itself
+ * included, what they would depend on if they read the key now; whatever write was answered before the
+ * read began is in some member's answer. The read then waits until the merge of the answers is executed
+ * here, like an instance that nobody depends on, and is answered from local state. Nothing is recorded and nothing is synced.
+ * Every read stands for itself, but many share a round trip.
+ */
+import { assert } from '../util/assert.ts';
+import { mergeDeps } from './deps.ts';
+import type { ReadReply, ReadRequest } from './messages.ts';
+import type { ReplicaState } from './state.ts';
+import { type Deps, type InstanceKey, instanceKey, type Operation, type ReplicaId } from './types.ts';
+
+/** The row of reads in the executor's graph: no replica has it. */
+export const READ_ROW = 0;
+
+/** Reads that share a round trip. */
+export interface BarrierRound {
+  readonly operations: readonly Operation[];
+  /** The key of each operation. */
+  readonly keys: readonly string[];
+  /** By operation: the merge of the answers so far, this replica's own included. */
+  deps: Deps[];
+  readonly answered: Set<ReplicaId>;
+  retryAt: number;
+  retryTicks: number;
+}
+
+/** A read that waits for its dependencies to be executed. */
+export interface WaitingRead {
+  readonly operation: Operation;
+  readonly deps: Deps;
+}
+
+/** Everything about the reads of this replica; volatile. */
+export class Reads {
+  /** Not asked for yet. */
+  arrived = new Set<Operation>();
+  nextRound = 1;
+  readonly rounds = new Map<number, BarrierRound>();
+  nextRead = 1;
+  readonly waiting = new Map<InstanceKey, WaitingRead>();
+  /** Every read that somebody still wants answered, with its round; 0 before it has one. */
+  readonly wanted = new Map<Operation, number>();
+}
+
+/**
+ * Takes a read of one key. False if too many are under way; then nothing was done.
+ * @param operation one access, which does not write
+ */
+export function addRead(state: ReplicaState, operation: Operation): boolean {
+  assert(operation.accesses.length === 1 && !operation.accesses[0]?.writes, 'a read of a single key (R8.2)');
+  if (state.reads.wanted.size >= state.limits.heldOperations) return false;
+  state.reads.wanted.set(operation, 0);
+  state.reads.arrived.add(operation);
+  return true;
+}
+
+/** Nobody waits for the read any more. True if it was under way. A round that nobody wants ends. */
+export function withdrawRead(state: ReplicaState, operation: Operation): boolean {
+  const { reads } = state;
+  const sequence = reads.wanted.get(operation);
+  if (sequence === undefined) return false;
+  reads.wanted.delete(operation);
+  reads.arrived.delete(operation);
+  const round = reads.rounds.get(sequence);
+  if (round?.operations.every((each) => !reads.wanted.has(each))) reads.rounds.delete(sequence);
+  return true;
+}
+
+/** Begins a round for the reads that have arrived since the last one. */
+export function startReads(state: ReplicaState): void {
+  const { reads, limits, timing } = state;
+  if (reads.arrived.size === 0) return;
+  const operations = [...reads.arrived].slice(0, limits.operationsPerInstance);
+  const keys = operations.map((operation) => operation.accesses[0]?.key ?? '');
+  const sequence = reads.nextRound;
+  reads.nextRound += 1;
+  for (const operation of operations) {
+    reads.arrived.delete(operation);
+    reads.wanted.set(operation, sequence);
+  }
+  const round: BarrierRound = {
+    operations,
+    keys,
+    deps: contributions(state, keys),
+    answered: new Set([state.id]),
+    retryAt: state.now + timing.retryTicks,
+    retryTicks: timing.retryTicks,
+  };
+  reads.rounds.set(sequence, round);
+  for (const peer of nearestPeers(state)) sendRead(state, sequence, peer);
+}
+
+/** A peer reads: it is told what this replica would depend on. */
+export function onReadRequest(state: ReplicaState, from: ReplicaId, message: ReadRequest): void {
+  const { sequence, keys } = message;
+  state.send(from, { type: 'readReply', sequence, deps: contributions(state, keys) });
+}
+
+export function onReadReply(state: ReplicaState, from: ReplicaId, message: ReadReply): void {
+  const round = state.reads.rounds.get(message.sequence);
+  if (round === undefined || message.deps.length !== round.keys.length) return;
+  round.deps = round.deps.map((deps, index) => mergeDeps(deps, message.deps[index] ?? []));
+  round.answered.add(from);
+  if (round.answered.size < state.quorums.majority) return;
+  state.reads.rounds.delete(message.sequence);
+  round.operations.forEach((operation, index) => {
+    const key = instanceKey({ replica: READ_ROW, slot: state.reads.nextRead });
+    state.reads.nextRead += 1;
+    state.reads.waiting.set(key, { operation, deps: round.deps[index] ?? [] });
+    state.executor.committed(key);
+  });
+}
+
+/** What the read waited for is executed: it can be answered from the state after this batch's executions. */
+export function finishRead(state: ReplicaState, key: InstanceKey): void {
+  const read = state.reads.waiting.get(key);
+  assert(read !== undefined, 'a read is finished once');
+  state.reads.waiting.delete(key);
+  if (state.reads.wanted.delete(read.operation)) state.outbox.reads.push(read.operation);
+}
+
+/** Asks those who have not answered again, beyond the nearest ones now. */
+export function tickReads(state: ReplicaState): void {
+  for (const [sequence, round] of state.reads.rounds) {
+    if (state.now < round.retryAt) continue;
+    round.retryTicks = Math.min(2 * round.retryTicks, state.timing.maxRetryTicks);
+    round.retryAt = state.now + round.retryTicks;
+    repeatRead(state, sequence, round);
+  }
+}
+
+/** A peer went away: rounds that may have counted on it ask everybody else at once. */
+export function onReaderLost(state: ReplicaState): void {
+  for (const [sequence, round] of state.reads.rounds) repeatRead(state, sequence, round);
+}
+
+function repeatRead(state: ReplicaState, sequence: number, round: BarrierRound): void {
+  for (const { id } of state.peers) if (!round.answered.has(id)) sendRead(state, sequence, id);
+}
+
+function sendRead(state: ReplicaState, sequence: number, to: ReplicaId): void {
+  const round = state.reads.rounds.get(sequence);
+  assert(round !== undefined, 'the round is under way');
+  state.send(to, { type: 'readRequest', sequence, keys: round.keys });
+}
+
+/** For each key, what a read of it would depend on here (R2.3). */
+function contributions(state: ReplicaState, keys: readonly string[]): Deps[] {
+  return keys.map((key) => state.index.depsOf([{ key, writes: false }]));
+}
+
+/** As many as make a majority with this replica: those that can be reached first, the nearest first. */
+function nearestPeers(state: ReplicaState): ReplicaId[] {
+  return [...state.peers]
+    .sort((a, b) => Number(b.reachable) - Number(a.reachable) || compare(a.roundTripMs, b.roundTripMs))
+    .slice(0, state.quorums.majority - 1)
+    .map(({ id }) => id);
+}
+
+function compare(left: number, right: number): number {
+  return left === right ? 0 : left - right;
+}
