@@ -4,6 +4,9 @@
  */
 import Table from 'cli-table3';
 import type { DeleteResult, Entry, PutResult, ReplicaReport } from '../client/index.ts';
+import type { BatchSummary } from './batch.ts';
+import { batchAsCells, batchAsText } from './batch-format.ts';
+import { probeAsJson, probeAsTable } from './probe-format.ts';
 import { statusAsJson, statusAsTable } from './status-format.ts';
 
 export const OUTPUT_FORMATS = ['simple', 'json', 'table'] as const;
@@ -16,6 +19,8 @@ export interface Printer {
   put(key: Uint8Array, result: PutResult): string | Uint8Array;
   deleted(key: Uint8Array, result: DeleteResult): string | Uint8Array;
   status(reports: readonly ReplicaReport[]): string;
+  probe(reports: readonly ReplicaReport[]): string;
+  batch(summary: BatchSummary): string;
 }
 
 const simple: Printer = {
@@ -24,6 +29,8 @@ const simple: Printer = {
   put: (_key, result) => lineAndPrevious('OK', result.previous),
   deleted: (_key, result) => lineAndPrevious(result.deleted ? '1' : '0', result.previous),
   status: (reports) => `${statusAsTable(reports)}\n`,
+  probe: (reports) => `${probeAsTable(reports)}\n`,
+  batch: batchAsText,
 };
 
 const json: Printer = {
@@ -38,6 +45,8 @@ const json: Printer = {
       previous: previousAsJson(result.previous),
     }),
   status: (reports) => jsonLine(statusAsJson(reports)),
+  probe: (reports) => jsonLine(probeAsJson(reports)),
+  batch: jsonLine,
 };
 
 const table: Printer = {
@@ -47,6 +56,11 @@ const table: Printer = {
   deleted: (key, result) =>
     tableOf(['key', 'deleted', 'previous'], [[key, result.deleted ? 1 : 0, result.previous?.value ?? '']]),
   status: (reports) => `${statusAsTable(reports)}\n`,
+  probe: (reports) => `${probeAsTable(reports)}\n`,
+  batch: (summary) => {
+    const { head, cells } = batchAsCells(summary);
+    return tableOf(head, [cells]);
+  },
 };
 
 export const PRINTERS: Readonly<Record<OutputFormat, Printer>> = { simple, json, table };

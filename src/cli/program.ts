@@ -1,10 +1,12 @@
 /** The command line: the tree of commands, and running one with its errors turned into one line and an exit code. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addBatchPut } from './commands/batch-put.ts';
 import { addCompletion } from './commands/completion.ts';
 import type { CommandContext } from './commands/context.ts';
 import { addDel } from './commands/del.ts';
 import { addGet } from './commands/get.ts';
+import { addProbe } from './commands/probe.ts';
 import { addPut } from './commands/put.ts';
 import { addServer } from './commands/server.ts';
 import { addStart } from './commands/start.ts';
@@ -50,7 +52,9 @@ export function createProgram(context: CommandContext): Command {
   addPut(program, context);
   addGet(program, context);
   addDel(program, context);
+  addBatchPut(program, context);
   addStatus(program, context);
+  addProbe(program, context);
   addCompletion(program, context);
   return program;
 }

@@ -8,9 +8,11 @@ import { OUTPUT_FORMATS, type OutputFormat, PRINTERS, type Printer } from './pri
 /** Where `epaxos start` puts the first three replicas. */
 export const DEFAULT_ENDPOINTS = ['127.0.0.1:7001', '127.0.0.1:7002', '127.0.0.1:7003'] as const;
 
-interface GlobalFlags {
+/** What {@link addGlobalFlags} declares. */
+export interface GlobalFlags {
   readonly endpoints: readonly string[];
   readonly writeOut: OutputFormat;
+  /** In milliseconds. */
   readonly commandTimeout: number;
 }
 
@@ -40,6 +42,11 @@ export function addGlobalFlags(program: Command): void {
     );
 }
 
+/** The global flags of a command, wherever they were given. */
+export function globalFlagsOf(command: Command): GlobalFlags {
+  return command.optsWithGlobals<GlobalFlags>();
+}
+
 export interface Session {
   readonly client: KvClient;
   readonly printer: Printer;
@@ -47,7 +54,7 @@ export interface Session {
 
 /** Runs `work` with a client made from the global flags, and closes it whatever happens. */
 export async function withSession<T>(command: Command, work: (session: Session) => Promise<T>): Promise<T> {
-  const flags = command.optsWithGlobals<GlobalFlags>();
+  const flags = globalFlagsOf(command);
   const client = connect({ endpoints: flags.endpoints, timeoutMs: flags.commandTimeout });
   try {
     return await work({ client, printer: PRINTERS[flags.writeOut] });

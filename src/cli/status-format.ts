@@ -14,7 +14,7 @@ const HEAD = [
   'open',
   'held',
   'blocked',
-  'peers',
+  'peers up',
 ];
 
 /**
@@ -43,7 +43,7 @@ function statusCells(status: ReplicaStatus): string[] {
     String(status.openInstances),
     String(status.heldOperations),
     String(status.blockedInstances),
-    `${reachable} of ${status.peers.length} reachable`,
+    `${reachable} of ${status.peers.length}`,
   ];
 }
 

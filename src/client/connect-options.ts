@@ -4,7 +4,7 @@
 export const DEFAULT_TIMEOUT_MS = 5000;
 
 /** How long a silent endpoint holds a request up before the next one is tried. */
-export const DEFAULT_ATTEMPT_TIMEOUT_MS = 1000;
+export const DEFAULT_SILENCE_TIMEOUT_MS = 1000;
 
 export interface ConnectOptions {
   /** `host:port` of one or more replicas, in an array or separated by commas. */
@@ -12,10 +12,10 @@ export interface ConnectOptions {
   /** The deadline of each call, all its retries included, in milliseconds; 5000 if absent. */
   readonly timeoutMs?: number;
   /**
-   * How long an endpoint may keep a request waiting before the next endpoint is tried, in milliseconds;
+   * A request leaves an endpoint that has served nothing for this long and tries the next one; in milliseconds,
    * 1000 if absent. It doubles with each round over the endpoints.
    */
-  readonly attemptTimeoutMs?: number;
+  readonly silenceTimeoutMs?: number;
 }
 
 export interface CallOptions {

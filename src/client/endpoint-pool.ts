@@ -25,6 +25,7 @@ export class EndpointPool {
 
   /** The endpoint answered a request: the next request begins with it. */
   succeeded(endpoint: Endpoint): void {
+    endpoint.noteServed();
     this.#preferred = this.#endpoints.indexOf(endpoint);
   }
 

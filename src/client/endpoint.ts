@@ -29,6 +29,8 @@ export class Endpoint {
   /** `host:port` as it was given. */
   readonly address: string;
   #client: Client;
+  /** On the clock of performance.now(). */
+  #lastServedMs = Number.NEGATIVE_INFINITY;
 
   constructor(address: string) {
     this.address = address;
@@ -45,9 +47,24 @@ export class Endpoint {
     request: Request,
     limits: AttemptLimits,
   ): Promise<Response> {
-    const deadlineMs = Date.now() + limits.timeoutMs;
-    await this.#connect(deadlineMs, limits.signal);
-    return unaryCall(this.#client, method, request, { deadlineMs, signal: limits.signal });
+    const nowMs = Date.now();
+    await this.#connect(nowMs + Math.min(limits.timeoutMs, limits.silenceMs), limits.signal);
+    const watch = this.#watchSilence(limits);
+    try {
+      const callLimits = { deadlineMs: nowMs + limits.timeoutMs, signal: watch.signal };
+      return await unaryCall(this.#client, method, request, callLimits);
+    } catch (error) {
+      if (!watch.signal.aborted || limits.signal.aborted) throw error;
+      const message = `no answer for ${Math.round(limits.silenceMs)} ms`;
+      throw new KvError('deadlineExceeded', message, { outcome: 'unknown', cause: error });
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /** A request was served here: whatever else waits here waits for a replica that is slow rather than silent. */
+  noteServed(): void {
+    this.#lastServedMs = performance.now();
   }
 
   /** Closes the connection. Calls under way end with an error. Idempotent. */
@@ -72,6 +89,31 @@ export class Endpoint {
         throw notSent('unreachable', 'no answer to the attempt to connect');
       }
     }
+  }
+
+  /**
+   * A signal that fires with the caller's, or once nothing has been served here for too long. Measuring each call
+   * alone would turn overload into a storm: every request given up, sent to the next replica, and given up there.
+   */
+  #watchSilence(limits: AttemptLimits): { readonly signal: AbortSignal; stop(): void } {
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const startedMs = performance.now();
+    const check = () => {
+      const quietMs = performance.now() - Math.max(startedMs, this.#lastServedMs);
+      if (quietMs >= limits.silenceMs) abort();
+      else timer = setTimeout(check, limits.silenceMs - quietMs);
+    };
+    let timer = setTimeout(check, limits.silenceMs);
+    limits.signal.addEventListener('abort', abort, { once: true });
+    if (limits.signal.aborted) abort();
+    return {
+      signal: controller.signal,
+      stop: () => {
+        clearTimeout(timer);
+        limits.signal.removeEventListener('abort', abort);
+      },
+    };
   }
 
   #reopen(stuck: ChannelInterface): void {

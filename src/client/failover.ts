@@ -3,12 +3,12 @@
  * about the outcome when none of them served it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KvError, type Outcome } from '../errors.ts';
+import { type ErrorCode, KvError, type Outcome } from '../errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 
-/** No attempt is given less than this unless the request has less left. */
-const LEAST_ATTEMPT_MS = 500;
+/** No endpoint is given less than this before it counts as silent, unless the request has less left. */
+const LEAST_SILENCE_MS = 500;
 /** With less than this left no further attempt is made: it would only turn a known outcome into an unknown one. */
 const LEAST_RETRY_MS = 20;
 /** While every endpoint refuses connections, a request waits this long for one to come up before it gives up. */
@@ -17,17 +17,24 @@ const UNREACHABLE_GRACE_MS = 1000;
 const FIRST_PAUSE_MS = 25;
 const MAX_PAUSE_MS = 200;
 
+/** What is wrong with one replica, not with the request: nothing to try again there, but others may serve. */
+const FAULTS_OF_A_REPLICA: ReadonlySet<ErrorCode> = new Set(['internal', 'storageFailure']);
+
 /** What one attempt at one endpoint is allowed. */
 export interface AttemptLimits {
   readonly timeoutMs: number;
+  /** The attempt ends when the endpoint has served nobody for this long. */
+  readonly silenceMs: number;
   readonly signal: AbortSignal;
 }
 
 export interface FailoverOptions<T> {
   /** For the whole request, all attempts together. */
   readonly timeoutMs: number;
-  /** The most one attempt may take in the first round while another endpoint is left to try; doubles with every round. */
-  readonly attemptTimeoutMs: number;
+  /** When that time began, on the clock of performance.now(). */
+  readonly startedMs: number;
+  /** How long a silent endpoint is waited for in the first round, if there are others; doubles with every round. */
+  readonly silenceTimeoutMs: number;
   /** Ends the request at once. */
   readonly signal: AbortSignal;
   /** True if the request changes something, so that an attempt without an answer may have been applied. */
@@ -43,54 +50,56 @@ export interface FailoverOptions<T> {
  *   `deadlineExceeded`, `unreachable` (no endpoint takes connections), `cancelled`, or what a replica answered.
  */
 export async function runWithFailover<T>(pool: EndpointPool, options: FailoverOptions<T>): Promise<T> {
-  const startedMs = performance.now();
+  const { signal, startedMs } = options;
   const history = new AttemptHistory(options.mutates);
   for (let round = 0; ; round++) {
     const candidates = pool.candidates();
+    let isHopeless = true;
     for (const [index, endpoint] of candidates.entries()) {
       const remainingMs = options.timeoutMs - (performance.now() - startedMs);
-      if (options.signal.aborted) throw history.asCancelled();
-      if (history.size > 0 && remainingMs < LEAST_RETRY_MS) throw history.asTimeout(options.timeoutMs);
-      const untried = candidates.length - index;
-      const timeoutMs = attemptTimeout({
-        ...options,
+      if (signal.aborted) throw history.asCancelled();
+      if (remainingMs < (history.isEmpty ? 1 : LEAST_RETRY_MS)) throw history.asTimeout(options.timeoutMs);
+      const silenceMs = patience(options.silenceTimeoutMs, {
         remainingMs,
-        untried,
-        round,
+        untried: candidates.length - index,
         endpoints: candidates.length,
+        round,
       });
       try {
-        const answer = await options.attempt(endpoint, { timeoutMs, signal: options.signal });
+        const answer = await options.attempt(endpoint, { timeoutMs: remainingMs, silenceMs, signal });
         pool.succeeded(endpoint);
         return answer;
       } catch (error) {
         if (!(error instanceof KvError)) throw error;
         history.add(endpoint, error);
-        if (options.signal.aborted) throw history.asCancelled();
-        if (!error.retryable) throw history.asRefusal(error);
+        if (signal.aborted) throw history.asCancelled();
+        if (error.retryable) isHopeless = false;
+        else if (!FAULTS_OF_A_REPLICA.has(error.code)) throw history.asRefusal(error);
         pool.failed(endpoint);
+        if (isHopeless && index === candidates.length - 1) throw history.asRefusal(error);
       }
     }
     const elapsedMs = performance.now() - startedMs;
     if (history.onlyUnreachable && elapsedMs >= UNREACHABLE_GRACE_MS) throw history.asUnreachable();
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** round, MAX_PAUSE_MS, options.timeoutMs - elapsedMs);
-    await sleep(Math.max(pauseMs, 0), undefined, { signal: options.signal }).catch(() => undefined);
+    await sleep(Math.max(pauseMs, 0), undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** How long one attempt may take: an even share of what is left, so that a silent endpoint leaves time for the others. */
-function attemptTimeout(share: {
-  readonly remainingMs: number;
-  readonly attemptTimeoutMs: number;
-  readonly untried: number;
-  readonly endpoints: number;
-  readonly round: number;
-}): number {
-  if (share.endpoints === 1) return share.remainingMs;
+/** How long a silent endpoint is waited for: at most an even share of what is left, so that the others get theirs. */
+function patience(
+  silenceTimeoutMs: number,
+  at: {
+    readonly remainingMs: number;
+    readonly untried: number;
+    readonly endpoints: number;
+    readonly round: number;
+  },
+): number {
+  if (at.endpoints === 1) return at.remainingMs;
   // Doubled by round: an operation that is slow everywhere, rather than silent at one endpoint, gets its time.
-  const mostMs = share.attemptTimeoutMs * 2 ** share.round;
-  const fairMs = Math.max(LEAST_ATTEMPT_MS, share.remainingMs / share.untried);
-  return Math.min(share.remainingMs, mostMs, fairMs);
+  const fairMs = Math.max(LEAST_SILENCE_MS, at.remainingMs / at.untried);
+  return Math.min(at.remainingMs, silenceTimeoutMs * 2 ** at.round, fairMs);
 }
 
 /** What became of the attempts of one request so far. */
@@ -105,8 +114,8 @@ class AttemptHistory {
     this.#mutates = mutates;
   }
 
-  get size(): number {
-    return this.#lastByEndpoint.size;
+  get isEmpty(): boolean {
+    return this.#last === null;
   }
 
   /** True if no attempt ever reached a replica. */
@@ -131,6 +140,8 @@ class AttemptHistory {
 
   /** The time is over: if all that could be reached gave one reason, it says more than the deadline. */
   asTimeout(timeoutMs: number): KvError {
+    if (this.isEmpty)
+      return this.#summary('deadlineExceeded', 'the deadline passed before the request was sent');
     if (this.#onlyUnreachable) return this.asUnreachable();
     const codes = new Set([...this.#lastByEndpoint.values()].map((error) => error.code));
     codes.delete('unreachable');
@@ -138,7 +149,7 @@ class AttemptHistory {
     return this.#summary(code, `no replica served the request within ${timeoutMs} ms (${this.#reasons()})`);
   }
 
-  /** A replica answered that the request cannot succeed. */
+  /** The request cannot succeed: a replica said so, or every one is broken. */
   asRefusal(error: KvError): KvError {
     return this.#outcome() === error.outcome ? error : this.#summary(error.code, error.message);
   }

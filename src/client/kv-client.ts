@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { KvError } from '../errors.ts';
 import { LIMITS } from '../kv/index.ts';
 import { adminService, type KeyValue, kvService, type RequestIdentity } from '../rpc/index.ts';
+import { CallSlots } from './call-slots.ts';
 import {
   type CallOptions,
   type ConnectOptions,
-  DEFAULT_ATTEMPT_TIMEOUT_MS,
+  DEFAULT_SILENCE_TIMEOUT_MS,
   DEFAULT_TIMEOUT_MS,
   type WriteOptions,
 } from './connect-options.ts';
@@ -24,6 +25,9 @@ import {
 import { type AttemptLimits, runWithFailover } from './failover.ts';
 import type { UnaryMethod } from './unary-call.ts';
 
+/** Requests of one client: on the wire at once, and waiting for that. */
+const REQUEST_LIMITS = { active: 256, waiting: 100_000 } as const;
+
 /**
  * A client of the cluster. Connections are made when they are needed. Safe to use from many places at once.
  * Every call has a deadline and rejects with a KvError: `code` names what happened, `outcome` whether a write
@@ -33,7 +37,8 @@ import type { UnaryMethod } from './unary-call.ts';
 export class KvClient {
   readonly #pool: EndpointPool;
   readonly #timeoutMs: number;
-  readonly #attemptTimeoutMs: number;
+  readonly #silenceTimeoutMs: number;
+  readonly #slots = new CallSlots(REQUEST_LIMITS);
   readonly #clientId = new Uint8Array(randomBytes(16));
   #sequence = 0;
   readonly #calls = new Set<AbortController>();
@@ -42,9 +47,9 @@ export class KvClient {
   /** @throws KvError `invalidArgument` for an unusable list of endpoints or time */
   constructor(options: ConnectOptions) {
     this.#timeoutMs = positive('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    this.#attemptTimeoutMs = positive(
-      'attemptTimeoutMs',
-      options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS,
+    this.#silenceTimeoutMs = positive(
+      'silenceTimeoutMs',
+      options.silenceTimeoutMs ?? DEFAULT_SILENCE_TIMEOUT_MS,
     );
     this.#pool = new EndpointPool(parseEndpoints(options.endpoints));
   }
@@ -91,9 +96,10 @@ export class KvClient {
 
   /** Asks every endpoint for its own view, all at once. Rejects only if the call is cancelled or misused. */
   async status(options: CallOptions = {}): Promise<readonly ReplicaReport[]> {
-    return this.#cancellable(options, async (limits) => {
+    return this.#cancellable(options, async ({ timeoutMs, signal }) => {
+      const limits = { timeoutMs, silenceMs: timeoutMs, signal };
       const reports = await Promise.all(this.#pool.all.map((endpoint) => report(endpoint, limits)));
-      if (limits.signal.aborted) throw cancelled();
+      if (signal.aborted) throw cancelled();
       return reports;
     });
   }
@@ -118,18 +124,26 @@ export class KvClient {
     request: Request,
     options: CallOptions & { readonly mutates: boolean },
   ): Promise<Response> {
-    return this.#cancellable(options, (limits) =>
-      runWithFailover(this.#pool, {
-        ...limits,
-        attemptTimeoutMs: this.#attemptTimeoutMs,
-        mutates: options.mutates,
-        attempt: (endpoint, attemptLimits) => endpoint.call(method, request, attemptLimits),
-      }),
-    );
+    return this.#cancellable(options, ({ timeoutMs, signal }) => {
+      const startedMs = performance.now();
+      return this.#slots.run({ timeoutMs, signal }, () =>
+        runWithFailover(this.#pool, {
+          timeoutMs,
+          startedMs,
+          silenceTimeoutMs: this.#silenceTimeoutMs,
+          signal,
+          mutates: options.mutates,
+          attempt: (endpoint, limits) => endpoint.call(method, request, limits),
+        }),
+      );
+    });
   }
 
   /** Runs a call so that the caller's signal and close() both end it. */
-  async #cancellable<T>(options: CallOptions, run: (limits: AttemptLimits) => Promise<T>): Promise<T> {
+  async #cancellable<T>(
+    options: CallOptions,
+    run: (limits: { readonly timeoutMs: number; readonly signal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
     const timeoutMs = positive('timeoutMs', options.timeoutMs ?? this.#timeoutMs);
     if (this.#closed || options.signal?.aborted)
       throw cancelled(this.#closed ? 'the client is closed' : undefined);

@@ -57,11 +57,12 @@ function errorOf(error: ServiceError, signal: AbortSignal): KvError {
     });
   }
   const translated = fromServiceError(error);
-  if (isFromReplica || translated.code !== 'unreachable') return translated;
-  return new KvError('unreachable', connectFailure(error.details), {
-    outcome: translated.outcome,
-    cause: error,
-  });
+  if (isFromReplica) return translated;
+  const { code, outcome } = translated;
+  if (code === 'unreachable')
+    return new KvError(code, connectFailure(error.details), { outcome, cause: error });
+  if (code === 'deadlineExceeded') return new KvError(code, 'no answer in time', { outcome, cause: error });
+  return translated;
 }
 
 /** The system's own words out of grpc-js's: "connect ECONNREFUSED 127.0.0.1:7001". */

@@ -84,7 +84,7 @@ describe('status', () => {
       '4',
       '5',
       '6',
-      '1 of 2 reachable',
+      '1 of 2',
     ]);
     expect(line('b:2')).toEqual(['b:2', '-', 'connection refused']);
     expect(line('c:3')[2]).toBe('no quorum');
