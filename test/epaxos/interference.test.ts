@@ -1,0 +1,156 @@
+/** Interference and its index against an oracle that keeps every known command in a list (section 2). */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type Command,
+  formatInstance,
+  type InstanceId,
+  instanceKey,
+  type Operation,
+} from '../../src/epaxos/index.ts';
+import { accessesOf, InterferenceIndex, interferes } from '../../src/epaxos/interference.ts';
+import { conflict } from '../support/core-observer.ts';
+import { commandOf, get, instance, put, touching } from '../support/core-operations.ts';
+
+const anyAccess = fc.record({ key: fc.constantFrom('x', 'y', 'z'), writes: fc.boolean() });
+const anyOperation: fc.Arbitrary<Operation> = fc
+  .array(anyAccess, { minLength: 1, maxLength: 2 })
+  .map((accesses) => touching('any', accesses));
+const anyCommand: fc.Arbitrary<Command> = fc
+  .array(anyOperation, { minLength: 1, maxLength: 3 })
+  .map((operations) => ({ operations }));
+const anyId: fc.Arbitrary<InstanceId> = fc.record({
+  replica: fc.integer({ min: 1, max: 3 }),
+  slot: fc.integer({ min: 1, max: 6 }),
+});
+/** Known instances, each once, in any order, with the seq that each has had. */
+const anyKnowledge = fc.uniqueArray(
+  fc.record({ id: anyId, command: anyCommand, seq: fc.integer({ min: 0, max: 20 }) }),
+  { selector: ({ id }) => instanceKey(id), maxLength: 14 },
+);
+
+type Knowledge = readonly { readonly id: InstanceId; readonly command: Command; readonly seq: number }[];
+
+function indexOf(knowledge: Knowledge): InterferenceIndex {
+  const index = new InterferenceIndex(3);
+  for (const { id, command, seq } of knowledge) {
+    index.learn(id, command);
+    index.raiseSeq(command, seq);
+  }
+  return index;
+}
+
+const highest = (numbers: readonly number[]) => Math.max(0, ...numbers);
+
+describe('R2.1: interference', () => {
+  test.each([
+    ['two writes of a key', put('a', 'x'), put('b', 'x'), true],
+    ['a write and a read of a key', put('a', 'x'), get('b', 'x'), true],
+    ['two reads of a key', get('a', 'x'), get('b', 'x'), false],
+    ['writes of different keys', put('a', 'x'), put('b', 'y'), false],
+    ['one common key among several', put('a', 'x', 'y'), get('b', 'z', 'y'), true],
+    ['common keys, all read', get('a', 'x', 'y'), get('b', 'y', 'x'), false],
+  ])('%s', (_, one, other, expected) => {
+    expect(interferes(commandOf(one), commandOf(other))).toBe(expected);
+    expect(interferes(commandOf(other), commandOf(one))).toBe(expected);
+  });
+
+  test('batches interfere when any of their operations do', () => {
+    const reads = commandOf(get('a', 'x'), get('b', 'y'));
+    expect(interferes(reads, commandOf(get('c', 'x'), put('d', 'z')))).toBe(false);
+    expect(interferes(reads, commandOf(get('c', 'x'), put('d', 'y')))).toBe(true);
+  });
+
+  test('it is what the definition says, for any two commands', () => {
+    fc.assert(
+      fc.property(anyCommand, anyCommand, (one, other) => {
+        expect(interferes(one, other)).toBe(conflict(one, other));
+        expect(interferes(other, one)).toBe(conflict(one, other));
+      }),
+    );
+  });
+
+  test('the accesses of a batch: every key once, written if any operation writes it', () => {
+    expect(accessesOf(commandOf(get('a', 'x', 'y'), put('b', 'x'), get('c', 'x')))).toEqual([
+      { key: 'x', writes: true },
+      { key: 'y', writes: false },
+    ]);
+  });
+});
+
+describe('the index, for anything it may know', () => {
+  test('R2.3: a contribution names the highest interfering slot of each row, and a seq above all of them', () => {
+    fc.assert(
+      fc.property(anyKnowledge, anyCommand, (knowledge, command) => {
+        const interfering = knowledge.filter((each) => conflict(each.command, command));
+        expect(indexOf(knowledge).contribution(command)).toEqual({
+          seq: highest(interfering.map(({ seq }) => seq)) + 1,
+          deps: [1, 2, 3].map((row) =>
+            highest(interfering.filter(({ id }) => id.replica === row).map(({ id }) => id.slot)),
+          ),
+        });
+      }),
+    );
+  });
+
+  test('asking for a contribution teaches the index nothing', () => {
+    const index = indexOf([]);
+    const first = index.contribution(commandOf(put('a', 'x')));
+    expect(index.contribution(commandOf(put('a', 'x')))).toEqual(first);
+    expect(first).toEqual({ seq: 1, deps: [0, 0, 0] });
+  });
+
+  test('a seq that was known once is never lowered again', () => {
+    const index = new InterferenceIndex(3);
+    const command = commandOf(put('a', 'x'));
+    index.learn(instance('1.1'), command);
+    index.raiseSeq(command, 9);
+    index.raiseSeq(command, 2);
+    expect(index.contribution(commandOf(get('b', 'x'))).seq).toBe(10);
+  });
+
+  test('R5.6: interferingOutside is every known interfering instance that is not in deps, each once', () => {
+    const anyDeps = fc.array(fc.nat({ max: 6 }), { minLength: 3, maxLength: 3 });
+    fc.assert(
+      fc.property(anyKnowledge, anyCommand, anyDeps, (knowledge, command, deps) => {
+        const expected = knowledge
+          .filter((each) => conflict(each.command, command))
+          .filter(({ id }) => id.slot > (deps[id.replica - 1] ?? 0))
+          .map(({ id }) => formatInstance(id));
+        const found = indexOf(knowledge).interferingOutside(deps, command).map(formatInstance);
+        expect([...found].sort()).toEqual([...expected].sort());
+      }),
+    );
+  });
+
+  test('walking down a row finds every slot that interferes with an access, and no other', () => {
+    fc.assert(
+      fc.property(anyKnowledge, anyAccess, fc.nat({ max: 7 }), (knowledge, access, upTo) => {
+        const index = indexOf(knowledge);
+        for (const replica of [1, 2, 3]) {
+          const found: number[] = [];
+          let slot = index.interferingSlot(access, { replica, upTo });
+          for (; slot > 0; slot = index.interferingSlot(access, { replica, upTo: slot - 1 }))
+            found.push(slot);
+          const expected = knowledge
+            .filter(({ id }) => id.replica === replica && id.slot <= upTo)
+            .filter(({ command }) => conflict(command, commandOf(touching('one', [access]))))
+            .map(({ id }) => id.slot);
+          expect(found).toEqual(expected.sort((a, b) => b - a));
+        }
+      }),
+    );
+  });
+
+  test('writesKey tells writers from readers and strangers', () => {
+    const index = indexOf([
+      { id: instance('1.1'), command: commandOf(put('a', 'x'), get('b', 'y')), seq: 1 },
+      { id: instance('2.1'), command: commandOf(get('c', 'x')), seq: 1 },
+    ]);
+    expect(index.writesKey(instance('1.1'), 'x')).toBe(true);
+    expect(index.writesKey(instance('1.1'), 'y')).toBe(false);
+    expect(index.writesKey(instance('2.1'), 'x')).toBe(false);
+    expect(index.writesKey(instance('3.1'), 'x')).toBe(false);
+    expect(index.writesKey(instance('1.1'), 'z')).toBe(false);
+  });
+});

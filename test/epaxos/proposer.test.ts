@@ -1,0 +1,313 @@
+/** Batching and holding back: which operations may be proposed now, and together with which (R7.7, R5.8). */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type Command,
+  DEFAULT_LIMITS,
+  type InstanceId,
+  type Limits,
+  type Operation,
+} from '../../src/epaxos/index.ts';
+import { Proposer } from '../../src/epaxos/proposer.ts';
+import { conflict } from '../support/core-observer.ts';
+import { get, labelOf, nameOf, put, touching } from '../support/core-operations.ts';
+
+/** A proposer, and the instances that a coordinator would open with what it gives. */
+class Bench {
+  readonly proposer: Proposer;
+  readonly open = new Map<number, Command>();
+  /** The labels of everything that was proposed, in order. */
+  readonly proposed: string[] = [];
+  #slot = 0;
+
+  constructor(limits: Partial<Limits> = {}) {
+    this.proposer = new Proposer({ ...DEFAULT_LIMITS, instancesPerTurn: 1, ...limits });
+  }
+
+  add(...operations: Operation[]): void {
+    for (const operation of operations) expect(this.proposer.add(operation)).toBe(true);
+  }
+
+  /** One turn: opens instances with the batches. Returns their names. */
+  turn(): string[] {
+    return this.proposer.takeBatches().map((command) => {
+      this.#slot += 1;
+      this.open.set(this.#slot, command);
+      this.proposer.opened(this.#id(this.#slot), command);
+      this.proposed.push(...command.operations.map(labelOf));
+      return nameOf(command);
+    });
+  }
+
+  /** The instance in this slot is executed, or has become a no-op. */
+  close(slot: number, outcome: 'executed' | 'no-op' = 'executed'): boolean {
+    this.open.delete(slot);
+    return this.proposer.closed(this.#id(slot), { again: outcome === 'no-op' });
+  }
+
+  #id(slot: number): InstanceId {
+    return { replica: 1, slot };
+  }
+}
+
+describe('batching', () => {
+  test('what arrived together goes together', () => {
+    const bench = new Bench();
+    bench.add(put('a', 'x'), put('b', 'y'), get('c', 'z'));
+    expect(bench.turn()).toEqual(['a+b+c']);
+    expect(bench.turn()).toEqual([]);
+  });
+
+  test('a turn’s operations are spread over at most about instancesPerTurn instances', () => {
+    const bench = new Bench({ instancesPerTurn: 3 });
+    bench.add(...['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((label) => put(label, label)));
+    expect(bench.turn()).toEqual(['a+b+c', 'd+e+f', 'g']);
+  });
+
+  test('operations on one key share an instance, in order of arrival, whatever stands between them', () => {
+    const bench = new Bench({ instancesPerTurn: 16 });
+    bench.add(put('a', 'x'), put('b', 'y'), put('c', 'x'), get('d', 'y'));
+    expect(bench.turn()).toEqual(['a+c', 'b+d']);
+  });
+
+  test('operationsPerInstance bounds a batch; what does not fit on the same key waits for it', () => {
+    const bench = new Bench({ operationsPerInstance: 2 });
+    bench.add(put('a', 'x'), put('b', 'x'), put('c', 'x'));
+    expect(bench.turn()).toEqual(['a+b']);
+    expect(bench.turn()).toEqual([]);
+    bench.close(1);
+    expect(bench.turn()).toEqual(['c']);
+  });
+
+  test('bytesPerInstance bounds a batch, but one large operation goes alone', () => {
+    const bench = new Bench({ bytesPerInstance: 4 });
+    bench.add(put('aa', 'v'), put('bb', 'w'), put('cc', 'x'), put('dddddd', 'y'), put('e', 'z'));
+    expect(bench.turn()).toEqual(['aa+bb', 'cc', 'dddddd', 'e']);
+  });
+
+  test('an operation that joins two batches of a turn waits for them', () => {
+    const bench = new Bench({ instancesPerTurn: 16 });
+    bench.add(put('a', 'x'), put('b', 'y'), put('both', 'x', 'y'));
+    expect(bench.turn()).toEqual(['a', 'b']);
+    bench.close(1);
+    expect(bench.turn()).toEqual([]);
+    bench.close(2);
+    expect(bench.turn()).toEqual(['both']);
+  });
+});
+
+describe('R7.7: one open instance a key', () => {
+  test('what arrives for a key with an open instance is held, and proposed together next', () => {
+    const bench = new Bench();
+    bench.add(put('a', 'x'));
+    expect(bench.turn()).toEqual(['a']);
+    bench.add(put('b', 'x'), put('c', 'x'), put('other', 'y'));
+    expect(bench.turn()).toEqual(['other']);
+    expect(bench.proposer.waiting).toBe(2);
+    bench.close(1);
+    expect(bench.turn()).toEqual(['b+c']);
+    expect(bench.proposer.waiting).toBe(0);
+  });
+
+  test('open reads do not hold reads, but they hold a write; an open write holds everything', () => {
+    const bench = new Bench();
+    bench.add(get('r1', 'x'));
+    expect(bench.turn()).toEqual(['r1']);
+    bench.add(get('r2', 'x'));
+    expect(bench.turn()).toEqual(['r2']);
+    bench.add(put('w', 'x'));
+    expect(bench.turn()).toEqual([]);
+    bench.close(1);
+    expect(bench.turn()).toEqual([]);
+    bench.close(2);
+    expect(bench.turn()).toEqual(['w']);
+    bench.add(get('r3', 'x'));
+    expect(bench.turn()).toEqual([]);
+    bench.close(3);
+    expect(bench.turn()).toEqual(['r3']);
+  });
+
+  test('a stream of reads does not starve a write: a read behind a held write waits with it', () => {
+    const bench = new Bench();
+    bench.add(get('r0', 'x'));
+    bench.turn();
+    bench.add(put('w', 'x'));
+    let openReads = 1;
+    for (let turn = 1; turn <= 20 && !bench.proposed.includes('w'); turn += 1) {
+      bench.add(get(`r${turn}`, 'x'));
+      bench.turn();
+      // Reads that were let through overlap, so that some read is open all the time.
+      if (openReads < turn) bench.close(openReads);
+      openReads += 1;
+      if (bench.open.size === 0) bench.turn();
+      if (turn === 2) bench.close(1);
+    }
+    expect(bench.proposed).toContain('w');
+    expect(bench.proposed.indexOf('w')).toBe(1);
+  });
+
+  test('an operation on several keys waits for the last of them', () => {
+    const bench = new Bench({ instancesPerTurn: 16 });
+    bench.add(put('a', 'x'), put('b', 'y'));
+    bench.turn();
+    bench.add(put('both', 'x', 'y'));
+    expect(bench.turn()).toEqual([]);
+    bench.close(1);
+    expect(bench.turn()).toEqual([]);
+    bench.close(2);
+    expect(bench.turn()).toEqual(['both']);
+  });
+
+  test('openInstances bounds what is on its way; the rest goes on when one closes', () => {
+    const bench = new Bench({ instancesPerTurn: 16, openInstances: 2 });
+    bench.add(put('a', 'x'), put('b', 'y'), put('c', 'z'));
+    expect(bench.turn()).toEqual(['a', 'b']);
+    expect(bench.proposer.hasWork).toBe(false);
+    expect(bench.turn()).toEqual([]);
+    bench.close(2);
+    expect(bench.proposer.hasWork).toBe(true);
+    expect(bench.turn()).toEqual(['c']);
+  });
+});
+
+describe('limits and withdrawal', () => {
+  test('heldOperations: over it an operation is refused, and nothing is done', () => {
+    const bench = new Bench({ heldOperations: 2 });
+    bench.add(put('a', 'x'), put('b', 'y'));
+    const refused = put('c', 'z');
+    expect(bench.proposer.add(refused)).toBe(false);
+    expect(bench.proposer.waiting).toBe(2);
+    expect(bench.turn()).toEqual(['a+b']);
+    expect(bench.proposer.add(refused)).toBe(true);
+  });
+
+  test('heldBytes: over it an operation is refused; proposing makes room', () => {
+    const bench = new Bench({ heldBytes: 5 });
+    bench.add(put('aaa', 'x'));
+    expect(bench.proposer.add(put('bbb', 'y'))).toBe(false);
+    bench.add(put('cc', 'y'));
+    bench.turn();
+    expect(bench.proposer.heldBytes).toBe(0);
+    bench.add(put('bbbbb', 'z'));
+  });
+
+  test('an operation that is not proposed yet can be withdrawn, and never is', () => {
+    const bench = new Bench();
+    const early = put('early', 'w');
+    const held = put('held', 'x');
+    bench.add(put('a', 'x'), early);
+    expect(bench.proposer.withdraw(early)).toBe(true);
+    bench.turn();
+    bench.add(held, put('b', 'x'));
+    bench.turn();
+    expect(bench.proposer.withdraw(held)).toBe(true);
+    bench.close(1);
+    bench.turn();
+    expect(bench.proposed).toEqual(['a', 'b']);
+    expect(bench.proposer.waiting).toBe(0);
+    expect(bench.proposer.heldBytes).toBe(0);
+  });
+
+  test('one that is in an instance cannot be withdrawn any more', () => {
+    const bench = new Bench();
+    const operation = put('a', 'x');
+    bench.add(operation);
+    bench.turn();
+    expect(bench.proposer.withdraw(operation)).toBe(false);
+  });
+});
+
+describe('R5.8: what a no-op displaced', () => {
+  test('is proposed again, before what came later', () => {
+    const bench = new Bench();
+    bench.add(put('a', 'x'), put('b', 'y'));
+    bench.turn();
+    bench.add(put('later', 'x'));
+    bench.turn();
+    expect(bench.close(1, 'no-op')).toBe(true);
+    expect(bench.turn()).toEqual(['a+b+later']);
+  });
+
+  test('is not, if its caller gave up', () => {
+    const bench = new Bench();
+    const gaveUp = put('a', 'x');
+    bench.add(gaveUp, put('b', 'y'));
+    bench.turn();
+    bench.proposer.withdraw(gaveUp);
+    expect(bench.close(1, 'no-op')).toBe(true);
+    expect(bench.turn()).toEqual(['b']);
+    expect(bench.close(2)).toBe(false);
+    expect(bench.turn()).toEqual([]);
+  });
+
+  test('an executed instance is not proposed again, and closing twice does nothing', () => {
+    const bench = new Bench();
+    bench.add(put('a', 'x'));
+    bench.turn();
+    expect(bench.close(1)).toBe(false);
+    expect(bench.close(1, 'no-op')).toBe(false);
+    expect(bench.turn()).toEqual([]);
+  });
+});
+
+test('whatever happens: every operation once, per key in order, never two interfering instances open', () => {
+  const anyAccess = fc.record({ key: fc.constantFrom('x', 'y', 'z'), writes: fc.boolean() });
+  const anyStep = fc.oneof(
+    fc.uniqueArray(anyAccess, { minLength: 1, maxLength: 2, selector: ({ key }) => key }),
+    fc.constant('turn' as const),
+    fc.constant('close' as const),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(anyStep, { maxLength: 60 }),
+      fc.record({
+        instancesPerTurn: fc.integer({ min: 1, max: 4 }),
+        operationsPerInstance: fc.integer({ min: 1, max: 4 }),
+        openInstances: fc.integer({ min: 1, max: 4 }),
+      }),
+      (steps, limits) => {
+        const bench = new Bench(limits);
+        const arrived: Operation[] = [];
+        const requireApart = () => {
+          const open = [...bench.open.values()];
+          expect(open.length).toBeLessThanOrEqual(limits.openInstances);
+          open.forEach((one, index) => {
+            for (const other of open.slice(index + 1)) expect(conflict(one, other)).toBe(false);
+            expect(one.operations.length).toBeLessThanOrEqual(limits.operationsPerInstance);
+          });
+        };
+        const closeOne = () => {
+          const [slot] = bench.open.keys();
+          if (slot !== undefined) bench.close(slot);
+        };
+        for (const step of steps) {
+          if (step === 'turn') bench.turn();
+          else if (step === 'close') closeOne();
+          else {
+            const operation = touching(`${arrived.length}`, step);
+            arrived.push(operation);
+            bench.add(operation);
+          }
+          requireApart();
+        }
+        for (let turns = 0; bench.proposed.length < arrived.length; turns += 1) {
+          expect(turns).toBeLessThan(500);
+          bench.turn();
+          requireApart();
+          closeOne();
+        }
+        expect([...bench.proposed].sort()).toEqual(arrived.map(labelOf).sort());
+        // Of those on a single key, two that interfere are proposed in the order in which they arrived.
+        const single = arrived.filter(({ accesses }) => accesses.length === 1);
+        single.forEach((one, index) => {
+          for (const other of single.slice(index + 1)) {
+            if (!conflict({ operations: [one] }, { operations: [other] })) continue;
+            const before = bench.proposed.indexOf(labelOf(one)) < bench.proposed.indexOf(labelOf(other));
+            expect(before, `${labelOf(one)} before ${labelOf(other)}`).toBe(true);
+          }
+        });
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

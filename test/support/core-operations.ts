@@ -1,0 +1,57 @@
+/** Operations and commands for tests of the core: an operation's bytes are its label, its keys are named. */
+import {
+  type Access,
+  type Command,
+  type InstanceId,
+  type Operation,
+  Status,
+} from '../../src/epaxos/index.ts';
+
+/** A write of one or several keys: `put('a', 'x')` writes x, and is called a. */
+export function put(label: string, ...keys: string[]): Operation {
+  return touching(
+    label,
+    keys.map((key) => ({ key, writes: true })),
+  );
+}
+
+/** A read of one or several keys. */
+export function get(label: string, ...keys: string[]): Operation {
+  return touching(
+    label,
+    keys.map((key) => ({ key, writes: false })),
+  );
+}
+
+/** An operation that touches exactly these keys in these ways. */
+export function touching(label: string, accesses: readonly Access[]): Operation {
+  return { accesses, bytes: new TextEncoder().encode(label) };
+}
+
+/** One command with these operations. */
+export function commandOf(...operations: Operation[]): Command {
+  return { operations };
+}
+
+export function labelOf(operation: Operation): string {
+  return new TextDecoder().decode(operation.bytes);
+}
+
+/** "a" or "a+b" for a command; "no-op" for null. */
+export function nameOf(command: Command | null): string {
+  return command === null ? 'no-op' : command.operations.map(labelOf).join('+');
+}
+
+/** {replica: 2, slot: 17} for "2.17". */
+export function instance(name: string): InstanceId {
+  const [replica, slot] = name.split('.').map(Number);
+  if (!Number.isInteger(replica) || !Number.isInteger(slot)) throw new Error(`${name} names no instance`);
+  return { replica: replica ?? 0, slot: slot ?? 0 };
+}
+
+/** "preAccepted" for 1. */
+export function statusName(status: Status): string {
+  const found = Object.entries(Status).find(([, value]) => value === status);
+  if (found === undefined) throw new Error(`${status} is no status`);
+  return found[0];
+}
