@@ -9,8 +9,11 @@ import type { EndpointPool } from './endpoint-pool.ts';
 
 /** No endpoint is given less than this before it counts as silent, unless the request has less left. */
 const LEAST_SILENCE_MS = 500;
-/** With less than this left no further attempt is made: it would only turn a known outcome into an unknown one. */
-const LEAST_RETRY_MS = 20;
+/**
+ * With less than this left no further attempt is made: it would only turn a known outcome into an unknown one. A
+ * replica gives a request up about so long before the deadline, and says why: that is the last word.
+ */
+const LEAST_RETRY_MS = 100;
 /** While every endpoint refuses connections, a request waits this long for one to come up before it gives up. */
 const UNREACHABLE_GRACE_MS = 1000;
 /** The pause after a round in which no endpoint served the request; it doubles up to the maximum. */

@@ -3,4 +3,6 @@ export * from './answer.ts';
 export * from './check.ts';
 export * from './instance.ts';
 export * from './operation.ts';
+export * from './pruned.ts';
 export * from './schema.ts';
+export * from './snapshot.ts';

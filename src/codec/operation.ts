@@ -22,9 +22,14 @@ interface WireOperation {
     readonly key: Uint8Array;
     readonly value: Uint8Array;
     readonly returnPrevious: boolean;
+    readonly unrecorded: boolean;
   } | null;
   readonly get?: { readonly key: Uint8Array } | null;
-  readonly delete?: { readonly key: Uint8Array; readonly returnPrevious: boolean } | null;
+  readonly delete?: {
+    readonly key: Uint8Array;
+    readonly returnPrevious: boolean;
+    readonly unrecorded: boolean;
+  } | null;
 }
 
 const operationType = messageType<WireOperation>('Operation');
@@ -101,9 +106,11 @@ export function putOperation(fields: {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
   readonly returnPrevious: boolean;
+  /** False if absent. */
+  readonly unrecorded?: boolean;
 }): PutOperation {
-  const { request, key, value, returnPrevious } = fields;
-  const put = { key: checkKey(key), value: checkValue(value), returnPrevious };
+  const { request, key, value, returnPrevious, unrecorded = false } = fields;
+  const put = { key: checkKey(key), value: checkValue(value), returnPrevious, unrecorded };
   return decodeOperation(operationType.encode({ request: requestToWire(request), put })) as PutOperation;
 }
 
@@ -128,9 +135,11 @@ export function deleteOperation(fields: {
   readonly request: RequestId;
   readonly key: Uint8Array;
   readonly returnPrevious: boolean;
+  /** False if absent. */
+  readonly unrecorded?: boolean;
 }): DeleteOperation {
-  const { request, key, returnPrevious } = fields;
-  const remove = { key: checkKey(key), returnPrevious };
+  const { request, key, returnPrevious, unrecorded = false } = fields;
+  const remove = { key: checkKey(key), returnPrevious, unrecorded };
   return decodeOperation(
     operationType.encode({ request: requestToWire(request), delete: remove }),
   ) as DeleteOperation;
@@ -148,9 +157,10 @@ export function decodeOperation(bytes: Uint8Array): KvOperation {
   if (kinds > 1) throw refuse('invalidArgument', 'the operation is of more than one kind');
   if (put) {
     const key = keyToString(checkKey(put.key));
-    const { returnPrevious } = put;
+    const { returnPrevious, unrecorded } = put;
     const value = checkValue(put.value);
-    return { kind: 'put', request, key, accesses: [{ key, writes: true }], bytes, value, returnPrevious };
+    const accesses = [{ key, writes: true }];
+    return { kind: 'put', request, key, accesses, bytes, value, returnPrevious, unrecorded };
   }
   if (get) {
     const key = keyToString(checkKey(get.key));
@@ -158,8 +168,9 @@ export function decodeOperation(bytes: Uint8Array): KvOperation {
   }
   if (remove) {
     const key = keyToString(checkKey(remove.key));
-    const { returnPrevious } = remove;
-    return { kind: 'delete', request, key, accesses: [{ key, writes: true }], bytes, returnPrevious };
+    const { returnPrevious, unrecorded } = remove;
+    const accesses = [{ key, writes: true }];
+    return { kind: 'delete', request, key, accesses, bytes, returnPrevious, unrecorded };
   }
   throw refuse('invalidArgument', 'the operation is of no known kind');
 }

@@ -82,7 +82,7 @@ export interface ReplicaOptions {
   readonly id: ReplicaId;
   /** N: 3, 5 or 7. */
   readonly replicas: number;
-  /** Decides the random delays, and nothing else. */
+  /** Decides the random delays and the numbers of reads: another one for every replica and at every start. */
   readonly seed: number;
   readonly timing?: Partial<Timing>;
   readonly limits?: Partial<Limits>;

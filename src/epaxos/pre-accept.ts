@@ -5,7 +5,7 @@
 import { assert } from '../util/assert.ts';
 import { startAccept } from './accept.ts';
 import { commitOf, commitValue } from './commit.ts';
-import { equalDeps, mergeAttributes } from './deps.ts';
+import { equalDeps, mergeAttributes, mergeDeps } from './deps.ts';
 import { isCommitted, isTouched } from './instance-space.ts';
 import type { PreAccept, PreAcceptReply } from './messages.ts';
 import type { PreAcceptRound } from './rounds.ts';
@@ -23,7 +23,7 @@ import {
 /** R3.1, R4.1: proposes a command in the next slot of the own row. */
 export function propose(state: ReplicaState, command: Command): InstanceId {
   const id = nextInstance(state);
-  const initial = state.index.contribution(command);
+  const initial = initialAttributes(state, command);
   const follower = state.quorums.replicas === 3 ? chooseFollower(state) : null;
   state.update(
     { ...emptyRecord(id), status: Status.preAccepted, command, attributes: initial, initial, follower },
@@ -45,6 +45,15 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
   for (const peer of state.peers) sendPreAccept(state, round, peer.id);
   state.outbox.events.push({ type: 'proposed', id, operations: command.operations.length });
   return id;
+}
+
+/**
+ * N ≥ 5: the deps name everything executed here as well. A follower names whatever it has forgotten (R2.7); that is
+ * executed here, and was told to be, so it is nearly always named already, and the follower's deps stay equal.
+ */
+function initialAttributes(state: ReplicaState, command: Command): Attributes {
+  const own = state.index.contribution(command);
+  return state.quorums.replicas === 3 ? own : { ...own, deps: mergeDeps(own.deps, state.space.executed()) };
 }
 
 export function sendPreAccept(state: ReplicaState, round: PreAcceptRound, to: ReplicaId): void {

@@ -2,7 +2,11 @@
  * Forgetting what has been executed, so that neither memory nor disk grows with the length of history
  * (R2.7, R9.2).
  *
- * What every replica has executed is forgotten at once: whatever commits later comes after it everywhere.
+ * What every replica has executed is forgotten at once: whatever commits later comes after it everywhere. But
+ * replicas forget at different times, and at N ≥ 5 the fast path and R5.6 rest on what others know: a follower that
+ * has forgotten x would agree to deps without x, and a recovery that asks somebody who has not would find them
+ * contradicted by x. So there whatever is forgotten becomes a floor under every later contribution; and a
+ * coordinator names all that it has executed, so that the others' floors rarely cost a fast path (pre-accept.ts).
  *
  * While a replica is silent for long, what all others have executed is forgotten too, with a floor under
  * every later contribution, so that the one that was away cannot commit anything without first learning
@@ -88,7 +92,9 @@ function forget(
       state.space.prune(id);
     }
   });
-  if (options.raiseFloor) state.index.floor = mergeDeps(state.index.floor, state.space.pruned());
+  if (options.raiseFloor || state.quorums.replicas > 3) {
+    state.index.floor = mergeDeps(state.index.floor, state.space.pruned());
+  }
   state.outbox.pruned = { pruned: state.space.pruned(), floor: state.index.floor };
 }
 

@@ -36,12 +36,20 @@ export interface WaitingRead {
 export class Reads {
   /** Not asked for yet. */
   arrived = new Set<Operation>();
-  nextRound = 1;
+  nextRound: number;
   readonly rounds = new Map<number, BarrierRound>();
   nextRead = 1;
   readonly waiting = new Map<InstanceKey, WaitingRead>();
   /** Every read that somebody still wants answered, with its round; 0 before it has one. */
   readonly wanted = new Map<Operation, number>();
+
+  /**
+   * @param firstRound another one after every restart: an answer that was under way meanwhile must not be taken for one
+   * to a new round, for it does not know what was written since
+   */
+  constructor(firstRound: number) {
+    this.nextRound = firstRound;
+  }
 }
 
 /**

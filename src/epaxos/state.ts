@@ -59,7 +59,7 @@ export class ReplicaState {
   readonly waiting = new Set<InstanceKey>();
   /** What something waits for, and when the next step is due (stalls.ts). */
   readonly stalls = new Map<InstanceKey, Stall>();
-  readonly reads = new Reads();
+  readonly reads: Reads;
   /** What each peer last told of itself. */
   readonly reports = new Map<ReplicaId, Report>();
   prunePlan: PrunePlan | null = null;
@@ -87,6 +87,7 @@ export class ReplicaState {
     this.timing = { ...DEFAULT_TIMING, ...options.timing };
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.prng = new Prng(options.seed);
+    this.reads = new Reads(this.prng.integer(1, 2 ** 40));
     this.peers = Array.from({ length: replicas - 1 }, (_, index) => ({
       id: ((options.id + index) % replicas) + 1,
       reachable: false,

@@ -29,11 +29,19 @@ interface OperationBase extends Operation {
   readonly key: string;
 }
 
+interface WriteBase extends OperationBase {
+  readonly returnPrevious: boolean;
+  /**
+   * Nobody knows the request's id but the replica that drew it, so that the operation is proposed once only
+   * and no answer needs to be kept of it (R7.6). Like everything else a function of `bytes`.
+   */
+  readonly unrecorded: boolean;
+}
+
 /** Sets the key's value. */
-export interface PutOperation extends OperationBase {
+export interface PutOperation extends WriteBase {
   readonly kind: 'put';
   readonly value: Uint8Array;
-  readonly returnPrevious: boolean;
 }
 
 /** Reads the key's value, in order with all writes of the key. */
@@ -42,9 +50,8 @@ export interface GetOperation extends OperationBase {
 }
 
 /** Removes the key; no effect if it does not exist. */
-export interface DeleteOperation extends OperationBase {
+export interface DeleteOperation extends WriteBase {
   readonly kind: 'delete';
-  readonly returnPrevious: boolean;
 }
 
 export type KvOperation = PutOperation | GetOperation | DeleteOperation;
@@ -54,6 +61,11 @@ export interface Row {
   readonly value: Uint8Array;
   /** 1 for the put that created the key, plus one for every put since; starts over after a delete. */
   readonly version: number;
+}
+
+/** True if the operation's answer is kept for whoever repeats the request (R7.6). */
+export function isRecorded(operation: KvOperation): boolean {
+  return operation.kind !== 'get' && !operation.unrecorded;
 }
 
 /** What executing one operation answers. */

@@ -18,7 +18,7 @@ export interface Applied {
   readonly results: readonly OperationResult[];
   /** The last write of every key that was written; `row` null removes the key. */
   readonly rows: readonly { readonly key: string; readonly row: Row | null }[];
-  /** The answers of the writes that were applied; gets and repeated requests add none. */
+  /** The answers of the writes that were applied; gets, repeated and unrecorded requests add none. */
   readonly answers: readonly RecordedAnswer[];
 }
 
@@ -40,17 +40,20 @@ export function applyOperations(view: StateView, operations: Iterable<KvOperatio
       results.push(found(row));
       continue;
     }
-    const recorded = view.sessions.find(request) ?? fresh.find(request);
+    const recorded = operation.unrecorded
+      ? undefined
+      : (view.sessions.find(request, key) ?? fresh.find(request, key));
     if (recorded !== undefined) {
       results.push(recorded);
       continue;
     }
     const { result, write } = applyWrite(operation, row);
     if (write !== undefined) written.set(key, write);
-    const answer = { request, result };
+    results.push(result);
+    if (operation.unrecorded) continue;
+    const answer = { request, key, result };
     fresh.record([answer]);
     answers.push(answer);
-    results.push(result);
   }
 
   return { results, rows: Array.from(written, ([key, row]) => ({ key, row })), answers };

@@ -1,4 +1,12 @@
 /** gRPC: service definitions, limits, errors, and what travels between replicas. The folder's only door. */
+export {
+  decodeSnapshotChunk,
+  decodeSnapshotRequest,
+  encodeSnapshotChunk,
+  encodeSnapshotRequest,
+  type SnapshotChunk,
+  type SnapshotRequest,
+} from '../codec/index.ts';
 export { type DisposableChannel, openChannel } from './channel.ts';
 export * from './kv-codec.ts';
 export * from './limits.ts';

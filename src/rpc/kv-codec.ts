@@ -73,6 +73,16 @@ export interface StatusResponse {
   readonly heldOperations: number;
   /** Committed instances that wait for what they depend on. */
   readonly blockedInstances: number;
+  /** What is being copied from a peer, as the replica is too far behind to fetch it; absent or null for nothing. */
+  readonly snapshot?: SnapshotProgress | null;
+}
+
+export interface SnapshotProgress {
+  /** The peer. */
+  readonly source: number;
+  /** Entries that have arrived. */
+  readonly entries: number;
+  readonly bytes: number;
 }
 
 export interface RowStatus {

@@ -21,6 +21,9 @@ export const HEARTBEAT_STREAM = 'Heartbeat';
 export type ReplicaStream = MessageStream | typeof HEARTBEAT_STREAM;
 export const REPLICA_STREAMS: readonly ReplicaStream[] = [...MESSAGE_STREAMS, HEARTBEAT_STREAM];
 
+/** The RPC by which a replica that is too far behind copies another one's state: one request, many chunks. */
+export const SNAPSHOT_CALL = 'Snapshot';
+
 /** `request`: from the replica that opened the stream; `response`: back to it. */
 export type Direction = 'request' | 'response';
 

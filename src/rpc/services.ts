@@ -15,7 +15,7 @@ import type {
   StatusRequest,
   StatusResponse,
 } from './kv-codec.ts';
-import { REPLICA_STREAMS, type ReplicaStream } from './routes.ts';
+import { REPLICA_STREAMS, type ReplicaStream, SNAPSHOT_CALL } from './routes.ts';
 
 /** The loaded schema: services and messages by full name. For gRPC reflection. */
 export const packageDefinition = loadSync(
@@ -43,7 +43,9 @@ export type AdminService = Service<{
  * loader's own object conversion would cost four times the decoding, a message for several peers is
  * encoded once, and a malformed frame is ours to refuse instead of the end of its stream.
  */
-export type ReplicaService = Readonly<Record<ReplicaStream, MethodDefinition<Buffer, Buffer>>>;
+export type ReplicaService = Readonly<
+  Record<ReplicaStream | typeof SNAPSHOT_CALL, MethodDefinition<Buffer, Buffer>>
+>;
 
 /** The clients' service, epaxos.v1.KV. */
 export const kvService = loadedService('epaxos.v1.KV', ['Put', 'Get', 'Delete']) as unknown as KvService;
@@ -53,16 +55,18 @@ export const adminService = loadedService('epaxos.v1.Admin', ['Status']) as unkn
 
 /** The peers' service, epaxos.v1.Replica; its requests and responses are encoded frames. */
 export const replicaService = Object.fromEntries(
-  Object.entries(loadedService('epaxos.v1.Replica', REPLICA_STREAMS)).map(([name, method]) => [
-    name,
-    {
-      ...method,
-      requestSerialize: asBytes,
-      requestDeserialize: asBytes,
-      responseSerialize: asBytes,
-      responseDeserialize: asBytes,
-    },
-  ]),
+  Object.entries(loadedService('epaxos.v1.Replica', [...REPLICA_STREAMS, SNAPSHOT_CALL])).map(
+    ([name, method]) => [
+      name,
+      {
+        ...method,
+        requestSerialize: asBytes,
+        requestDeserialize: asBytes,
+        responseSerialize: asBytes,
+        responseDeserialize: asBytes,
+      },
+    ],
+  ),
 ) as ReplicaService;
 
 function asBytes(frame: Buffer): Buffer {

@@ -42,6 +42,7 @@ export function createAdminHandlers({ node, config, version, clock }: AdminServi
         openInstances: status.openInstances,
         heldOperations: status.heldOperations,
         blockedInstances: status.blockedInstances,
+        snapshot: status.snapshot,
       });
     },
   };

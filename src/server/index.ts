@@ -12,6 +12,7 @@ export {
   type Setting,
 } from './config.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
-export { type Core, Node, type NodeOptions, type NodeStatus } from './node.ts';
+export { Node } from './node.ts';
+export type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';
 export { type RunningServer, type ServerParts, STOP_LIMITS, startServer } from './server.ts';
 export { HEALTH_SERVICES } from './services.ts';

@@ -44,7 +44,7 @@ export interface KvServiceOptions {
 }
 
 export function createKvHandlers({ node, logger }: KvServiceOptions): KvHandlers {
-  const requestOf = requestIds();
+  const nameOf = requestNames();
 
   function answer<Request, Response>(
     call: ServerUnaryCall<Request, Response>,
@@ -71,30 +71,42 @@ export function createKvHandlers({ node, logger }: KvServiceOptions): KvHandlers
   return {
     Put: (call, callback) =>
       answer(call, callback, {
-        operation: () => putOperation({ ...call.request, request: requestOf(call.request.requestId) }),
+        operation: () => putOperation({ ...call.request, ...nameOf(call.request.requestId) }),
         response: (result) => ({ version: result.version, previous: previousRow(result) }),
       }),
     Get: (call, callback) =>
       answer(call, callback, {
-        operation: () => getOperation({ key: call.request.key, request: requestOf(null) }),
+        operation: () => getOperation({ key: call.request.key, request: nameOf(null).request }),
         response: ({ value, version }) => ({ found: keyValue(value, version) }),
       }),
     Delete: (call, callback) =>
       answer(call, callback, {
-        operation: () => deleteOperation({ ...call.request, request: requestOf(call.request.requestId) }),
+        operation: () => deleteOperation({ ...call.request, ...nameOf(call.request.requestId) }),
         response: (result) => ({ version: result.version, previous: previousRow(result) }),
       }),
   };
 }
 
-/** The request ids of clients as they are; and ids of our own for requests without one. */
-function requestIds(): (given: RequestIdentity | null) => RequestId {
+/** How a write is named: what is left out of a request here is what its operation says about it. */
+interface RequestName {
+  readonly request: RequestId;
+  readonly unrecorded: boolean;
+}
+
+/**
+ * The request ids of clients as they are; and ids of our own for requests without one. Nobody else knows
+ * those, so nobody can repeat such a request, and no answer is kept of it.
+ */
+function requestNames(): (given: RequestIdentity | null) => RequestName {
   const client = keyToString(randomBytes(CLIENT_ID_BYTES));
   let sequence = 0;
   return (given) => {
-    if (given !== null) return { client: keyToString(given.client), sequence: given.sequence };
+    if (given !== null) {
+      const request = { client: keyToString(given.client), sequence: given.sequence };
+      return { request, unrecorded: false };
+    }
     sequence += 1;
-    return { client, sequence };
+    return { request: { client, sequence }, unrecorded: true };
   };
 }
 

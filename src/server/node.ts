@@ -4,65 +4,17 @@
  * messages; then execute; then answer the clients. What arrives during a turn waits for the next one:
  * that is the group commit.
  */
-import { quorumsOf, type Ready, type Replica, type ReplicaId, type ReplicaStatus } from '../epaxos/index.ts';
+import { quorumsOf, type Ready, type ReplicaId, replicaIds } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
-import {
-  applyOperations,
-  asKvOperation,
-  type KvOperation,
-  type OperationResult,
-  type Sessions,
-  type StateView,
-} from '../kv/index.ts';
-import type { Storage } from '../storage/index.ts';
-import type { PeerStatus, Transport } from '../transport/index.ts';
+import type { KvOperation, Sessions } from '../kv/index.ts';
 import { createDeferred } from '../util/deferred.ts';
-import type { Clock } from './clock.ts';
-import { Inbox, type InboxLimits } from './inbox.ts';
-import type { Logger } from './logger.ts';
-import { PathCounters, type PathCounts } from './metrics.ts';
-import { type Call, type PendingLimits, PendingRequests } from './pending.ts';
-
-/** What the loop drives; restored before it is handed over. */
-export type Core = Pick<
-  Replica,
-  | 'propose'
-  | 'read'
-  | 'withdraw'
-  | 'step'
-  | 'tick'
-  | 'setReachable'
-  | 'setRoundTrip'
-  | 'hasReady'
-  | 'takeReady'
-  | 'status'
->;
-
-export interface NodeOptions {
-  readonly id: ReplicaId;
-  /** N. */
-  readonly replicas: number;
-  readonly core: Core;
-  readonly storage: Storage;
-  readonly transport: Transport;
-  /** The answers that the store holds; the node adds to them. */
-  readonly sessions: Sessions;
-  readonly clock: Clock;
-  /** The period of the core's ticks, in milliseconds; deadlines are checked at the same time. */
-  readonly tickMs: number;
-  readonly limits: PendingLimits & InboxLimits;
-  readonly logger: Logger;
-  /** Called when a majority of replicas comes into reach or goes out of it; out of reach at the start. */
-  readonly onQuorum?: (reachable: boolean) => void;
-}
-
-/** How a replica is doing, as it sees it. */
-export interface NodeStatus extends ReplicaStatus {
-  readonly paths: PathCounts;
-  readonly peers: readonly PeerStatus[];
-  /** Calls of clients that wait for their answer. */
-  readonly pendingRequests: number;
-}
+import { DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
+import { Inbox } from './inbox.ts';
+import { PathCounters } from './metrics.ts';
+import type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';
+import { type Call, PendingRequests } from './pending.ts';
+import { SnapshotFetcher } from './snapshot-fetcher.ts';
+import { type Answered, StateMachine } from './state-machine.ts';
 
 type State = 'running' | 'stopping' | 'stopped' | 'failed';
 
@@ -75,6 +27,9 @@ export class Node {
   readonly #majority: number;
   readonly #failure = createDeferred<Error>();
   readonly #stopped = createDeferred<void>();
+  readonly #fetcher: SnapshotFetcher;
+  #core: Core;
+  #machine: StateMachine;
   #state: State = 'running';
   #stopTicking: () => void = () => {};
   #turn: 'idle' | 'scheduled' | 'running' = 'idle';
@@ -82,7 +37,18 @@ export class Node {
   #droppedLogged = 0;
 
   constructor(options: NodeOptions) {
+    const { storage, transport, clock, logger } = options;
     this.#options = options;
+    this.#core = options.core;
+    this.#machine = this.#createMachine(options.sessions);
+    this.#fetcher = new SnapshotFetcher({
+      staging: storage.staging,
+      transport,
+      clock,
+      logger,
+      onComplete: () => this.#wake(),
+      onFailure: (error) => this.#fail(error),
+    });
     this.#inbox = new Inbox(options.limits);
     this.#paths = new PathCounters(options.id);
     this.#majority = quorumsOf(options.replicas).majority;
@@ -106,13 +72,15 @@ export class Node {
 
   /** Starts the transport and the ticks. Called once. */
   start(): void {
-    const { clock, tickMs, transport } = this.#options;
+    const { clock, tickMs, transport, serveSnapshot } = this.#options;
     transport.start({
       onMessages: (from, messages) => {
         this.#inbox.addMessages(from, messages);
         this.#wake();
       },
       onReachable: (peer, reachable) => this.#onReachable(peer, reachable),
+      onDisowned: (error) => this.#fail(error),
+      serveSnapshot,
     });
     this.#stopTicking = clock.every(tickMs, () => this.#onTick());
     this.#wake();
@@ -130,7 +98,7 @@ export class Node {
       throw new KvError('internal', 'the replica has failed; ask another one', { outcome: 'notApplied' });
     }
     if (this.#state !== 'running') throw shuttingDown('notApplied');
-    const recorded = operation.kind === 'get' ? undefined : this.#options.sessions.find(operation.request);
+    const recorded = this.#machine.find(operation);
     if (recorded !== undefined) return { result: Promise.resolve(recorded), cancel: () => {} };
     if (timeoutMs <= 0) {
       throw new KvError('deadlineExceeded', 'the deadline had passed when the request arrived', {
@@ -147,10 +115,11 @@ export class Node {
 
   status(): NodeStatus {
     return {
-      ...this.#options.core.status(),
+      ...this.#core.status(),
       paths: this.#paths.counts(),
       peers: this.#options.transport.peers(),
       pendingRequests: this.#pending.size,
+      snapshot: this.#fetcher.progress,
     };
   }
 
@@ -193,7 +162,7 @@ export class Node {
   /** The one call of the core that may come between turns, and during one: it touches nothing a Ready speaks of. */
   #withdraw(operation: KvOperation): boolean {
     try {
-      return this.#inbox.removeOperation(operation) || this.#options.core.withdraw(operation);
+      return this.#inbox.removeOperation(operation) || this.#core.withdraw(operation);
     } catch (error) {
       this.#fail(error);
       return false;
@@ -213,23 +182,72 @@ export class Node {
   async #runTurn(): Promise<void> {
     if (!this.#isActive()) return;
     this.#turn = 'running';
-    const { core } = this.#options;
     try {
+      if (this.#fetcher.isComplete) await this.#install();
+      if (!this.#isActive()) return;
       this.#drain();
-      if (core.hasReady()) await this.#perform(core.takeReady());
+      if (this.#core.hasReady()) await this.#perform(this.#core.takeReady());
+      if (this.#machine.hasExpired) await this.#machine.dropExpired();
       this.#turn = 'idle';
-      if (!this.#inbox.isEmpty || core.hasReady()) this.#wake();
+      if (!this.#inbox.isEmpty || this.#hasWork()) this.#wake();
       this.#stopIfDrained();
     } catch (error) {
       this.#fail(error);
     }
   }
 
+  #hasWork(): boolean {
+    return this.#core.hasReady() || this.#machine.hasExpired || this.#fetcher.isComplete;
+  }
+
+  /** Between two turns: the snapshot that was copied takes the place of the state, and a new core begins from it. */
+  async #install(): Promise<void> {
+    const { storage, restore, logger } = this.#options;
+    logger.info({ ...this.#fetcher.progress }, 'putting the snapshot of a peer in place');
+    const installed = await storage.staging.install();
+    if (installed) {
+      const restored = await restore();
+      this.#beginAnew(restored);
+      logger.info(this.#core.status(), 'going on from the snapshot of a peer');
+    } else {
+      logger.warn('the snapshot of a peer lacks what was executed here; another one is needed');
+    }
+    this.#fetcher.finished({ installed });
+  }
+
+  /** What the old core had not proposed yet is for the new one; what it had is settled there by recovery. */
+  #beginAnew({ core, sessions }: Restored): void {
+    const before = this.#core;
+    this.#core = core;
+    this.#machine = this.#createMachine(sessions);
+    for (const peer of this.#reachable) core.setReachable(peer, true);
+    for (const operation of this.#pending.operations()) {
+      const isTakenBack = before.withdraw(operation);
+      const recorded = this.#machine.find(operation);
+      if (recorded !== undefined) this.#answer([{ operation, result: recorded }]);
+      else if (isTakenBack) this.#inbox.addOperation(operation);
+    }
+  }
+
+  #createMachine(sessions: Sessions): StateMachine {
+    const { id, replicas, storage, clock, answerExpiry = DEFAULT_ANSWER_EXPIRY } = this.#options;
+    return new StateMachine({
+      storage,
+      sessions,
+      peers: replicaIds(replicas).filter((peer) => peer !== id),
+      expiry: answerExpiry,
+      nowMs: clock.nowMs(),
+    });
+  }
+
   #drain(): void {
-    const { core } = this.#options;
+    const core = this.#core;
     const arrived = this.#inbox.take();
     for (const [peer, reachable] of arrived.reachable) core.setReachable(peer, reachable);
-    for (const { from, message } of arrived.messages) core.step(from, message);
+    for (const { from, message } of arrived.messages) {
+      core.step(from, message);
+      if (message.type === 'watermarks') this.#machine.heard(from, message.highest);
+    }
     for (const operation of arrived.operations) {
       const isTaken = operation.kind === 'get' ? core.read(operation) : core.propose(operation);
       if (!isTaken) {
@@ -246,11 +264,17 @@ export class Node {
   }
 
   #tick(): void {
-    const { core, transport } = this.#options;
+    const { transport, clock } = this.#options;
     for (const { id, roundTripMs } of transport.peers()) {
-      if (roundTripMs !== null) core.setRoundTrip(id, roundTripMs);
+      if (roundTripMs !== null) this.#core.setRoundTrip(id, roundTripMs);
     }
-    core.tick();
+    this.#core.tick();
+    const { rows } = this.#core.status();
+    this.#machine.tick({
+      nowMs: clock.nowMs(),
+      highest: rows.map(({ highest }) => highest),
+      executed: rows.map(({ executed }) => executed),
+    });
   }
 
   /** The order of the steps is the contract of {@link Ready}. */
@@ -261,40 +285,19 @@ export class Node {
       if (this.#state === 'failed') return;
     }
     if (ready.messages.length > 0) transport.send(ready.messages);
-    if (ready.executions.length > 0) await this.#execute(ready);
-    if (ready.reads.length > 0) this.#answerReads(ready);
+    if (ready.executions.length > 0 || ready.pruned !== null) {
+      this.#answer(await this.#machine.execute(ready));
+    }
+    if (ready.reads.length > 0) this.#answer(this.#machine.read(ready.reads));
+    if (ready.snapshotFrom !== null) this.#fetcher.wanted(ready.snapshotFrom);
     this.#paths.count(ready.events);
     for (const event of ready.events) {
       if (event.type === 'recoveryStarted') this.#options.logger.debug(event, 'recovery started');
     }
   }
 
-  async #execute({ executions }: Ready): Promise<void> {
-    const { storage, sessions } = this.#options;
-    const operations = executions.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
-    const { results, rows, answers } = applyOperations(this.#view(), operations);
-    await storage.writeEffects({ rows, answers, executed: executions.map(({ id }) => id) });
-    sessions.record(answers);
-    this.#answer(operations, results);
-  }
-
-  /** R8.1: what the reads waited for is executed, so the table has it. */
-  #answerReads({ reads }: Ready): void {
-    const operations = reads.map(asKvOperation);
-    const { results } = applyOperations(this.#view(), operations);
-    this.#answer(operations, results);
-  }
-
-  #view(): StateView {
-    const { storage, sessions } = this.#options;
-    return { row: (key) => storage.row(key), sessions };
-  }
-
-  #answer(operations: readonly KvOperation[], results: readonly OperationResult[]): void {
-    results.forEach((result, index) => {
-      const operation = operations[index];
-      if (operation !== undefined) this.#pending.answer(operation, result);
-    });
+  #answer(answered: readonly Answered[]): void {
+    for (const { operation, result } of answered) this.#pending.answer(operation, result);
   }
 
   #logDropped(): void {
@@ -310,6 +313,7 @@ export class Node {
     this.#state = 'stopped';
     this.#stopTicking();
     this.#pending.failAll(shuttingDown);
+    this.#fetcher.stop();
     this.#stopped.resolve();
   }
 
@@ -325,6 +329,7 @@ export class Node {
       new KvError(code, `the replica failed: ${error.message}`, { outcome: 'unknown', cause: error }),
     );
     this.#failure.resolve(error);
+    this.#fetcher.stop();
     this.#stopped.resolve();
   }
 }

@@ -3,7 +3,7 @@
  * first attempt): they share its one proposal, and each has its own deadline.
  */
 import { KvError, type Outcome } from '../errors.ts';
-import type { KvOperation, OperationResult, RequestId } from '../kv/index.ts';
+import { type AnswerId, answerId, type KvOperation, type OperationResult } from '../kv/index.ts';
 import { createDeferred, type Deferred } from '../util/deferred.ts';
 import { Deadlines } from './deadlines.ts';
 
@@ -43,7 +43,7 @@ interface Waiter {
 
 export class PendingRequests {
   readonly #options: PendingOptions;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<AnswerId, Entry>();
   readonly #deadlines: Deadlines<Waiter>;
   #calls = 0;
   #bytes = 0;
@@ -58,13 +58,18 @@ export class PendingRequests {
     return this.#calls;
   }
 
+  /** Every operation that somebody waits for. */
+  operations(): readonly KvOperation[] {
+    return Array.from(this.#entries.values(), ({ operation }) => operation);
+  }
+
   /**
    * Adds a call. `isNew`: nobody waited for this request yet, so the operation is to be proposed.
    * @throws KvError overloaded if a limit is reached; invalidArgument if the request id is in use for
-   * something else; both with the outcome notApplied
+   * something else on the same key; both with the outcome notApplied
    */
   add(operation: KvOperation, deadlineMs: number): { readonly call: Call; readonly isNew: boolean } {
-    const key = keyOf(operation.request);
+    const key = answerId(operation.request, operation.key);
     const existing = this.#entries.get(key);
     if (existing !== undefined && Buffer.compare(existing.operation.bytes, operation.bytes) !== 0) {
       throw new KvError('invalidArgument', 'the request id is already in use for another request', {
@@ -91,7 +96,7 @@ export class PendingRequests {
 
   /** The request was executed, by whoever proposed it: every call that waits for it is answered. */
   answer(operation: KvOperation, result: OperationResult): void {
-    const entry = this.#entries.get(keyOf(operation.request));
+    const entry = this.#entries.get(answerId(operation.request, operation.key));
     if (entry === undefined) return;
     // Executed through another replica's copy: our own need not be proposed any more.
     if (entry.operation !== operation) this.#options.withdraw(entry.operation);
@@ -100,7 +105,7 @@ export class PendingRequests {
 
   /** Ends every call that waits for this very operation. */
   fail(operation: KvOperation, error: KvError): void {
-    const entry = this.#entries.get(keyOf(operation.request));
+    const entry = this.#entries.get(answerId(operation.request, operation.key));
     if (entry === undefined || entry.operation !== operation) return;
     for (const waiter of this.#close(entry)) waiter.deferred.reject(error);
   }
@@ -150,7 +155,7 @@ export class PendingRequests {
 
   /** Removes a request and returns the calls that waited for it. */
   #close(entry: Entry): readonly Waiter[] {
-    const key = keyOf(entry.operation.request);
+    const key = answerId(entry.operation.request, entry.operation.key);
     if (this.#entries.get(key) !== entry) return [];
     this.#entries.delete(key);
     this.#bytes -= entry.operation.bytes.length;
@@ -180,8 +185,4 @@ export class PendingRequests {
       { outcome },
     );
   }
-}
-
-function keyOf(request: RequestId): string {
-  return `${request.client}/${request.sequence}`;
 }

@@ -4,17 +4,21 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { Replica } from '../epaxos/index.ts';
+import { Replica, type ReplicaOptions } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import { Sessions } from '../kv/index.ts';
 import { SERVER_OPTIONS } from '../rpc/index.ts';
 import { openLevelStorage, type Storage } from '../storage/index.ts';
 import { GrpcTransport } from '../transport/index.ts';
+import type { AnswerExpiryLimits } from './answer-expiry.ts';
 import { systemClock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { Node } from './node.ts';
+import type { Restored } from './node-options.ts';
+import { createPeerStores } from './peer-stores.ts';
 import { addServices } from './services.ts';
+import { DEFAULT_SNAPSHOT_LIMITS, type SnapshotLimits, SnapshotServer } from './snapshot-server.ts';
 import { observeTransport } from './transport-log.ts';
 
 /** How long things may take when a server stops, in milliseconds. */
@@ -33,6 +37,10 @@ export interface ServerParts {
   /** Instead of a store in `dataDir`; it is closed with the server. */
   readonly storage?: Storage;
   readonly logger?: Logger;
+  /** The core's patience and limits, where they are to differ from the defaults. */
+  readonly replica?: Pick<ReplicaOptions, 'timing' | 'limits'>;
+  readonly snapshots?: Partial<SnapshotLimits>;
+  readonly answerExpiry?: AnswerExpiryLimits;
 }
 
 export interface RunningServer {
@@ -60,21 +68,33 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const storage = parts.storage ?? (await openStorage(config));
   const server = new Server(SERVER_OPTIONS);
   try {
-    const { core, sessions } = await restore(config, storage, logger);
+    const restored = () => restore({ config, storage, logger, replica: parts.replica ?? {} });
+    const stores = createPeerStores(storage, (error) =>
+      logger.error({ err: error }, 'cannot remember a peer'),
+    );
     const transport = new GrpcTransport({
       cluster,
+      stores,
       replicas: peers.size,
       self: id,
       peers: Array.from(peers, ([peer, address]) => ({ id: peer, address })).filter((peer) => peer.id !== id),
       observer: observeTransport(logger),
     });
+    const snapshots = new SnapshotServer({
+      storage,
+      clock,
+      limits: { ...DEFAULT_SNAPSHOT_LIMITS, ...parts.snapshots },
+      logger,
+    });
     const node = new Node({
+      ...(await restored()),
       id,
       replicas: peers.size,
-      core,
       storage,
       transport,
-      sessions,
+      restore: restored,
+      serveSnapshot: (peer, request) => snapshots.serve(peer, request),
+      ...(parts.answerExpiry === undefined ? {} : { answerExpiry: parts.answerExpiry }),
       clock,
       tickMs: config.tickMs,
       limits: {
@@ -106,6 +126,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
       await node.stop(STOP_LIMITS.drainMs);
       await transport.close();
       await closeServer(server);
+      await snapshots.close();
       await storage.close();
       logger.info('stopped');
     };
@@ -133,16 +154,19 @@ function openStorage({ id, cluster, peers, dataDir }: ServerConfig): Promise<Sto
 }
 
 /** Reads back what the store holds. */
-async function restore(
-  { id, peers }: ServerConfig,
-  storage: Storage,
-  logger: Logger,
-): Promise<{ readonly core: Replica; readonly sessions: Sessions }> {
+async function restore(from: {
+  readonly config: ServerConfig;
+  readonly storage: Storage;
+  readonly logger: Logger;
+  readonly replica: Pick<ReplicaOptions, 'timing' | 'limits'>;
+}): Promise<Restored> {
+  const { config, storage, logger, replica } = from;
   const records = await collect(storage.records());
   const answers = await collect(storage.answers());
   // The seed decides random delays only; replicas must not share it.
-  const core = new Replica({ id, replicas: peers.size, seed: randomInt(2 ** 32) });
-  core.restore(records);
+  const seed = randomInt(2 ** 32);
+  const core = new Replica({ ...replica, id: config.id, replicas: config.peers.size, seed });
+  core.restore(records, storage.pruned() ?? undefined);
   logger.info({ instances: records.length, answers: answers.length }, 'store read');
   return { core, sessions: new Sessions(answers) };
 }

@@ -25,8 +25,18 @@ export function observeTransport(logger: Logger): (event: TransportEvent) => voi
           'refused by a peer: the configurations do not fit',
         );
         return;
+      case 'peerRefused':
+        logger.error(
+          { peer: event.peer, address: event.address, reason: event.error.message },
+          'refused a peer: it has another store than before',
+        );
+        return;
       case 'callerRefused':
-        logger.error({ reason: event.error.message }, 'refused a caller: the configurations do not fit');
+        if (event.error.code === 'dataDirectoryMismatch') {
+          logger.error({ reason: event.error.message }, 'refused a caller: it has another store than before');
+        } else {
+          logger.error({ reason: event.error.message }, 'refused a caller: the configurations do not fit');
+        }
         return;
       case 'malformed':
         logger.warn(

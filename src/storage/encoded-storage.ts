@@ -2,40 +2,91 @@
  * The storage port over a map of bytes: every adapter goes through these encodings, the one in memory too,
  * so that none of them can keep a pointer to live state.
  */
-import { decodeAnswer, decodeRecord, encodeAnswer, encodeRecord } from '../codec/index.ts';
-import { formatInstance, type InstanceRecord, Status } from '../epaxos/index.ts';
+import {
+  decodeAnswer,
+  decodePruned,
+  decodeRecord,
+  encodeAnswer,
+  encodePruned,
+  encodeRecord,
+  MAX_SLOT,
+} from '../codec/index.ts';
+import {
+  formatInstance,
+  type InstanceRecord,
+  type Pruned,
+  type ReplicaId,
+  replicaIds,
+  Status,
+} from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import type { Row } from '../kv/index.ts';
+import { assert } from '../util/assert.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
 import {
   ANSWER_RANGE,
+  answerIdKey,
   answerKey,
   executedKey,
-  INSTANCE_RANGE,
+  PRUNED_KEY,
   parseAnswerKey,
   parseInstanceKey,
   parseRowKey,
+  peerKey,
   recordKey,
   rowKey,
   rowRange,
+  slotRange,
 } from './keys.ts';
+import { decodePeer, encodePeer } from './peer-codec.ts';
 import { decodeRow, encodeRow } from './row-codec.ts';
-import type { Answer, Effects, Storage } from './storage.ts';
+import { StoredSnapshot } from './snapshot-view.ts';
+import { Staging } from './staging.ts';
+import type { Answer, Effects, SnapshotView, Storage } from './storage.ts';
 
 const NOTHING = new Uint8Array(0);
 
 export class EncodedStorage implements Storage {
+  readonly id: string;
+  readonly staging: Staging;
   readonly #store: ByteStore;
   readonly #replicas: number;
 
-  constructor(options: { readonly store: ByteStore /** N. */; readonly replicas: number }) {
+  constructor(options: {
+    readonly store: ByteStore;
+    /** The store's id. */
+    readonly id: string;
+    /** N. */
+    readonly replicas: number;
+  }) {
+    this.id = options.id;
+    this.staging = new Staging(options);
     this.#store = options.store;
     this.#replicas = options.replicas;
   }
 
+  /** Finishes what a crash cut off. Called once, before anything else. */
+  async recover(): Promise<void> {
+    await this.staging.recover();
+  }
+
+  pruned(): Pruned | null {
+    const bytes = this.#store.get(PRUNED_KEY);
+    if (bytes === undefined) return null;
+    return this.#read('what was pruned', () => decodePruned(bytes, { replicas: this.#replicas }));
+  }
+
   async *records(): AsyncIterable<InstanceRecord> {
+    const pruned = this.pruned()?.pruned;
+    for (const replica of replicaIds(this.#replicas)) {
+      yield* this.#row(replica, (pruned?.[replica - 1] ?? 0) + 1);
+    }
+  }
+
+  /** The records of one row, from that slot on. */
+  async *#row(replica: ReplicaId, from: number): AsyncIterable<InstanceRecord> {
     let record: InstanceRecord | null = null; // held back until it is known whether its mark follows
-    for await (const [key, value] of this.#store.entries(INSTANCE_RANGE)) {
+    for await (const [key, value] of this.#store.entries(slotRange({ replica, from, to: MAX_SLOT }))) {
       const place = parseInstanceKey(key);
       if (!place) throw this.#unreadable('an instance', `its key is ${Buffer.from(key).toString('hex')}`);
       const name = formatInstance(place.id);
@@ -53,10 +104,9 @@ export class EncodedStorage implements Storage {
   }
 
   async writeRecords(records: readonly InstanceRecord[], options: { readonly sync: boolean }): Promise<void> {
-    await this.#write(
-      records.map((record) => ({ key: recordKey(record.id), value: encodeRecord(record) })),
-      options,
-    );
+    if (records.length === 0 && !options.sync) return;
+    const writes = records.map((record) => ({ key: recordKey(record.id), value: encodeRecord(record) }));
+    await this.#store.write(writes, options);
   }
 
   async writeEffects(effects: Effects): Promise<void> {
@@ -64,13 +114,17 @@ export class EncodedStorage implements Storage {
     for (const { key, row } of effects.rows) {
       writes.push({ key: rowKey(key), value: row && encodeRow(row) });
     }
-    for (const { request, result } of effects.answers) {
-      writes.push({ key: answerKey(request), value: encodeAnswer(result) });
+    for (const { request, key, result } of effects.answers) {
+      writes.push({ key: answerKey(request, key), value: encodeAnswer(result) });
+    }
+    for (const id of effects.expired) {
+      writes.push({ key: answerIdKey(id), value: null });
     }
     for (const id of effects.executed) {
       writes.push({ key: executedKey(id), value: NOTHING });
     }
-    await this.#write(writes, { sync: false });
+    if (effects.pruned !== null) writes.push(...this.#pruningTo(effects.pruned));
+    if (writes.length > 0) await this.#store.write(writes, { sync: false });
   }
 
   row(key: string): Row | undefined {
@@ -90,18 +144,43 @@ export class EncodedStorage implements Storage {
 
   async *answers(): AsyncIterable<Answer> {
     for await (const [key, bytes] of this.#store.entries(ANSWER_RANGE)) {
-      const request = parseAnswerKey(key);
-      if (!request) throw this.#unreadable('an answer', `its key is ${Buffer.from(key).toString('hex')}`);
-      yield { request, result: this.#read('an answer', () => decodeAnswer(bytes)) };
+      const name = parseAnswerKey(key);
+      if (!name) throw this.#unreadable('an answer', `its key is ${Buffer.from(key).toString('hex')}`);
+      yield { ...name, result: this.#read('an answer', () => decodeAnswer(bytes)) };
     }
+  }
+
+  peerStore(peer: ReplicaId): string | undefined {
+    const bytes = this.#store.get(peerKey(peer));
+    return bytes && this.#read(`the store of replica ${peer}`, () => decodePeer(bytes));
+  }
+
+  async rememberPeerStore(peer: ReplicaId, store: string): Promise<void> {
+    await this.#store.write([{ key: peerKey(peer), value: encodePeer(store) }], { sync: true });
+  }
+
+  openSnapshot(): SnapshotView {
+    return new StoredSnapshot({ reader: this.#store.snapshot(), replicas: this.#replicas });
   }
 
   async close(): Promise<void> {
     await this.#store.close();
   }
 
-  async #write(writes: readonly ByteWrite[], options: { readonly sync: boolean }): Promise<void> {
-    if (writes.length > 0) await this.#store.write(writes, options);
+  /** What writes the vector, and removes all up to it that was not removed before. */
+  #pruningTo(to: Pruned): readonly ByteWrite[] {
+    const before = this.pruned()?.pruned;
+    const writes: ByteWrite[] = [{ key: PRUNED_KEY, value: encodePruned(to) }];
+    for (const replica of replicaIds(this.#replicas)) {
+      const last = to.pruned[replica - 1] ?? 0;
+      const first = (before?.[replica - 1] ?? 0) + 1;
+      assert(last >= first - 1, `row ${replica} is pruned up to ${first - 1}, which is not taken back`);
+      for (let slot = first; slot <= last; slot += 1) {
+        const id = { replica, slot };
+        writes.push({ key: recordKey(id), value: null }, { key: executedKey(id), value: null });
+      }
+    }
+    return writes;
   }
 
   /** The record of the instance whose mark was met, if it is the one that came right before. */

@@ -7,19 +7,32 @@
  * | 0          |                                           | StoredIdentity                               |
  * | 1          | replica (1 byte), slot (8), 0             | InstanceRecord; `executed` stored as committed |
  * | 1          | replica (1 byte), slot (8), 1             | empty: the instance is executed              |
- * | 2          | client id (16), sequence (8)              | StoredAnswer                                 |
+ * | 2          | client id (16), sequence (8), key         | StoredAnswer                                 |
  * | 3          | the key's bytes                           | StoredRow                                    |
  * | 4          | number of a batch (8)                     | empty; LevelDB only (level-byte-store.ts)    |
+ * | 5          |                                           | Pruned                                       |
+ * | 6          | replica (1 byte)                          | StoredPeer                                   |
+ * | 7          |                                           | StoredStaging                                |
+ * | 8          | a key with first byte 1, 2 or 3           | its value, of another replica's snapshot     |
  *
  * The messages are in proto/epaxos/v1/instance.proto and storage.proto.
  */
-import { CLIENT_ID_BYTES, keyToBytes, keyToString } from '../codec/index.ts';
-import type { InstanceId } from '../epaxos/index.ts';
-import type { RequestId } from '../kv/index.ts';
-import { assert } from '../util/assert.ts';
+import { CLIENT_ID_BYTES, keyToString } from '../codec/index.ts';
+import type { InstanceId, ReplicaId, Slot } from '../epaxos/index.ts';
+import { type AnswerId, answerId, type RequestId } from '../kv/index.ts';
 import type { ByteRange } from './byte-store.ts';
 
-const Kind = { identity: 0, instance: 1, answer: 2, row: 3, batch: 4 } as const;
+const Kind = {
+  identity: 0,
+  instance: 1,
+  answer: 2,
+  row: 3,
+  batch: 4,
+  pruned: 5,
+  peer: 6,
+  staging: 7,
+  staged: 8,
+} as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
 
 const KIND_BYTES = 1;
@@ -33,7 +46,7 @@ const INSTANCE_KEY_BYTES = MARK_AT + 1;
 
 const CLIENT_AT = KIND_BYTES;
 const SEQUENCE_AT = CLIENT_AT + CLIENT_ID_BYTES;
-const ANSWER_KEY_BYTES = SEQUENCE_AT + NUMBER_BYTES;
+const ANSWERED_KEY_AT = SEQUENCE_AT + NUMBER_BYTES;
 
 function writeNumber(target: Buffer, value: number, at: number): void {
   target.writeUInt32BE(Math.floor(value / TWO_POW_32), at);
@@ -42,6 +55,14 @@ function writeNumber(target: Buffer, value: number, at: number): void {
 
 function readNumber(source: Buffer, at: number): number {
   return source.readUInt32BE(at) * TWO_POW_32 + source.readUInt32BE(at + 4);
+}
+
+/** A key made of its kind and a binary string. */
+function prefixed(kind: Kind, rest: string): Buffer {
+  const bytes = Buffer.allocUnsafe(KIND_BYTES + rest.length);
+  bytes[0] = kind;
+  bytes.write(rest, KIND_BYTES, 'latin1');
+  return bytes;
 }
 
 function asBuffer(key: Uint8Array): Buffer {
@@ -54,11 +75,19 @@ function rangeOf(kind: Kind): ByteRange {
 
 /** Where the identity is. */
 export const IDENTITY_KEY: Uint8Array = Buffer.from([Kind.identity]);
+/** Where it is noted what was pruned. */
+export const PRUNED_KEY: Uint8Array = Buffer.from([Kind.pruned]);
+/** Where it is noted how far the copy of a snapshot has come. */
+export const STAGING_KEY: Uint8Array = Buffer.from([Kind.staging]);
 
 /** All records and executed marks: by replica, then by slot, each mark right behind its record. */
 export const INSTANCE_RANGE: ByteRange = rangeOf(Kind.instance);
 /** All answers. */
 export const ANSWER_RANGE: ByteRange = rangeOf(Kind.answer);
+/** All rows of the table. */
+export const ROW_RANGE: ByteRange = rangeOf(Kind.row);
+/** All entries of another replica's snapshot. */
+export const STAGED_RANGE: ByteRange = rangeOf(Kind.staged);
 /** All numbers of batches. */
 export const BATCH_RANGE: ByteRange = rangeOf(Kind.batch);
 
@@ -92,31 +121,74 @@ export function parseInstanceKey(
   return { id, executed: mark === 1 };
 }
 
-/** Where the answer of a request is. */
-export function answerKey(request: RequestId): Buffer {
-  const client = keyToBytes(request.client);
-  assert(client.length === CLIENT_ID_BYTES, `a client id has ${CLIENT_ID_BYTES} bytes`);
-  const key = Buffer.allocUnsafe(ANSWER_KEY_BYTES);
-  key[0] = Kind.answer;
-  key.set(client, CLIENT_AT);
-  writeNumber(key, request.sequence, SEQUENCE_AT);
-  return key;
+/** The records and marks of the slots `from` to `to`, both included, of one row. */
+export function slotRange(slots: {
+  readonly replica: ReplicaId;
+  readonly from: Slot;
+  readonly to: Slot;
+}): ByteRange {
+  const { replica, from, to } = slots;
+  return { start: recordKey({ replica, slot: from }), end: recordKey({ replica, slot: to + 1 }) };
 }
 
-/** The request of a key of {@link ANSWER_RANGE}; undefined if it is none that this program writes. */
-export function parseAnswerKey(bytes: Uint8Array): RequestId | undefined {
-  const key = asBuffer(bytes);
-  if (key.length !== ANSWER_KEY_BYTES) return undefined;
-  const client = keyToString(key.subarray(CLIENT_AT, SEQUENCE_AT));
-  return { client, sequence: readNumber(key, SEQUENCE_AT) };
+/** Where the answer of a request on a key is. */
+export function answerKey(request: RequestId, key: string): Buffer {
+  return answerIdKey(answerId(request, key));
+}
+
+/** Where the answer of that name is: the name is a binary string of the very bytes of the key. */
+export function answerIdKey(id: AnswerId): Buffer {
+  return prefixed(Kind.answer, id);
+}
+
+/** What a key of {@link ANSWER_RANGE} stands for; undefined if it is none that this program writes. */
+export function parseAnswerKey(
+  bytes: Uint8Array,
+): { readonly request: RequestId; readonly key: string } | undefined {
+  const place = asBuffer(bytes);
+  if (place.length <= ANSWERED_KEY_AT) return undefined;
+  const client = keyToString(place.subarray(CLIENT_AT, SEQUENCE_AT));
+  const request = { client, sequence: readNumber(place, SEQUENCE_AT) };
+  return { request, key: keyToString(place.subarray(ANSWERED_KEY_AT)) };
+}
+
+/** Where a peer is remembered. */
+export function peerKey(peer: ReplicaId): Buffer {
+  return Buffer.from([Kind.peer, peer]);
+}
+
+/** What a key is the key of; undefined if it is none that a snapshot may hold. */
+export function kindOf(key: Uint8Array): 'instance' | 'answer' | 'row' | undefined {
+  switch (key[0]) {
+    case Kind.instance:
+      return 'instance';
+    case Kind.answer:
+      return 'answer';
+    case Kind.row:
+      return 'row';
+    default:
+      return undefined;
+  }
+}
+
+/** Where the entry of that key lies while a snapshot is being copied. */
+export function stagedKey(key: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([Kind.staged]), key]);
+}
+
+/** The key of the entry that lies there. */
+export function parseStagedKey(key: Uint8Array): Uint8Array {
+  return key.subarray(KIND_BYTES);
+}
+
+/** The first key after this one. */
+export function after(key: Uint8Array): Buffer {
+  return Buffer.concat([key, Buffer.alloc(1)]);
 }
 
 /** Where the row of a key (a binary string) is. */
 export function rowKey(key: string): Buffer {
-  const bytes = Buffer.allocUnsafe(KIND_BYTES + key.length);
-  bytes[0] = Kind.row;
-  bytes.write(key, KIND_BYTES, 'latin1');
-  return bytes;
+  return prefixed(Kind.row, key);
 }
 
 /** The key (a binary string) whose row is there. */
@@ -126,10 +198,9 @@ export function parseRowKey(bytes: Uint8Array): string {
 
 /** Rows from `start` (included) to `end` (excluded), both binary strings; null for no bound. */
 export function rowRange(bounds: { readonly start: string | null; readonly end: string | null }): ByteRange {
-  const all = rangeOf(Kind.row);
   return {
-    start: bounds.start === null ? all.start : rowKey(bounds.start),
-    end: bounds.end === null ? all.end : rowKey(bounds.end),
+    start: bounds.start === null ? ROW_RANGE.start : rowKey(bounds.start),
+    end: bounds.end === null ? ROW_RANGE.end : rowKey(bounds.end),
   };
 }
 

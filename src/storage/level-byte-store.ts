@@ -8,34 +8,18 @@
  * leaves a second note behind. Batches that are missing at the end of the log alone look like what any crash
  * may take, and cannot be told from it.
  */
-import { crc32 } from 'node:zlib';
 import { Level } from 'level';
 import { KvError } from '../errors.ts';
-import type { ByteRange, ByteStore, ByteWrite } from './byte-store.ts';
+import type { ByteRange, ByteReader, ByteStore, ByteWrite } from './byte-store.ts';
 import { BATCH_RANGE, batchKey, parseBatchKey } from './keys.ts';
+import { attempt, type Database, failure, LevelReader, reasonOf, seal } from './level-reader.ts';
 
-const CHECKSUM_BYTES = 4;
 const NOTHING = new Uint8Array(0);
-
-type Database = Level<Uint8Array, Uint8Array>;
-
-function seal(key: Uint8Array, value: Uint8Array): Buffer {
-  const sealed = Buffer.allocUnsafe(value.length + CHECKSUM_BYTES);
-  sealed.set(value);
-  sealed.writeUInt32BE(crc32(value, crc32(key)), value.length);
-  return sealed;
-}
-
-/** The reason why an operation of the database failed: the binding's error is often the cause of a general one. */
-function reasonOf(error: unknown): { readonly code: unknown; readonly message: string } {
-  if (!(error instanceof Error)) return { code: undefined, message: String(error) };
-  const inner = error.cause instanceof Error ? error.cause : error;
-  return { code: 'code' in inner ? inner.code : undefined, message: inner.message };
-}
 
 export class LevelByteStore implements ByteStore {
   readonly location: string;
   readonly #database: Database;
+  readonly #reader: LevelReader;
   /** The number of the newest batch; the first has 1. */
   #batches: number;
   /** Settles with the last write: batches are written one after another. */
@@ -46,6 +30,7 @@ export class LevelByteStore implements ByteStore {
   private constructor(options: { location: string; database: Database; batches: number }) {
     this.location = options.location;
     this.#database = options.database;
+    this.#reader = new LevelReader(options);
     this.#batches = options.batches;
   }
 
@@ -86,23 +71,20 @@ export class LevelByteStore implements ByteStore {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const sealed = this.#try('reading', () => this.#database.getSync(key));
-    return sealed && this.#unseal(key, sealed);
+    return this.#reader.get(key);
   }
 
-  async *entries(range: ByteRange): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]> {
-    // An iterator reads from a snapshot that is taken here.
-    const iterator = this.#try('reading', () => this.#database.iterator({ gte: range.start, lt: range.end }));
-    try {
-      for (;;) {
-        const entry = await iterator.next().catch((error: unknown) => this.#fail('reading', error));
-        if (entry === undefined) return;
-        const [key, sealed] = entry;
-        yield [key, this.#unseal(key, sealed)];
-      }
-    } finally {
-      await iterator.close();
-    }
+  entries(range: ByteRange): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]> {
+    return this.#reader.entries(range);
+  }
+
+  keys(range: ByteRange): AsyncIterable<Uint8Array> {
+    return this.#reader.keys(range);
+  }
+
+  snapshot(): ByteReader {
+    const { location } = this;
+    return LevelReader.ofSnapshot({ location, database: this.#database });
   }
 
   write(writes: readonly ByteWrite[], options: { readonly sync: boolean }): Promise<void> {
@@ -114,18 +96,21 @@ export class LevelByteStore implements ByteStore {
   close(): Promise<void> {
     this.#closing ??= this.#lastWrite
       .then(() => this.#database.close())
-      .catch((error: unknown) => this.#fail('closing', error));
+      .catch((error: unknown) => {
+        throw failure(this.location, 'closing', error);
+      });
     return this.#closing;
   }
 
   async #write(writes: readonly ByteWrite[], options: { readonly sync: boolean }): Promise<void> {
-    if (this.#closing) throw this.#describe('writing', new Error('the store is closed'));
+    if (this.#closing) throw failure(this.location, 'writing', new Error('the store is closed'));
     // The bytes are handed over to the database here, before the first wait.
-    const batch = this.#try('writing', () => this.#database.batch());
+    const batch = attempt(this.location, 'writing', () => this.#database.batch());
     for (const { key, value } of writes) {
       if (value === null) batch.del(key);
       else batch.put(key, seal(key, value));
     }
+    // Every batch has a note, so that none is empty: LevelDB may skip an empty one, and the sync with it.
     const note = batchKey(this.#batches + 1);
     batch.put(note, seal(note, NOTHING));
     if (this.#batches > 0) batch.del(batchKey(this.#batches));
@@ -136,38 +121,9 @@ export class LevelByteStore implements ByteStore {
     try {
       await batch.write(options);
     } catch (error) {
-      this.#failure = this.#describe('writing', error);
+      this.#failure = failure(this.location, 'writing', error);
       throw this.#failure;
     }
-  }
-
-  #unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
-    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-    const length = bytes.length - CHECKSUM_BYTES;
-    if (length >= 0) {
-      const value = bytes.subarray(0, length);
-      if (bytes.readUInt32BE(length) === crc32(value, crc32(key))) return value;
-    }
-    const place = Buffer.from(key).toString('hex');
-    throw new KvError('storageFailure', `${this.location} is damaged: wrong checksum of entry ${place}`);
-  }
-
-  #try<T>(what: string, attempt: () => T): T {
-    try {
-      return attempt();
-    } catch (error) {
-      return this.#fail(what, error);
-    }
-  }
-
-  #fail(what: string, error: unknown): never {
-    throw this.#describe(what, error);
-  }
-
-  #describe(what: string, error: unknown): KvError {
-    return new KvError('storageFailure', `${what} ${this.location} failed: ${reasonOf(error).message}`, {
-      cause: error,
-    });
   }
 }
 

@@ -13,7 +13,9 @@ import { EncodedStorage } from './encoded-storage.ts';
 import {
   decodeIdentity,
   describeIdentity,
+  drawStoreId,
   encodeIdentity,
+  type FormattedIdentity,
   type StoredIdentity,
   sameIdentity,
   withFormat,
@@ -26,7 +28,8 @@ const STORE = 'store';
 const NEW_STORE = 'store.new';
 
 /**
- * Opens the data directory of a replica; makes it where there is none or an empty one.
+ * Opens the data directory of a replica; makes it where there is none or an empty one. What a crash cut off in
+ * the installation of a snapshot is finished first.
  * @throws KvError dataDirectoryMismatch if it holds anybody else's data, dataDirectoryLocked if a process has
  *   it open, storageFailure if it cannot be used or what it holds is damaged
  */
@@ -40,12 +43,14 @@ export async function openLevelStorage(options: {
   if (await prepareDirectory(directory)) await createStore(directory, identity);
   const store = await LevelByteStore.open({ location: join(directory, STORE), create: false });
   try {
-    checkIdentity({ directory, asked: identity, stored: store.get(IDENTITY_KEY) });
+    const stored = checkIdentity({ directory, asked: identity, stored: store.get(IDENTITY_KEY) });
+    const storage = new EncodedStorage({ store, id: stored.store, replicas: identity.replicas });
+    await storage.recover();
+    return storage;
   } catch (error) {
     await store.close();
     throw error;
   }
-  return new EncodedStorage({ store, replicas: identity.replicas });
 }
 
 /** Makes the directory where it is missing. True if there is no store in it yet. */
@@ -70,11 +75,12 @@ async function prepareDirectory(directory: string): Promise<boolean> {
   return true;
 }
 
-async function createStore(directory: string, identity: StoredIdentity): Promise<void> {
+async function createStore(directory: string, identity: FormattedIdentity): Promise<void> {
   const location = join(directory, NEW_STORE);
   const store = await LevelByteStore.open({ location, create: true });
   try {
-    await store.write([{ key: IDENTITY_KEY, value: encodeIdentity(identity) }], { sync: true });
+    const value = encodeIdentity({ ...identity, store: drawStoreId() });
+    await store.write([{ key: IDENTITY_KEY, value }], { sync: true });
   } finally {
     await store.close();
   }
@@ -88,9 +94,9 @@ async function createStore(directory: string, identity: StoredIdentity): Promise
 
 function checkIdentity(options: {
   readonly directory: string;
-  readonly asked: StoredIdentity;
+  readonly asked: FormattedIdentity;
   readonly stored: Uint8Array | undefined;
-}): void {
+}): StoredIdentity {
   const { directory, asked } = options;
   const wanted = describeIdentity(asked);
   if (!options.stored) {
@@ -100,7 +106,7 @@ function checkIdentity(options: {
     );
   }
   const stored = readIdentity(directory, options.stored);
-  if (sameIdentity(stored, asked)) return;
+  if (sameIdentity(stored, asked)) return stored;
   throw new KvError(
     'dataDirectoryMismatch',
     `${directory} belongs to ${describeIdentity(stored)}, but ${wanted} was asked for; ` +

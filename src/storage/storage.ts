@@ -3,8 +3,9 @@
  * changed together: the instance space, the key-value table, and the replica's identity. One contract
  * suite (test/storage) holds for every adapter.
  */
-import type { InstanceId, InstanceRecord } from '../epaxos/index.ts';
-import type { OperationResult, RequestId, Row } from '../kv/index.ts';
+import type { SnapshotChunk, SnapshotEntry } from '../codec/index.ts';
+import type { InstanceId, InstanceRecord, Pruned, ReplicaId } from '../epaxos/index.ts';
+import type { AnswerId, RecordedAnswer, Row } from '../kv/index.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
 export const FORMAT_VERSION = 1;
@@ -25,30 +26,88 @@ export interface RowWrite {
 }
 
 /** The answer of an executed write, kept so that a second copy of the request is not applied (R7.6). */
-export interface Answer {
-  readonly request: RequestId;
-  readonly result: OperationResult;
-}
+export type Answer = RecordedAnswer;
 
-/** What the execution of some instances leaves behind; written as one atomic batch (R7.4). */
+/** What a turn leaves behind once its instances are executed; written as one atomic batch (R7.4). */
 export interface Effects {
   readonly rows: readonly RowWrite[];
   readonly answers: readonly Answer[];
+  /** Answers that are no longer needed, by name; those that are not there are ignored. */
+  readonly expired: readonly AnswerId[];
   readonly executed: readonly InstanceId[];
+  /** Removes the records and marks of every slot up to the vector (R9.2), which never goes back; null for none. */
+  readonly pruned: Pruned | null;
+}
+
+/** The store as it was at one moment, for a replica that is too far behind (R9.1). */
+export interface SnapshotView {
+  readonly pruned: Pruned;
+  /**
+   * The table, the answers, and the records of the executed instances above `pruned`, in the order of their
+   * keys. @param after begin behind this key; null for the beginning
+   */
+  entries(after: Uint8Array | null): AsyncIterable<SnapshotEntry>;
+  /** Lets go of it, once iterations have ended. To be closed before the store. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** How far the copy of another replica's snapshot has come. */
+export interface Staged {
+  readonly source: ReplicaId;
+  /** The snapshot's id at its source. */
+  readonly id: string;
+  /** The key of the last entry that is here; no bytes for none. */
+  readonly last: Uint8Array;
+  readonly entries: number;
+  readonly bytes: number;
+  /** True if all of it is here. */
+  readonly complete: boolean;
+}
+
+/**
+ * Where the snapshot of another replica is put together, apart from the store's own entries, until it is
+ * complete and takes their place. It survives a crash at every step.
+ */
+export interface SnapshotStaging {
+  /** What is there; null for nothing. */
+  status(): Staged | null;
+  /**
+   * Adds the next chunk, in one atomic batch, not synced. A chunk of another snapshot, or from another source,
+   * than what is there replaces it all.
+   * @throws KvError invalidArgument if the chunk holds anything that does not belong there; it changed nothing
+   */
+  add(source: ReplicaId, chunk: SnapshotChunk): Promise<void>;
+  /** Drops what is there. */
+  clear(): Promise<void>;
+  /**
+   * Makes the complete snapshot the state of this store, and drops it. Afterwards the table and the answers
+   * are the snapshot's. An instance is executed exactly if it was so in the snapshot; one that was executed
+   * here alone is committed again. What this replica has said of instances that are not executed in the
+   * snapshot is untouched (R9.1). Nothing else may be written meanwhile. It is on disk when this resolves.
+   * @returns false if the snapshot lacks instances that were executed and pruned here: then it is dropped
+   * and nothing else has changed
+   */
+  install(): Promise<boolean>;
 }
 
 export interface Storage {
+  /** Drawn at random when the store was made, the same as long as it exists: peers remember it (R6.5). */
+  readonly id: string;
+  readonly staging: SnapshotStaging;
+  /** What was pruned; null if nothing ever was. Synchronous. */
+  pruned(): Pruned | null;
   /**
-   * Every record in the store, by row and then by slot; those marked executed have the status executed.
+   * Every record above what was pruned, by row and then by slot; those marked executed have the status executed.
    * @throws KvError storageFailure if anything stored cannot be read back
    */
   records(): AsyncIterable<InstanceRecord>;
   /**
    * Writes records in one atomic batch, each replacing what was stored for its instance.
-   * Resolves when it is written, with `sync` when it is on disk.
+   * Resolves when it is written; with `sync` when it is on disk, and all that was written before, also if
+   * there are no records.
    */
   writeRecords(records: readonly InstanceRecord[], options: { readonly sync: boolean }): Promise<void>;
-  /** Writes effects and executed marks in one atomic batch, not synced: execution can be repeated. */
+  /** Writes all of it in one atomic batch, not synced: execution can be repeated. */
   writeEffects(effects: Effects): Promise<void>;
   /** The row of a key, or undefined; sees every effect whose write has resolved. Synchronous. */
   row(key: string): Row | undefined;
@@ -59,6 +118,12 @@ export interface Storage {
   }): AsyncIterable<readonly [key: string, row: Row]>;
   /** Every answer in the store, in no particular order. */
   answers(): AsyncIterable<Answer>;
+  /** The id of the store that a peer had at first contact; undefined if there was none yet. Synchronous. */
+  peerStore(peer: ReplicaId): string | undefined;
+  /** Remembers it; it is on disk when this resolves. */
+  rememberPeerStore(peer: ReplicaId, store: string): Promise<void>;
+  /** The store as it is now. */
+  openSnapshot(): SnapshotView;
   /** Waits for writes under way, then lets go of the store. Idempotent. */
   close(): Promise<void>;
 }

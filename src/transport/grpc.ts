@@ -4,9 +4,17 @@
  * Which message travels on which stream, and in which direction, is the table ROUTES (rpc/routes.ts).
  */
 import type { Envelope, Message, ReplicaId } from '../epaxos/index.ts';
-import { decodeFrame, encodeMessage, type Lane, ROUTES, RPC_LIMITS } from '../rpc/index.ts';
+import {
+  decodeFrame,
+  encodeMessage,
+  type Lane,
+  ROUTES,
+  RPC_LIMITS,
+  type SnapshotChunk,
+  type SnapshotRequest,
+} from '../rpc/index.ts';
 import { assert } from '../util/assert.ts';
-import type { Membership } from './handshake.ts';
+import type { Membership, PeerStores } from './handshake.ts';
 import { IncomingStreams, type ReplicaServiceHandlers } from './incoming-streams.ts';
 import {
   DEFAULT_QUEUE_LIMITS,
@@ -20,6 +28,7 @@ import { PeerLink } from './peer-link.ts';
 import type { PeerStatus, Transport, TransportEvents } from './transport.ts';
 
 export interface GrpcTransportOptions extends Membership {
+  readonly stores: PeerStores;
   /** Every other replica of the cluster. */
   readonly peers: readonly { readonly id: ReplicaId /** `host:port` */; readonly address: string }[];
   /** Told what happens, for logs and metrics. */
@@ -41,9 +50,11 @@ export class GrpcTransport implements Transport {
   readonly #incoming: IncomingStreams;
   #state: 'new' | 'running' | 'closed' = 'new';
   #events: TransportEvents | null = null;
+  /** Breaks off the copying of snapshots. */
+  readonly #closing = new AbortController();
 
   constructor(options: GrpcTransportOptions) {
-    const { cluster, replicas, self, observer = () => undefined, random = Math.random } = options;
+    const { cluster, replicas, self, stores, observer = () => undefined, random = Math.random } = options;
     const peers = [...options.peers].sort((left, right) => left.id - right.id);
     const expected = Array.from({ length: replicas }, (_, index) => index + 1).filter((id) => id !== self);
     assert(
@@ -58,11 +69,12 @@ export class GrpcTransport implements Transport {
     this.#links = new Map(
       peers.map(({ id, address }) => [
         id,
-        new PeerLink({ membership, peer: id, address, timing, limits, random, observer }),
+        new PeerLink({ membership, stores, peer: id, address, timing, limits, random, observer }),
       ]),
     );
     this.#incoming = new IncomingStreams({
       membership,
+      stores,
       peers: expected,
       limits,
       observer,
@@ -76,9 +88,16 @@ export class GrpcTransport implements Transport {
     this.#state = 'running';
     this.#events = events;
     const onFrame = (peer: ReplicaId, lane: Lane, frame: Buffer) => this.#onFrame(peer, lane, frame);
-    this.#incoming.start(onFrame);
+    this.#incoming.start({
+      onFrame,
+      serveSnapshot: (peer, request) => events.serveSnapshot(peer, request),
+    });
     for (const link of this.#links.values()) {
-      link.start({ onFrame, onReachable: (peer, reachable) => events.onReachable(peer, reachable) });
+      link.start({
+        onFrame,
+        onReachable: (peer, reachable) => events.onReachable(peer, reachable),
+        onDisowned: (error) => events.onDisowned(error),
+      });
     }
   }
 
@@ -109,6 +128,10 @@ export class GrpcTransport implements Transport {
     for (const queue of touched) queue.flush();
   }
 
+  fetchSnapshot(from: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {
+    return this.#link(from).fetchSnapshot(request, this.#closing.signal);
+  }
+
   peers(): readonly PeerStatus[] {
     return [...this.#links.values()].map((link) => link.status);
   }
@@ -116,6 +139,7 @@ export class GrpcTransport implements Transport {
   async close(): Promise<void> {
     this.#state = 'closed';
     this.#events = null;
+    this.#closing.abort();
     for (const link of this.#links.values()) link.close();
     this.#incoming.close();
   }

@@ -17,17 +17,32 @@ export interface Membership {
   readonly self: ReplicaId;
 }
 
+/**
+ * The stores of the replicas (R6.5). A replica whose store is gone has forgotten what it promised, and must
+ * not take part any more; that its store is another one shows by its id, which its peers remember.
+ */
+export interface PeerStores {
+  /** The id of this replica's store. */
+  readonly own: string;
+  /** True if the peer had this store at first contact, which may be now: then it is remembered from now on. */
+  accepts(peer: ReplicaId, store: string): boolean;
+}
+
 const KEYS = {
   protocol: 'epaxos-protocol',
   cluster: 'epaxos-cluster',
   replicas: 'epaxos-replicas',
   from: 'epaxos-from',
   to: 'epaxos-to',
+  store: 'epaxos-store',
 } as const;
 
 /** The metadata with which `membership.self` calls the peer `to`. */
-export function handshakeMetadata(membership: Membership, to: ReplicaId): Metadata {
-  const metadata = new Metadata();
+export function handshakeMetadata(
+  membership: Membership,
+  { to, store }: { readonly to: ReplicaId /** The caller's. */; readonly store: string },
+): Metadata {
+  const metadata = answerMetadata(store);
   metadata.set(KEYS.protocol, String(PROTOCOL_VERSION));
   // A header carries printable ASCII only; a cluster may be named otherwise.
   metadata.set(KEYS.cluster, encodeURIComponent(membership.cluster));
@@ -35,6 +50,40 @@ export function handshakeMetadata(membership: Membership, to: ReplicaId): Metada
   metadata.set(KEYS.from, String(membership.self));
   metadata.set(KEYS.to, String(to));
   return metadata;
+}
+
+/** The headers with which a call is answered that was let in. */
+export function answerMetadata(store: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set(KEYS.store, store);
+  return metadata;
+}
+
+/**
+ * Checks the store of the peer at the other end, as the peer says it in its metadata.
+ * @throws KvError with the code given if it is not the one that the peer had at first contact, peerMismatch if
+ *   the peer does not say
+ */
+export function checkStore(
+  metadata: Metadata,
+  check: {
+    readonly peer: ReplicaId;
+    readonly stores: PeerStores;
+    readonly code: 'dataDirectoryMismatch' | 'peerMismatch';
+  },
+): void {
+  const { peer, stores, code } = check;
+  const store = metadata.get(KEYS.store)[0];
+  if (store === undefined || store === '') {
+    throw new KvError('peerMismatch', `replica ${peer} does not say which store it has`);
+  }
+  if (stores.accepts(peer, String(store))) return;
+  throw new KvError(
+    code,
+    `replica ${peer} has run before with another data directory, and without that one it does not know what it ` +
+      'promised to the others: bring back the old data directory; if it is lost for good, the cluster goes on ' +
+      'with the other replicas, and a new cluster must be made from a copy of their data',
+  );
 }
 
 /**

@@ -3,7 +3,7 @@
  * replies go back on the same stream. The newest stream of a peer wins: a peer that calls again has
  * restarted, or has given up the older connection.
  */
-import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
@@ -16,22 +16,29 @@ import {
   type ReplicaService,
   type ReplicaStream,
   replicaService,
+  SNAPSHOT_CALL,
+  type SnapshotChunk,
+  type SnapshotRequest,
   toServiceError,
 } from '../rpc/index.ts';
-import { checkHandshake, type Membership } from './handshake.ts';
+import { answerMetadata, checkHandshake, checkStore, type Membership, type PeerStores } from './handshake.ts';
 import type { QueueLimits, TransportObserver } from './options.ts';
 import { OutboundQueue } from './outbound-queue.ts';
+import { sendSnapshot } from './snapshot-stream.ts';
 
 type FrameCall = ServerDuplexStream<Buffer, Buffer>;
+type SnapshotCall = ServerWritableStream<Buffer, Buffer>;
 
 /** What to add to the gRPC server: `server.addService(definition, implementation)`. */
 export interface ReplicaServiceHandlers {
   readonly definition: ReplicaService;
-  readonly implementation: Readonly<Record<ReplicaStream, (call: FrameCall) => void>>;
+  readonly implementation: Readonly<Record<ReplicaStream, (call: FrameCall) => void>> &
+    Readonly<Record<typeof SNAPSHOT_CALL, (call: SnapshotCall) => void>>;
 }
 
 export interface IncomingStreamsOptions {
   readonly membership: Membership;
+  readonly stores: PeerStores;
   /** Who may call: every other replica. */
   readonly peers: readonly ReplicaId[];
   readonly limits: QueueLimits;
@@ -39,8 +46,12 @@ export interface IncomingStreamsOptions {
   readonly onDropped: (peer: ReplicaId, count: number) => void;
 }
 
-/** A frame of a peer's requests. */
-export type RequestListener = (peer: ReplicaId, lane: Lane, frame: Buffer) => void;
+/** Whoever takes what peers ask. */
+export interface RequestListener {
+  /** A frame of a peer's requests. */
+  onFrame(peer: ReplicaId, lane: Lane, frame: Buffer): void;
+  serveSnapshot(peer: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk>;
+}
 
 /** A stream that a peer opened, and the replies that wait for it. */
 interface Incoming {
@@ -52,6 +63,7 @@ export class IncomingStreams {
   readonly service: ReplicaServiceHandlers;
   readonly #options: IncomingStreamsOptions;
   readonly #streams = new Map<string, Incoming>();
+  readonly #snapshots = new Set<SnapshotCall>();
   /** By caller, the refusal reported last, so that it is reported once. */
   readonly #refusals = new Map<ReplicaId | null, string>();
   /** Null before the start and after the end: then nobody is let in. */
@@ -61,9 +73,12 @@ export class IncomingStreams {
     this.#options = options;
     this.service = {
       definition: replicaService,
-      implementation: Object.fromEntries(
-        REPLICA_STREAMS.map((stream) => [stream, (call: FrameCall) => this.#accept(stream, call)]),
-      ) as ReplicaServiceHandlers['implementation'],
+      implementation: {
+        ...(Object.fromEntries(
+          REPLICA_STREAMS.map((stream) => [stream, (call: FrameCall) => this.#accept(stream, call)]),
+        ) as Record<ReplicaStream, (call: FrameCall) => void>),
+        [SNAPSHOT_CALL]: (call) => this.#acceptSnapshot(call),
+      },
     };
   }
 
@@ -81,30 +96,39 @@ export class IncomingStreams {
   close(): void {
     this.#listener = null;
     for (const key of [...this.#streams.keys()]) this.#end(key, new KvError('shuttingDown', STOPPING));
+    for (const call of this.#snapshots) refuse(call, new KvError('shuttingDown', STOPPING));
+  }
+
+  /** The peer that calls, if it is let in; the call is answered with headers then, and refused otherwise. */
+  #letIn(call: FrameCall | SnapshotCall): ReplicaId | null {
+    const { membership, stores, peers } = this.#options;
+    if (!this.#listener) {
+      refuse(call, new KvError('shuttingDown', STOPPING));
+      return null;
+    }
+    try {
+      const peer = checkHandshake(call.metadata, membership, peers);
+      checkStore(call.metadata, { peer, stores, code: 'dataDirectoryMismatch' });
+      this.#refusals.delete(peer);
+      call.sendMetadata(answerMetadata(stores.own));
+      return peer;
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#reportRefusal(call.metadata, error);
+      refuse(call, error);
+      return null;
+    }
   }
 
   #accept(stream: ReplicaStream, call: FrameCall): void {
-    const { membership, peers, limits, onDropped } = this.#options;
-    if (!this.#listener) {
-      refuse(call, new KvError('shuttingDown', STOPPING));
-      return;
-    }
-    let peer: ReplicaId;
-    try {
-      peer = checkHandshake(call.metadata, membership, peers);
-    } catch (error) {
-      if (!(error instanceof KvError)) throw error;
-      this.#reportRefusal(call, error);
-      refuse(call, error);
-      return;
-    }
-    this.#refusals.delete(peer);
+    const { limits, onDropped } = this.#options;
+    const peer = this.#letIn(call);
+    if (peer === null) return;
     const key = streamKey(peer, stream);
     this.#end(key, new KvError('connectionLost', `replica ${peer} has opened the stream ${stream} again`));
     const queue = new OutboundQueue(call, { limits, onDropped: (count) => onDropped(peer, count) });
     const incoming: Incoming = { call, queue };
     this.#streams.set(key, incoming);
-    call.sendMetadata(new Metadata());
     this.#listen(call, { peer, stream });
     call.on('end', () => call.end());
     for (const event of ['end', 'cancelled', 'error', 'close']) {
@@ -124,7 +148,17 @@ export class IncomingStreams {
       return;
     }
     const lane: Lane = { stream, direction: 'request' };
-    call.on('data', (frame: Buffer) => this.#listener?.(peer, lane, frame));
+    call.on('data', (frame: Buffer) => this.#listener?.onFrame(peer, lane, frame));
+  }
+
+  #acceptSnapshot(call: SnapshotCall): void {
+    const peer = this.#letIn(call);
+    const listener = this.#listener;
+    if (peer === null || listener === null) return;
+    this.#snapshots.add(call);
+    void sendSnapshot(call, (request) => listener.serveSnapshot(peer, request)).finally(() => {
+      this.#snapshots.delete(call);
+    });
   }
 
   #answerPing(call: FrameCall, { peer, frame }: { readonly peer: ReplicaId; readonly frame: Buffer }): void {
@@ -146,10 +180,10 @@ export class IncomingStreams {
     refuse(incoming.call, error);
   }
 
-  #reportRefusal(call: FrameCall, error: KvError): void {
+  #reportRefusal(metadata: Metadata, error: KvError): void {
     const { observer, membership } = this.#options;
     // Keyed by the id it claims, if that is one of the cluster's at all: strangers must not fill the memory.
-    const claimed = Number(call.metadata.get('epaxos-from')[0]);
+    const claimed = Number(metadata.get('epaxos-from')[0]);
     const caller = claimed >= 1 && claimed <= membership.replicas ? claimed : null;
     if (this.#refusals.get(caller) === error.message) return;
     this.#refusals.set(caller, error.message);
@@ -164,6 +198,6 @@ function streamKey(peer: ReplicaId, stream: ReplicaStream): string {
 }
 
 /** Ends a call with an error status. */
-function refuse(call: FrameCall, error: KvError): void {
+function refuse(call: FrameCall | SnapshotCall, error: KvError): void {
   call.emit('error', toServiceError(error));
 }

@@ -1,5 +1,6 @@
 /** Delivery of the protocol's messages between replicas. The folder's only door. */
 export { GrpcTransport, type GrpcTransportOptions } from './grpc.ts';
+export type { PeerStores } from './handshake.ts';
 export type { ReplicaServiceHandlers } from './incoming-streams.ts';
 export {
   DEFAULT_QUEUE_LIMITS,

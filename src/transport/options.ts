@@ -13,6 +13,8 @@ export interface TransportTiming {
   /** The wait before dialling a peer again; it doubles with every failure. */
   readonly firstBackoffMs: number;
   readonly maxBackoffMs: number;
+  /** The copy of a snapshot is broken off when the peer has sent nothing of it for this long. */
+  readonly snapshotSilenceMs: number;
 }
 
 export const DEFAULT_TIMING: TransportTiming = {
@@ -21,6 +23,7 @@ export const DEFAULT_TIMING: TransportTiming = {
   connectTimeoutMs: 2000,
   firstBackoffMs: 20,
   maxBackoffMs: 1000,
+  snapshotSilenceMs: 10_000,
 };
 
 /** Bounds of the messages that wait for one stream to one peer. */
@@ -52,7 +55,17 @@ export type TransportEvent =
       readonly address: string;
       readonly error: KvError;
     }
-  /** Somebody called who does not belong here, or whose configuration differs (`peerMismatch`). */
+  /** A peer was dialled whose store is not the one it had at first contact (`peerMismatch`); dialling goes on, slowly. */
+  | {
+      readonly type: 'peerRefused';
+      readonly peer: ReplicaId;
+      readonly address: string;
+      readonly error: KvError;
+    }
+  /**
+   * Somebody called who does not belong here, or whose configuration differs (`peerMismatch`), or who has
+   * another store than at first contact (`dataDirectoryMismatch`).
+   */
   | { readonly type: 'callerRefused'; readonly error: KvError }
   /** Some messages of a frame were malformed and ignored. */
   | {

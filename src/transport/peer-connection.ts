@@ -29,6 +29,8 @@ export interface PeerConnectionOptions {
   readonly address: string;
   /** The handshake. */
   readonly metadata: Metadata;
+  /** Throws a KvError if the peer that answers is not to be talked to; nothing is used before. */
+  readonly check: (answer: Metadata) => void;
   readonly timing: TransportTiming;
   readonly limits: QueueLimits;
   readonly events: PeerConnectionEvents;
@@ -103,12 +105,24 @@ export class PeerConnection {
       responseDeserialize,
       this.#options.metadata,
     );
+    // Headers come before the first frame.
+    stream.on('metadata', (answer: Metadata) => this.#check(answer));
     stream.on('data', (frame: Buffer) => {
       if (!this.#closed) onFrame(frame);
     });
     stream.on('error', (error: ServiceError) => this.#fail(fromServiceError(error)));
     stream.on('end', () => this.#fail(new KvError('connectionLost', `the peer ended the stream ${name}`)));
     return stream;
+  }
+
+  #check(answer: Metadata): void {
+    if (this.#closed) return;
+    try {
+      this.#options.check(answer);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#fail(error);
+    }
   }
 
   #beat(): void {

@@ -2,18 +2,21 @@
  * The lasting relation to one peer: it is dialled for ever, with growing waits while it cannot be reached,
  * and what is known of it is kept across connections.
  */
+import type { Metadata } from '@grpc/grpc-js';
 import type { ReplicaId } from '../epaxos/index.ts';
 import type { KvError } from '../errors.ts';
-import type { Lane, MessageStream } from '../rpc/index.ts';
+import type { Lane, MessageStream, SnapshotChunk, SnapshotRequest } from '../rpc/index.ts';
 import { Backoff } from './backoff.ts';
-import { handshakeMetadata, type Membership } from './handshake.ts';
+import { checkStore, handshakeMetadata, type Membership, type PeerStores } from './handshake.ts';
 import type { QueueLimits, TransportObserver, TransportTiming } from './options.ts';
 import type { OutboundQueue } from './outbound-queue.ts';
 import { PeerConnection } from './peer-connection.ts';
+import { receiveSnapshot } from './snapshot-stream.ts';
 import type { PeerStatus } from './transport.ts';
 
 export interface PeerLinkOptions {
   readonly membership: Membership;
+  readonly stores: PeerStores;
   readonly peer: ReplicaId;
   /** `host:port` */
   readonly address: string;
@@ -27,6 +30,8 @@ export interface PeerLinkEvents {
   /** A frame of replies to this replica's requests. */
   onFrame(peer: ReplicaId, lane: Lane, frame: Buffer): void;
   onReachable(peer: ReplicaId, reachable: boolean): void;
+  /** The peer says that this replica has run before with another store. */
+  onDisowned(error: KvError): void;
 }
 
 export class PeerLink {
@@ -38,6 +43,8 @@ export class PeerLink {
   #openedAtMs: number | null = null;
   #roundTripMs: number | null = null;
   #dropped = 0;
+  /** True if the connection was ended here, because of the peer's store. */
+  #storeRefused = false;
   /** Names the trouble that was reported last, so that it is reported once; null while all is well. */
   #trouble: string | null = null;
 
@@ -69,6 +76,20 @@ export class PeerLink {
     return this.#connection?.queue(stream) ?? null;
   }
 
+  /** The chunks of the peer's snapshot, over a connection of their own, so that they hold up nothing else. */
+  fetchSnapshot(request: SnapshotRequest, signal: AbortSignal): AsyncIterable<SnapshotChunk> {
+    const { membership, stores, peer, address, timing } = this.#options;
+    return receiveSnapshot({
+      address,
+      metadata: handshakeMetadata(membership, { to: peer, store: stores.own }),
+      check: (answer) => checkStore(answer, { peer, stores, code: 'peerMismatch' }),
+      request,
+      replicas: membership.replicas,
+      silenceMs: timing.snapshotSilenceMs,
+      signal,
+    });
+  }
+
   countDropped(count: number): void {
     this.#dropped += count;
   }
@@ -83,10 +104,12 @@ export class PeerLink {
   }
 
   #dial(): void {
-    const { membership, peer, address, timing, limits } = this.#options;
+    const { membership, stores, peer, address, timing, limits } = this.#options;
+    this.#storeRefused = false;
     this.#connection = new PeerConnection({
       address,
-      metadata: handshakeMetadata(membership, peer),
+      metadata: handshakeMetadata(membership, { to: peer, store: stores.own }),
+      check: (answer) => this.#check(answer),
       timing,
       limits,
       events: {
@@ -116,9 +139,10 @@ export class PeerLink {
     this.#openedAtMs = null;
     // A connection that did not last is a failure too: two processes of one id would else dial in a tight loop.
     if (openedAtMs !== null && performance.now() - openedAtMs > timing.maxBackoffMs) this.#backoff.reset();
-    const waitMs = error.code === 'peerMismatch' ? this.#backoff.slowest() : this.#backoff.next();
+    const waitMs = isRefusal(error) ? this.#backoff.slowest() : this.#backoff.next();
     this.#redial = setTimeout(() => this.#dial(), waitMs);
     this.#report(error, { wasOpen: openedAtMs !== null });
+    if (error.code === 'dataDirectoryMismatch') this.#events?.onDisowned(error);
     if (openedAtMs !== null) this.#events?.onReachable(peer, false);
   }
 
@@ -128,11 +152,28 @@ export class PeerLink {
       observer({ type: 'disconnected', peer, error });
       return;
     }
-    const refused = error.code === 'peerMismatch';
+    const refused = isRefusal(error);
     // A refusal says what differs; of a failed attempt only its kind matters, the text differs each time.
     const trouble = refused ? error.message : error.code;
     if (trouble === this.#trouble) return;
     this.#trouble = trouble;
-    observer({ type: refused ? 'refusedByPeer' : 'connectFailed', peer, address, error });
+    const type = this.#storeRefused ? 'peerRefused' : refused ? 'refusedByPeer' : 'connectFailed';
+    observer({ type, peer, address, error });
   }
+
+  /** @throws KvError peerMismatch unless the peer has the store it had at first contact */
+  #check(answer: Metadata): void {
+    const { peer, stores } = this.#options;
+    try {
+      checkStore(answer, { peer, stores, code: 'peerMismatch' });
+    } catch (error) {
+      this.#storeRefused = true;
+      throw error;
+    }
+  }
+}
+
+/** True for what only an operator can mend. */
+function isRefusal(error: KvError): boolean {
+  return error.code === 'peerMismatch' || error.code === 'dataDirectoryMismatch';
 }

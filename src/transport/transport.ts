@@ -4,6 +4,8 @@
  * sent is dropped and counted, and the protocol retries.
  */
 import type { Envelope, Message, ReplicaId } from '../epaxos/index.ts';
+import type { KvError } from '../errors.ts';
+import type { SnapshotChunk, SnapshotRequest } from '../rpc/index.ts';
 
 /** How a peer looks from here. */
 export interface PeerStatus {
@@ -22,6 +24,13 @@ export interface TransportEvents {
   onMessages(from: ReplicaId, messages: readonly Message[]): void;
   /** Called when a peer becomes reachable or stops being so. */
   onReachable(peer: ReplicaId, reachable: boolean): void;
+  /**
+   * Called when a peer says that this replica has run before with another store (`dataDirectoryMismatch`): it
+   * must not go on (R6.5).
+   */
+  onDisowned(error: KvError): void;
+  /** Called for a peer that asks for a snapshot; what it throws, as a KvError, the peer is told. */
+  serveSnapshot(peer: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk>;
 }
 
 export interface Transport {
@@ -29,6 +38,12 @@ export interface Transport {
   start(events: TransportEvents): void;
   /** Queues messages, coalesced into frames. Bounded: the excess is dropped. */
   send(envelopes: readonly Envelope[]): void;
+  /**
+   * The chunks of a peer's snapshot, as they arrive; the peer sends no faster than they are taken. Breaking the
+   * iteration off hangs up.
+   * @throws KvError from the iteration: what the peer answered, or what broke the stream
+   */
+  fetchSnapshot(from: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk>;
   /** Every peer, by id; this replica itself is not among them. */
   peers(): readonly PeerStatus[];
   /** Closes every connection. Idempotent. */

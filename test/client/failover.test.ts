@@ -123,6 +123,15 @@ describe('the error of all attempts together', () => {
     for (const address of ADDRESSES) expect(error?.message).toContain(address);
   });
 
+  it('is the word of a replica that gave the request up shortly before the deadline', async () => {
+    const { error, attempts } = await request(
+      (_attempt, index) => [index === 0 ? 'noQuorum' : 'deadlineExceeded', 'unknown'],
+      { addresses: ['a:1'], timeoutMs: 90 },
+    );
+    expect(attempts).toHaveLength(1);
+    expect(error).toMatchObject({ code: 'noQuorum', outcome: 'unknown' });
+  });
+
   it('is deadlineExceeded where they said different things', async () => {
     const { error } = await request(
       ({ address }) => (address === 'b:2' ? ['shuttingDown', 'notApplied'] : ['overloaded', 'notApplied']),

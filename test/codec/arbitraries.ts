@@ -30,10 +30,18 @@ const anyValue = fc.uint8Array({ maxLength: 300 });
 
 export const anyOperation: fc.Arbitrary<KvOperation> = fc.oneof(
   fc
-    .record({ request: anyRequest, key: anyKey, value: anyValue, returnPrevious: fc.boolean() })
+    .record({
+      request: anyRequest,
+      key: anyKey,
+      value: anyValue,
+      returnPrevious: fc.boolean(),
+      unrecorded: fc.boolean(),
+    })
     .map(putOperation),
   fc.record({ request: anyRequest, key: anyKey }).map(getOperation),
-  fc.record({ request: anyRequest, key: anyKey, returnPrevious: fc.boolean() }).map(deleteOperation),
+  fc
+    .record({ request: anyRequest, key: anyKey, returnPrevious: fc.boolean(), unrecorded: fc.boolean() })
+    .map(deleteOperation),
 );
 
 export const anyCommand: fc.Arbitrary<Command> = fc

@@ -11,7 +11,7 @@ import {
   putOperation,
 } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { LIMITS } from '../../src/kv/index.ts';
+import { isRecorded, LIMITS } from '../../src/kv/index.ts';
 import { anyKey, anyOperation, anyRequest } from './arbitraries.ts';
 
 const request = { client: 'c'.repeat(16), sequence: 1 };
@@ -66,6 +66,19 @@ describe('operations', () => {
         });
       }),
     );
+  });
+
+  test('whether the answer of a write is kept stands in its bytes; it is, unless said otherwise', () => {
+    const fields = { request, key, value, returnPrevious: false };
+    for (const write of [putOperation, deleteOperation]) {
+      expect(decodeOperation(write(fields).bytes)).toMatchObject({ unrecorded: false });
+      expect(decodeOperation(write({ ...fields, unrecorded: true }).bytes)).toMatchObject({
+        unrecorded: true,
+      });
+    }
+    expect(isRecorded(putOperation(fields))).toBe(true);
+    expect(isRecorded(deleteOperation({ ...fields, unrecorded: true }))).toBe(false);
+    expect(isRecorded(getOperation({ request, key }))).toBe(false);
   });
 
   test('keys are binary strings whose order is the order of the bytes', () => {

@@ -24,6 +24,7 @@ export function bytesOf(text: string): Uint8Array {
 export interface WriteOptions {
   readonly request?: RequestId;
   readonly returnPrevious?: boolean;
+  readonly unrecorded?: boolean;
 }
 
 export function put(key: string, value: string, options: WriteOptions = {}): PutOperation {
@@ -33,6 +34,7 @@ export function put(key: string, value: string, options: WriteOptions = {}): Put
     key,
     value: bytesOf(value),
     returnPrevious: options.returnPrevious ?? false,
+    unrecorded: options.unrecorded ?? false,
     accesses: [{ key, writes: true }],
     bytes: BYTES,
   };
@@ -48,6 +50,7 @@ export function del(key: string, options: WriteOptions = {}): DeleteOperation {
     request: options.request ?? anyRequest(),
     key,
     returnPrevious: options.returnPrevious ?? false,
+    unrecorded: options.unrecorded ?? false,
     accesses: [{ key, writes: true }],
     bytes: BYTES,
   };

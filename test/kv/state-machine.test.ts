@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type Applied,
+  answerId,
   applyOperations,
   type KvOperation,
   type OperationResult,
@@ -163,6 +164,39 @@ describe('exactly once (R7.6)', () => {
     state.apply(put('a', '3', { request: { ...request, client: 'some-other-one!!' } }));
     expect(state.row('a')).toEqual({ value: bytesOf('3'), version: 3 });
   });
+
+  it('keeps no answer of a request that nobody can repeat', () => {
+    const state = new State();
+    const write = put('a', '1', { request, unrecorded: true });
+    expect(state.apply(write).answers).toEqual([]);
+    expect(state.sessions.size).toBe(0);
+    expect(state.result(write)?.version).toBe(2); // nothing would hold a copy back, so there must be none
+  });
+
+  it('keeps replicas equal although a client uses one id for two keys, in whatever order they meet them', () => {
+    const a = put('a', '1', { request });
+    const b = put('b', '1', { request });
+    const rowsAfter = (order: readonly KvOperation[]) => {
+      const state = new State();
+      const results = order.map((operation) => [operation.key, state.result(operation)?.version]);
+      return { rows: [...state.table].sort(), results: results.sort() };
+    };
+    // The two touch different keys, so that replicas may execute them in different orders; the retries
+    // touch the key of their first copy, so that they come after it everywhere.
+    const one = rowsAfter([a, b, a, b]);
+    for (const other of [
+      [b, a, b, a],
+      [a, a, b, b],
+      [b, b, a, a],
+      [b, a, a, b],
+    ]) {
+      expect(rowsAfter(other)).toEqual(one);
+    }
+    expect(one.rows).toEqual([
+      ['a', { value: bytesOf('1'), version: 1 }],
+      ['b', { value: bytesOf('1'), version: 1 }],
+    ]);
+  });
 });
 
 describe('sessions', () => {
@@ -170,17 +204,57 @@ describe('sessions', () => {
   const result = { version: 1, value: null, previousVersion: 0 };
 
   it('starts from the answers of the store', () => {
-    const sessions = new Sessions([{ request, result }]);
-    expect(sessions.find(request)).toBe(result);
-    expect(sessions.find({ ...request, sequence: 2 })).toBeUndefined();
+    const sessions = new Sessions([{ request, key: 'a', result }]);
+    expect(sessions.find(request, 'a')).toBe(result);
+    expect(sessions.find({ ...request, sequence: 2 }, 'a')).toBeUndefined();
+    expect(sessions.find(request, 'b')).toBeUndefined();
     expect(sessions.size).toBe(1);
   });
 
   it('keeps the first answer of a request', () => {
-    const sessions = new Sessions([{ request, result }]);
-    sessions.record([{ request, result: { ...result, version: 9 } }]);
-    expect(sessions.find(request)).toBe(result);
+    const sessions = new Sessions([{ request, key: 'a', result }]);
+    expect(sessions.record([{ request, key: 'a', result: { ...result, version: 9 } }])).toEqual([]);
+    expect(sessions.find(request, 'a')).toBe(result);
     expect(sessions.size).toBe(1);
+  });
+
+  it('names what is new, and forgets by name', () => {
+    const sessions = new Sessions();
+    const ids = sessions.record([
+      { request, key: 'a', result },
+      { request, key: 'b', result },
+      { request: { ...request, sequence: Number.MAX_SAFE_INTEGER }, key: 'a', result },
+    ]);
+    expect(new Set(ids).size).toBe(3);
+    expect([...sessions.ids()]).toEqual(ids);
+    sessions.forget([...ids.slice(0, 2), 'never there']);
+    expect(sessions.find(request, 'a')).toBeUndefined();
+    expect(sessions.find({ ...request, sequence: Number.MAX_SAFE_INTEGER }, 'a')).toBe(result);
+    expect(sessions.size).toBe(1);
+  });
+
+  it('never gives one name to two answers', () => {
+    const client = fc.string({ minLength: 16, maxLength: 16, unit: 'binary-ascii' });
+    const sequence = fc.oneof(
+      fc.integer({ min: 1, max: 70_000 }),
+      fc.maxSafeInteger().filter((n) => n > 0),
+    );
+    const name = fc.tuple(client, sequence, fc.string({ minLength: 1, maxLength: 9, unit: 'binary-ascii' }));
+    fc.assert(
+      fc.property(name, name, ([c1, s1, k1], [c2, s2, k2]) => {
+        const isSame = c1 === c2 && s1 === s2 && k1 === k2;
+        const [left, right] = [
+          answerId({ client: c1, sequence: s1 }, k1),
+          answerId({ client: c2, sequence: s2 }, k2),
+        ];
+        expect(left === right).toBe(isSame);
+      }),
+    );
+    const near = [1, 2, 255, 256, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1].map((one) =>
+      answerId({ client: 'c'.repeat(16), sequence: one }, 'k'),
+    );
+    expect(new Set(near).size).toBe(near.length);
+    expect(near.toSorted()).toEqual(near);
   });
 });
 
@@ -192,7 +266,7 @@ class Model {
   run(operation: KvOperation): unknown {
     const [value, version] = this.#rows.get(operation.key) ?? [null, 0];
     if (operation.kind === 'get') return { version, value, previousVersion: 0 };
-    const id = `${operation.request.client}/${operation.request.sequence}`;
+    const id = `${operation.request.client}/${operation.request.sequence}/${operation.key}`;
     if (!this.#done.has(id)) {
       const asked = operation.returnPrevious;
       if (operation.kind === 'put') {

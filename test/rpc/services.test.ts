@@ -1,6 +1,12 @@
 /** The service definitions: what a client sends is what a server gets, and the other way round. */
 import { describe, expect, it } from 'vitest';
-import { adminService, kvService, REPLICA_STREAMS, replicaService } from '../../src/rpc/index.ts';
+import {
+  adminService,
+  kvService,
+  REPLICA_STREAMS,
+  replicaService,
+  SNAPSHOT_CALL,
+} from '../../src/rpc/index.ts';
 
 function throughRequest<Request>(
   method: { requestSerialize(value: Request): Buffer; requestDeserialize(bytes: Buffer): Request },
@@ -60,17 +66,20 @@ it('Admin carries a full status', () => {
     openInstances: 4,
     heldOperations: 5,
     blockedInstances: 6,
+    snapshot: null,
   };
   expect(throughResponse(adminService.Status, response)).toEqual(response);
+  const copying = { ...response, snapshot: { source: 2, entries: 3, bytes: 2 ** 40 } };
+  expect(throughResponse(adminService.Status, copying)).toEqual(copying);
   expect(throughRequest(adminService.Status, {})).toEqual({});
 });
 
-it('Replica passes frames on as bytes, on bidirectional streams', () => {
-  expect(Object.keys(replicaService).sort()).toEqual([...REPLICA_STREAMS].sort());
+it('Replica passes frames on as bytes, on bidirectional streams, and snapshots on one request', () => {
+  expect(Object.keys(replicaService).sort()).toEqual([...REPLICA_STREAMS, SNAPSHOT_CALL].sort());
   for (const [name, method] of Object.entries(replicaService)) {
     expect(method).toMatchObject({
       path: `/epaxos.v1.Replica/${name}`,
-      requestStream: true,
+      requestStream: name !== SNAPSHOT_CALL,
       responseStream: true,
     });
     const frame = Buffer.from('any bytes');

@@ -1,19 +1,30 @@
 /** Ports of the server that a test drives by hand; what happens to them is written to one list, in order. */
+import type { SnapshotChunk, SnapshotRequest } from '../../src/codec/index.ts';
 import type {
   Envelope,
   Execution,
   InstanceRecord,
   Message,
   Operation,
+  Pruned,
   Ready,
   ReplicaId,
+  RowProgress,
 } from '../../src/epaxos/index.ts';
 import { Outbox } from '../../src/epaxos/ready.ts';
+import { KvError } from '../../src/errors.ts';
 import type { KvOperation, Row } from '../../src/kv/index.ts';
 import { asKvOperation } from '../../src/kv/index.ts';
 import type { Clock } from '../../src/server/clock.ts';
-import type { Core } from '../../src/server/node.ts';
-import type { Answer, Effects, Storage } from '../../src/storage/index.ts';
+import type { Core } from '../../src/server/node-options.ts';
+import type {
+  Answer,
+  Effects,
+  SnapshotStaging,
+  SnapshotView,
+  Staged,
+  Storage,
+} from '../../src/storage/index.ts';
 import type { PeerStatus, Transport, TransportEvents } from '../../src/transport/index.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
 
@@ -71,6 +82,7 @@ export class FakeCore implements Core {
   /** Operations that can no longer be withdrawn. */
   readonly inInstances = new Set<Operation>();
   full = false;
+  rows: readonly RowProgress[] = [{ replica: 1, committed: 3, executed: 2, highest: 4 }];
   /** Thrown by the next step. */
   stepError: Error | null = null;
 
@@ -120,7 +132,7 @@ export class FakeCore implements Core {
 
   status(): ReturnType<Core['status']> {
     return {
-      rows: [{ replica: 1, committed: 3, executed: 2, highest: 4 }],
+      rows: this.rows,
       openInstances: 1,
       heldOperations: 2,
       blockedInstances: 3,
@@ -128,9 +140,55 @@ export class FakeCore implements Core {
   }
 }
 
+/** Staging that keeps only what it is asked about, and does with an installation as it is told. */
+export class FakeStaging implements SnapshotStaging {
+  readonly log: string[];
+  staged: Staged | null = null;
+  /** What an installation comes to. */
+  fits = true;
+  /** The next chunk is refused with it. */
+  error: Error | null = null;
+
+  constructor(log: string[]) {
+    this.log = log;
+  }
+
+  status(): Staged | null {
+    return this.staged;
+  }
+
+  async add(source: ReplicaId, { id, entries, done }: SnapshotChunk): Promise<void> {
+    const { error } = this;
+    this.error = null;
+    if (error !== null) throw error;
+    const before = this.staged?.id === id ? this.staged : null;
+    this.staged = {
+      source,
+      id,
+      last: entries.at(-1)?.key ?? before?.last ?? new Uint8Array(0),
+      entries: (before?.entries ?? 0) + entries.length,
+      bytes: 0,
+      complete: done,
+    };
+  }
+
+  async clear(): Promise<void> {
+    this.log.push('staging cleared');
+    this.staged = null;
+  }
+
+  async install(): Promise<boolean> {
+    this.log.push('snapshot installed');
+    this.staged = null;
+    return this.fits;
+  }
+}
+
 /** A store in memory that writes down what it is asked to do, and whose writes can be held up. */
 export class FakeStorage implements Storage {
+  readonly id = 'fake';
   readonly log: string[];
+  readonly staging: FakeStaging;
   readonly table = new Map<string, Row>();
   /** The next write fails with it. */
   error: Error | null = null;
@@ -138,6 +196,21 @@ export class FakeStorage implements Storage {
 
   constructor(log: string[]) {
     this.log = log;
+    this.staging = new FakeStaging(log);
+  }
+
+  pruned(): Pruned | null {
+    return null;
+  }
+
+  peerStore(): string | undefined {
+    return undefined;
+  }
+
+  async rememberPeerStore(): Promise<void> {}
+
+  openSnapshot(): SnapshotView {
+    throw new Error('nobody asks this store for a snapshot');
   }
 
   /** From now on writes wait for {@link release}. */
@@ -158,7 +231,10 @@ export class FakeStorage implements Storage {
 
   async writeEffects(effects: Effects): Promise<void> {
     const executed = effects.executed.map(({ replica, slot }) => `${replica}.${slot}`).join(' ');
-    this.log.push(`effects of ${executed}: ${effects.rows.length} rows, ${effects.answers.length} answers`);
+    const line = `effects of ${executed}: ${effects.rows.length} rows, ${effects.answers.length} answers`;
+    const expired = effects.expired.length > 0 ? `, ${effects.expired.length} expired` : '';
+    const pruned = effects.pruned === null ? '' : `, pruned to ${effects.pruned.pruned.join(' ')}`;
+    this.log.push(`${line}${expired}${pruned}`);
     await this.#write();
     for (const { key, row } of effects.rows) {
       if (row === null) this.table.delete(key);
@@ -192,6 +268,8 @@ export class FakeStorage implements Storage {
 export class FakeTransport implements Transport {
   readonly log: string[];
   events: TransportEvents | null = null;
+  /** What the next calls of {@link fetchSnapshot} give. */
+  readonly chunks: AsyncIterable<SnapshotChunk>[] = [];
   roundTripMs: number | null = null;
 
   constructor(log: string[]) {
@@ -210,7 +288,18 @@ export class FakeTransport implements Transport {
     return [{ id: 2, address: 'b:1', reachable: true, roundTripMs: this.roundTripMs, dropped: 5 }];
   }
 
+  fetchSnapshot(from: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {
+    const after = Buffer.from(request.after).toString('utf8');
+    this.log.push(`fetch snapshot ${request.id || 'anew'} from ${from}${after && ` after ${after}`}`);
+    return this.chunks.shift() ?? failing(new KvError('unreachable', 'nobody there'));
+  }
+
   async close(): Promise<void> {}
+}
+
+/** Fails when it is asked for its first element. */
+export function failing(error: Error): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
 }
 
 /** A committed instance with these operations. */

@@ -30,6 +30,7 @@ class FakeNode {
   result: OperationResult | null = NO_ROW;
   thrown: Error | null = null;
   rejected: Error | null = null;
+  snapshot: { source: number; entries: number; bytes: number } | null = null;
 
   submit(operation: KvOperation, timeoutMs: number): Call {
     if (this.thrown !== null) throw this.thrown;
@@ -50,6 +51,7 @@ class FakeNode {
         { id: 3, address: 'c:3', reachable: false, roundTripMs: null, dropped: 0 },
       ],
       pendingRequests: 0,
+      snapshot: this.snapshot,
     };
   }
 }
@@ -118,6 +120,19 @@ describe('Put', () => {
     expect(first?.client).toHaveLength(16);
     expect(second?.client).toBe(first?.client);
     expect(second?.sequence).not.toBe(first?.sequence);
+  });
+
+  it('has answers recorded for requests with an id only: nobody can repeat the others', async () => {
+    const { node, client } = await setUp();
+    const key = bytesOf('a');
+    for (const requestId of [null, { client: client16, sequence: 1 }]) {
+      await client.put({ ...request, requestId });
+      await client.delete({ key, returnPrevious: false, requestId });
+    }
+    const unrecorded = node.submissions.map(
+      ({ operation }) => operation.kind !== 'get' && operation.unrecorded,
+    );
+    expect(unrecorded).toEqual([true, true, false, false]);
   });
 
   it.each([
@@ -263,7 +278,7 @@ describe('time', () => {
 
 describe('Status', () => {
   it('tells everything the node knows', async () => {
-    const { client } = await setUp();
+    const { client, node } = await setUp();
     const { uptimeSeconds, ...rest } = await client.status({});
     expect(uptimeSeconds).toBeGreaterThanOrEqual(0);
     expect(rest).toEqual({
@@ -280,7 +295,10 @@ describe('Status', () => {
       openInstances: 1,
       heldOperations: 2,
       blockedInstances: 3,
+      snapshot: null,
     });
+    node.snapshot = { source: 2, entries: 5, bytes: 2 ** 40 };
+    expect((await client.status({})).snapshot).toEqual(node.snapshot);
   });
 });
 

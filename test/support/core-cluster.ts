@@ -4,7 +4,7 @@
  * `tick`. A replica that got something takes its turn at once: write, send, execute. Verbs that select messages fail
  * when they find none, so that a scenario cannot pass by doing nothing.
  *
- *   propose submit turn          deliver deliverAll settle duplicate drop clear
+ *   propose submit turn          deliver deliverAll advance settle duplicate drop clear
  *   tick run                     crash crashDuring restart isolate rejoin recover
  *   look decision log events     inFlight messages replica
  */
@@ -38,6 +38,8 @@ export interface Filter {
 
 interface Flight extends Envelope {
   readonly from: ReplicaId;
+  /** How many calls of `advance` there were before it was sent. */
+  readonly sentAt: number;
 }
 
 interface Member {
@@ -73,6 +75,7 @@ export class CoreCluster {
   readonly #members = new Map<ReplicaId, Member>();
   readonly #observer = new CoreObserver();
   #flights: Flight[] = [];
+  #advances = 0;
 
   constructor(replicas: number, options: CoreClusterOptions = {}) {
     this.ids = replicaIds(replicas);
@@ -115,6 +118,15 @@ export class CoreCluster {
   /** Delivers each message that is in flight now and matches, in the order in which they were sent. */
   deliver(filter: Filter = {}): void {
     for (const flight of this.#take(filter)) this.#receive(flight);
+  }
+
+  /** A network where every message takes `delay` calls of this: delivers those that were sent so long ago. */
+  advance(delay: number): void {
+    this.#advances += 1;
+    const isDue = ({ sentAt }: Flight) => this.#advances - sentAt >= delay;
+    const due = this.#flights.filter(isDue);
+    this.#flights = this.#flights.filter((flight) => !isDue(flight));
+    for (const flight of due) this.#receive(flight);
   }
 
   /** Delivers until nothing that matches is in flight any more, and all have taken their turns. */
@@ -296,7 +308,9 @@ export class CoreCluster {
     for (const { to, message } of ready.messages) {
       const { replica, isolated: lost } = this.#member(to);
       if (to === id) throw new Error(`replica ${id} sends itself a ${message.type}`);
-      if (replica !== null && !isolated && !lost) this.#flights.push({ from: id, to, message });
+      if (replica !== null && !isolated && !lost) {
+        this.#flights.push({ from: id, to, message, sentAt: this.#advances });
+      }
     }
     if (moment === 'after sending') return ready;
     for (const execution of ready.executions) {

@@ -127,18 +127,19 @@ export class ProcessCluster {
     throw report?.error ?? new Error(`no report of replica ${id}`);
   }
 
-  /** Waits until every replica at work reaches all others at work. */
+  /** Waits until every replica at work reaches all others at work. @throws Error at once if one of them ends */
   async untilConnected(): Promise<void> {
     const working = this.#working();
     await Promise.all(
       working.map((id) =>
         until(`replica ${id} reaches the others`, async () => {
-          if (this.#member(id).process === null) throw new Error('it has ended');
+          if (this.#unexpected.length > 0) return true; // reported below
           const { peers } = await this.status(id);
           return working.every((other) => other === id || peers[indexOfPeer(id, other)]?.reachable);
         }),
       ),
     );
+    if (this.#unexpected.length > 0) throw new Error(this.#unexpected.join('; '));
   }
 
   /** Waits until `id` is out of reach for all others at work. */

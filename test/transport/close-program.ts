@@ -14,7 +14,8 @@ async function startReplica(
   const peers = addresses
     .map((address, index) => ({ id: index + 1, address }))
     .filter(({ id }) => id !== self);
-  const replica = new GrpcTransport({ self, cluster: 'test', replicas: 5, peers });
+  const stores = { own: `${self}`, accepts: () => true };
+  const replica = new GrpcTransport({ self, cluster: 'test', replicas: 5, stores, peers });
   const server = new Server();
   server.addService(replica.service.definition, { ...replica.service.implementation });
   await new Promise<void>((resolve, reject) => {
@@ -51,8 +52,14 @@ await new Promise<void>((resolve) => {
   const onReachable = (_peer: number, reachable: boolean) => {
     if (reachable && ++met === 2) resolve();
   };
-  one.replica.start({ onMessages, onReachable });
-  two.replica.start({ onMessages, onReachable });
+  const onDisowned = (error: Error) => {
+    throw error;
+  };
+  const serveSnapshot = () => {
+    throw new Error('nobody asks for a snapshot');
+  };
+  one.replica.start({ onMessages, onReachable, onDisowned, serveSnapshot });
+  two.replica.start({ onMessages, onReachable, onDisowned, serveSnapshot });
 });
 while (sockets.length < 2) await once(silent, 'connection');
 

@@ -6,9 +6,18 @@ import { status } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { encodeMessage } from '../../src/rpc/index.ts';
 import { handshakeMetadata } from '../../src/transport/handshake.ts';
-import { commitOf, eventually, freePort, RawStream, startReplicas, TestReplica, to } from './support.ts';
+import {
+  commitOf,
+  eventually,
+  freePort,
+  RawStream,
+  startReplicas,
+  storeOf,
+  TestReplica,
+  to,
+} from './support.ts';
 
-const asReplica2 = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, 1);
+const asReplica2 = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store: storeOf(2) });
 
 it('is heard of no more, and may be closed and sent to again', async () => {
   const { replicas } = await startReplicas([1, 2]);
@@ -42,7 +51,11 @@ it('lets nobody in before the start, and is started once', async () => {
   one.transport.send(to(2, [commitOf(1)]));
   expect(one.status(2)).toMatchObject({ reachable: false, dropped: 1 });
   await one.start();
-  const events = { onMessages: () => undefined, onReachable: () => undefined };
+  const serveSnapshot = () => {
+    throw new Error('nobody asks for a snapshot');
+  };
+  const nothing = () => undefined;
+  const events = { onMessages: nothing, onReachable: nothing, onDisowned: nothing, serveSnapshot };
   expect(() => one.transport.start(events)).toThrow(/started once/);
 });
 

@@ -12,9 +12,11 @@ import {
   commitOf,
   eventually,
   freePort,
+  peerStores,
   RawStream,
   startRawPeer,
   startReplicas,
+  storeOf,
   TestReplica,
   to,
 } from './support.ts';
@@ -176,7 +178,7 @@ it('requests to a peer that does not read wait within bounds; the oldest are dro
 it('replies to a peer that does not read them wait within bounds, too', async () => {
   const { replicas, ports } = await startReplicas([1], { limits: SMALL_QUEUE });
   const [one] = replicas as [TestReplica];
-  const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, 1);
+  const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store: storeOf(2) });
   const stream = await new RawStream(ports[0] ?? 0, 'Prepare', metadata).accepted();
   const sent = await sendUntilDropped(one, (slot) => {
     const id = { replica: 1, slot };
@@ -205,7 +207,7 @@ it('what is sent to a peer that is away is dropped and counted', async () => {
 it('malformed frames are reported and harm nothing', async () => {
   const { replicas, ports } = await startReplicas([1]);
   const [one] = replicas as [TestReplica];
-  const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, 1);
+  const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store: storeOf(2) });
   const stream = await new RawStream(ports[0] ?? 0, 'Commit', metadata).read().accepted();
   const wrongSize = { ...commitOf(2), attributes: { seq: 0, deps: [0, 0] } };
   stream.call.write(Buffer.from([0xff, 0xff]));
@@ -229,7 +231,6 @@ it('malformed frames are reported and harm nothing', async () => {
 it('a peer that is none of the cluster is a programmer error', async () => {
   const { replicas } = await startReplicas([1]);
   expect(() => replicas[0]?.transport.send(to(1, [commitOf(1)]))).toThrow(/replica 1 is a peer of replica 1/);
-  expect(() => new GrpcTransport({ self: 1, cluster: 'test', replicas: 3, peers: [] })).toThrow(
-    /the peers of replica 1 among 3 are 2, 3/,
-  );
+  const options = { self: 1, cluster: 'test', replicas: 3, stores: peerStores('a'), peers: [] };
+  expect(() => new GrpcTransport(options)).toThrow(/the peers of replica 1 among 3 are 2, 3/);
 });

@@ -13,11 +13,12 @@ import {
   RawStream,
   startRawPeer,
   startReplicas,
+  storeOf,
   TestReplica,
   to,
 } from './support.ts';
 
-const asReplica2 = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, 1);
+const asReplica2 = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store: storeOf(2) });
 const reply = { type: 'acceptReply', id: { replica: 1, slot: 1 }, ballot: 0, promised: 0 } as const;
 
 it('a killed peer is noticed at once, without waiting for silence, and found again when it returns', async () => {

@@ -2,13 +2,13 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { checkHandshake, handshakeMetadata } from '../../src/transport/handshake.ts';
-import { eventually, freePort, PATIENT, RawStream, startReplicas, TestReplica } from './support.ts';
+import { eventually, freePort, PATIENT, RawStream, startReplicas, storeOf, TestReplica } from './support.ts';
 
 const us = { cluster: 'ours', replicas: 3, self: 1 };
 const peers = [2, 3];
 
 function changed(key: string, value: string | null): Metadata {
-  const metadata = handshakeMetadata({ ...us, self: 2 }, 1);
+  const metadata = handshakeMetadata({ ...us, self: 2 }, { to: 1, store: storeOf(2) });
   metadata.remove(key);
   if (value !== null) metadata.set(key, value);
   return metadata;
@@ -16,9 +16,13 @@ function changed(key: string, value: string | null): Metadata {
 
 describe('the check', () => {
   it('lets a peer in and says who it is', () => {
-    expect(checkHandshake(handshakeMetadata({ ...us, self: 3 }, 1), us, peers)).toBe(3);
+    expect(
+      checkHandshake(handshakeMetadata({ ...us, self: 3 }, { to: 1, store: storeOf(2) }), us, peers),
+    ).toBe(3);
     const named = { ...us, cluster: 'Zürich, ☃ & more' };
-    expect(checkHandshake(handshakeMetadata({ ...named, self: 2 }, 1), named, peers)).toBe(2);
+    expect(
+      checkHandshake(handshakeMetadata({ ...named, self: 2 }, { to: 1, store: storeOf(2) }), named, peers),
+    ).toBe(2);
   });
 
   const called = 'replica 1 of cluster ours (3 replicas, protocol 1)';
@@ -109,7 +113,10 @@ describe('on the wire', () => {
   it('strangers are refused with FAILED_PRECONDITION, and reported once', async () => {
     const { replicas, ports } = await startReplicas([1], { timing: PATIENT });
     for (const from of ['9', '9', '8']) {
-      const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, 1);
+      const metadata = handshakeMetadata(
+        { cluster: 'test', replicas: 3, self: 2 },
+        { to: 1, store: storeOf(2) },
+      );
       metadata.set('epaxos-from', from);
       const stream = new RawStream(ports[0] ?? 0, 'PreAccept', metadata).read();
       await eventually(() => expect(stream.error).toMatchObject({ code: status.FAILED_PRECONDITION }));

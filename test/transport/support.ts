@@ -11,11 +11,21 @@ import {
 } from '@grpc/grpc-js';
 import { afterEach, expect, vi } from 'vitest';
 import type { Commit, Envelope, Message, ReplicaId } from '../../src/epaxos/index.ts';
-import { type ReplicaStream, replicaService, SERVER_OPTIONS } from '../../src/rpc/index.ts';
+import { KvError } from '../../src/errors.ts';
+import {
+  HEARTBEAT_STREAM,
+  REPLICA_STREAMS,
+  type ReplicaStream,
+  replicaService,
+  SERVER_OPTIONS,
+} from '../../src/rpc/index.ts';
+import { answerMetadata } from '../../src/transport/handshake.ts';
 import {
   GrpcTransport,
   type GrpcTransportOptions,
+  type PeerStores,
   type TransportEvent,
+  type TransportEvents,
   type TransportTiming,
 } from '../../src/transport/index.ts';
 
@@ -28,10 +38,16 @@ export const PATIENT: TransportTiming = {
   connectTimeoutMs: 30_000,
   firstBackoffMs: 5,
   maxBackoffMs: 50,
+  snapshotSilenceMs: 30_000,
 };
 
 /** Gives silent peers up soon. */
-export const IMPATIENT: TransportTiming = { ...PATIENT, silenceMs: 500, connectTimeoutMs: 500 };
+export const IMPATIENT: TransportTiming = {
+  ...PATIENT,
+  silenceMs: 500,
+  connectTimeoutMs: 500,
+  snapshotSilenceMs: 500,
+};
 
 const cleanups: (() => void | Promise<void>)[] = [];
 
@@ -76,10 +92,35 @@ async function listen(server: Server, port: number): Promise<void> {
   });
 }
 
+/** The store of a replica that keeps its data. */
+export function storeOf(replica: ReplicaId): string {
+  return `store of ${replica}`;
+}
+
+/** What a replica knows of stores, in memory. */
+export function peerStores(own: string, known = new Map<ReplicaId, string>()): PeerStores {
+  return {
+    own,
+    accepts(peer, store) {
+      if (!known.has(peer)) known.set(peer, store);
+      return known.get(peer) === store;
+    },
+  };
+}
+
+function noSnapshot(): never {
+  throw new KvError('internal', 'this replica has no snapshots');
+}
+
 type ReplicaOptions = Pick<GrpcTransportOptions, 'self'> &
   Partial<Pick<GrpcTransportOptions, 'cluster' | 'replicas' | 'timing' | 'limits'>> & {
     /** By replica id − 1. */
     readonly ports: readonly number[];
+    /** The id of its store; one for each replica id if absent. */
+    readonly store?: string;
+    /** The stores that peers had at first contact. */
+    readonly known?: Map<ReplicaId, string>;
+    readonly serveSnapshot?: TransportEvents['serveSnapshot'];
   };
 
 /** A transport and its server, and all that was heard from them. */
@@ -88,16 +129,22 @@ export class TestReplica {
   readonly received: (readonly [from: ReplicaId, message: Message])[] = [];
   readonly reachability: (readonly [peer: ReplicaId, reachable: boolean])[] = [];
   readonly events: TransportEvent[] = [];
+  /** Why this replica must not go on, as peers say. */
+  readonly disowned: KvError[] = [];
+  readonly #serveSnapshot: TransportEvents['serveSnapshot'];
   readonly #server = new Server(SERVER_OPTIONS);
   readonly #port: number;
 
   constructor(options: ReplicaOptions) {
     const { self, ports, cluster = 'test', replicas = 3, timing = PATIENT, limits = {} } = options;
+    const { store = storeOf(self), known = new Map(), serveSnapshot = noSnapshot } = options;
     this.#port = ports[self - 1] ?? 0;
+    this.#serveSnapshot = serveSnapshot;
     this.transport = new GrpcTransport({
       self,
       cluster,
       replicas,
+      stores: peerStores(store, known),
       timing,
       limits,
       peers: Array.from({ length: replicas }, (_, index) => index + 1)
@@ -116,6 +163,8 @@ export class TestReplica {
         for (const message of messages) this.received.push([from, message]);
       },
       onReachable: (peer, reachable) => this.reachability.push([peer, reachable]),
+      onDisowned: (error) => this.disowned.push(error),
+      serveSnapshot: this.#serveSnapshot,
     });
     return this;
   }
@@ -171,20 +220,20 @@ type RawCall = ServerDuplexStream<Buffer, Buffer>;
 export async function startRawPeer(
   port: number,
   handlers: Partial<Record<ReplicaStream, (call: RawCall) => void>>,
+  headers: Metadata = answerMetadata('raw'),
 ): Promise<Server> {
   const server = new Server(SERVER_OPTIONS);
   const ignore = (call: RawCall) => call.resume();
-  server.addService(replicaService, {
-    PreAccept: ignore,
-    Accept: ignore,
-    Commit: ignore,
-    Prepare: ignore,
-    Validate: ignore,
-    CatchUp: ignore,
-    Read: ignore,
-    Heartbeat: (call: RawCall) => call.on('data', (ping) => call.write(ping)),
-    ...handlers,
+  const answerPings = (call: RawCall) => call.on('data', (ping) => call.write(ping));
+  const all = REPLICA_STREAMS.map((stream) => {
+    const handle = handlers[stream] ?? (stream === HEARTBEAT_STREAM ? answerPings : ignore);
+    const letIn = (call: RawCall) => {
+      call.sendMetadata(headers);
+      handle(call);
+    };
+    return [stream, letIn];
   });
+  server.addService(replicaService, Object.fromEntries(all));
   await listen(server, port);
   afterwards(() => server.forceShutdown());
   return server;

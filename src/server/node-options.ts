@@ -1,0 +1,64 @@
+/** What the loop (node.ts) is made of, and what it tells about itself. */
+import type { Replica, ReplicaId, ReplicaStatus } from '../epaxos/index.ts';
+import type { Sessions } from '../kv/index.ts';
+import type { Storage } from '../storage/index.ts';
+import type { PeerStatus, Transport, TransportEvents } from '../transport/index.ts';
+import type { AnswerExpiryLimits } from './answer-expiry.ts';
+import type { Clock } from './clock.ts';
+import type { InboxLimits } from './inbox.ts';
+import type { Logger } from './logger.ts';
+import type { PathCounts } from './metrics.ts';
+import type { PendingLimits } from './pending.ts';
+import type { SnapshotProgress } from './snapshot-fetcher.ts';
+
+/** What the loop drives; restored before it is handed over. */
+export type Core = Pick<
+  Replica,
+  | 'propose'
+  | 'read'
+  | 'withdraw'
+  | 'step'
+  | 'tick'
+  | 'setReachable'
+  | 'setRoundTrip'
+  | 'hasReady'
+  | 'takeReady'
+  | 'status'
+>;
+
+/** What a store holds, read back: where a process begins, and where it begins anew from a snapshot. */
+export interface Restored {
+  readonly core: Core;
+  readonly sessions: Sessions;
+}
+
+export interface NodeOptions extends Restored {
+  readonly id: ReplicaId;
+  /** N. */
+  readonly replicas: number;
+  readonly storage: Storage;
+  readonly transport: Transport;
+  /** Reads back what the store holds now, after a snapshot has taken the place of what it held. */
+  readonly restore: () => Promise<Restored>;
+  /** Sends snapshots to peers. */
+  readonly serveSnapshot: TransportEvents['serveSnapshot'];
+  readonly clock: Clock;
+  /** The period of the core's ticks, in milliseconds; deadlines are checked at the same time. */
+  readonly tickMs: number;
+  readonly limits: PendingLimits & InboxLimits;
+  /** Defaults to {@link DEFAULT_ANSWER_EXPIRY}. */
+  readonly answerExpiry?: AnswerExpiryLimits;
+  readonly logger: Logger;
+  /** Called when a majority of replicas comes into reach or goes out of it; out of reach at the start. */
+  readonly onQuorum?: (reachable: boolean) => void;
+}
+
+/** How a replica is doing, as it sees it. */
+export interface NodeStatus extends ReplicaStatus {
+  readonly paths: PathCounts;
+  readonly peers: readonly PeerStatus[];
+  /** Calls of clients that wait for their answer. */
+  readonly pendingRequests: number;
+  /** The snapshot that is being copied, as this replica is too far behind; null for none. */
+  readonly snapshot: SnapshotProgress | null;
+}

@@ -1,0 +1,157 @@
+/**
+ * Copies the snapshot of a peer that has forgotten what this replica still needs (R9.1), in the background,
+ * one at a time. What has arrived is staged in the store, so that neither a broken stream nor a restart
+ * begins from the beginning. Putting it in place is for the loop, between two turns.
+ */
+import type { ReplicaId } from '../epaxos/index.ts';
+import { KvError } from '../errors.ts';
+import type { SnapshotStaging } from '../storage/index.ts';
+import type { Transport } from '../transport/index.ts';
+import type { Clock } from './clock.ts';
+import type { Logger } from './logger.ts';
+
+/** How far the copy has come. */
+export interface SnapshotProgress {
+  readonly source: ReplicaId;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+export interface SnapshotFetcherOptions {
+  readonly staging: SnapshotStaging;
+  readonly transport: Pick<Transport, 'fetchSnapshot'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A complete snapshot is staged. */
+  readonly onComplete: () => void;
+  /** The store has failed. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+const FIRST_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 10_000;
+const LOG_PERIOD_MS = 1_000;
+/** A source that gave nothing so often is left for another one, and what came from it is dropped. */
+const ATTEMPTS = 3;
+
+export class SnapshotFetcher {
+  readonly #options: SnapshotFetcherOptions;
+  #state: 'idle' | 'fetching' | 'complete' | 'stopped' = 'idle';
+  #progress: SnapshotProgress | null = null;
+  /** Attempts since the last one that brought something. */
+  #failures = 0;
+  #notBeforeMs = 0;
+  #loggedMs = 0;
+
+  constructor(options: SnapshotFetcherOptions) {
+    this.#options = options;
+  }
+
+  /** What is being copied or put in place; null for nothing. */
+  get progress(): SnapshotProgress | null {
+    return this.#progress;
+  }
+
+  /** True from when a complete snapshot is staged until {@link finished}. */
+  get isComplete(): boolean {
+    return this.#state === 'complete';
+  }
+
+  /** The core needs a snapshot, and this peer can give one. Ignored while one is on its way or not to be tried yet. */
+  wanted(source: ReplicaId): void {
+    if (this.#state !== 'idle' || this.#options.clock.nowMs() < this.#notBeforeMs) return;
+    this.#state = 'fetching';
+    void this.#fetch(source);
+  }
+
+  /** What was staged has been put in place, or could not be: then another one is tried after a while. */
+  finished(result: { readonly installed: boolean }): void {
+    if (this.#state !== 'complete') return;
+    this.#state = 'idle';
+    this.#progress = null;
+    if (result.installed) this.#failures = 0;
+    else this.#backOff();
+  }
+
+  /** Nothing that still arrives is taken any more. What is staged stays. The stream is the transport's to end. */
+  stop(): void {
+    this.#state = 'stopped';
+  }
+
+  async #fetch(named: ReplicaId): Promise<void> {
+    const { staging, logger } = this.#options;
+    try {
+      const staged = staging.status();
+      const source = staged !== null && this.#failures < ATTEMPTS ? staged.source : named;
+      if (staged?.complete !== true) await this.#copy(source);
+      if (this.#state !== 'fetching') return;
+      const { entries = 0, bytes = 0 } = staging.status() ?? {};
+      this.#progress = { source, entries, bytes };
+      logger.info({ ...this.#progress }, 'the snapshot of a peer is here');
+      this.#state = 'complete';
+      this.#options.onComplete();
+    } catch (error) {
+      if (this.#state !== 'fetching') return;
+      this.#state = 'idle';
+      this.#progress = null;
+      if (!(error instanceof CopyFailure)) {
+        this.#options.onFailure(error);
+        return;
+      }
+      this.#backOff();
+      logger.warn({ reason: error.message }, 'cannot get the snapshot of a peer; trying again');
+    }
+  }
+
+  async #copy(source: ReplicaId): Promise<void> {
+    const { staging, transport, logger } = this.#options;
+    const staged = staging.status();
+    const isResumed = staged?.source === source;
+    const request = isResumed ? { id: staged.id, after: staged.last } : { id: '', after: new Uint8Array(0) };
+    const { entries = 0, bytes = 0 } = (isResumed ? staged : null) ?? {};
+    this.#progress = { source, entries, bytes };
+    logger.info({ ...this.#progress }, 'too far behind: copying the snapshot of a peer');
+    const chunks = transport.fetchSnapshot(source, request)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await chunks.next().catch((error: unknown) => {
+          throw new CopyFailure(error);
+        });
+        if (this.#state !== 'fetching') return;
+        if (next.done) break;
+        await staging.add(source, next.value).catch(async (error: unknown) => {
+          if (!(error instanceof KvError) || error.code !== 'invalidArgument') throw error;
+          await staging.clear(); // to go on behind it would meet it again
+          throw new CopyFailure(error);
+        });
+        this.#failures = 0;
+        this.#note(source);
+      }
+    } finally {
+      await chunks.return?.();
+    }
+    if (staging.status()?.complete !== true) throw new CopyFailure('the peer ended the snapshot too early');
+  }
+
+  #note(source: ReplicaId): void {
+    const { staging, clock, logger } = this.#options;
+    const { entries = 0, bytes = 0 } = staging.status() ?? {};
+    this.#progress = { source, entries, bytes };
+    if (clock.nowMs() - this.#loggedMs < LOG_PERIOD_MS) return;
+    this.#loggedMs = clock.nowMs();
+    logger.info({ ...this.#progress }, 'copying the snapshot of a peer');
+  }
+
+  #backOff(): void {
+    const waitMs = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
+    this.#failures += 1;
+    this.#notBeforeMs = this.#options.clock.nowMs() + waitMs;
+  }
+}
+
+/** What went wrong lies with the peer or on the way, and may go better next time. */
+class CopyFailure extends Error {
+  constructor(reason: unknown) {
+    super(reason instanceof Error ? reason.message : String(reason), { cause: reason });
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Snapshots for peers that are too far behind (R9.1): the store as it was when the peer first asked, cut
+ * into chunks. A peer whose stream broke goes on where it was, as long as the snapshot is still there.
+ */
+import { randomUUID } from 'node:crypto';
+import type { SnapshotChunk, SnapshotEntry, SnapshotRequest } from '../codec/index.ts';
+import type { ReplicaId } from '../epaxos/index.ts';
+import { KvError } from '../errors.ts';
+import type { SnapshotView, Storage } from '../storage/index.ts';
+import type { Clock } from './clock.ts';
+import type { Logger } from './logger.ts';
+
+export interface SnapshotLimits {
+  /** Bytes of the entries in a chunk; an entry that is larger goes alone. */
+  readonly chunkBytes: number;
+  /** Snapshots open at once: each keeps the store from dropping what was written over. */
+  readonly open: number;
+  /** A snapshot is closed when nobody has read it for so long. */
+  readonly idleMs: number;
+}
+
+export const DEFAULT_SNAPSHOT_LIMITS: SnapshotLimits = {
+  chunkBytes: 1024 * 1024,
+  open: 2,
+  idleMs: 60_000,
+};
+
+const CHECK_MS = 1_000;
+
+interface OpenSnapshot {
+  readonly id: string;
+  readonly peer: ReplicaId;
+  readonly view: SnapshotView;
+  /** Streams that read it now. */
+  readers: number;
+  usedMs: number;
+}
+
+export interface SnapshotServerOptions {
+  readonly storage: Pick<Storage, 'openSnapshot'>;
+  readonly clock: Clock;
+  readonly limits: SnapshotLimits;
+  readonly logger: Logger;
+}
+
+export class SnapshotServer {
+  readonly #options: SnapshotServerOptions;
+  readonly #open = new Map<string, OpenSnapshot>();
+  /** While any snapshot is open, it is looked at whether somebody still reads it. */
+  #stopChecking: (() => void) | null = null;
+
+  constructor(options: SnapshotServerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The chunks of a snapshot, behind the one the peer has; of a new one if the peer's is not there.
+   * @throws KvError overloaded if no more snapshots can be opened now
+   */
+  async *serve(peer: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {
+    const { clock, limits } = this.#options;
+    const known = this.#open.get(request.id);
+    const snapshot = known?.peer === peer ? known : this.#openFor(peer);
+    const isResumed = snapshot === known && request.after.length > 0;
+    snapshot.readers += 1;
+    try {
+      const { id, view } = snapshot;
+      const { pruned } = view;
+      let entries: SnapshotEntry[] = [];
+      let bytes = 0;
+      for await (const entry of view.entries(isResumed ? request.after : null)) {
+        const size = entry.key.length + entry.value.length;
+        if (entries.length > 0 && bytes + size > limits.chunkBytes) {
+          snapshot.usedMs = clock.nowMs();
+          yield { id, pruned, entries, done: false };
+          entries = [];
+          bytes = 0;
+        }
+        entries.push(entry);
+        bytes += size;
+      }
+      yield { id, pruned, entries, done: true };
+    } finally {
+      snapshot.readers -= 1;
+      snapshot.usedMs = clock.nowMs();
+    }
+  }
+
+  /** Closes every snapshot. No stream may read any more. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((snapshot) => this.#drop(snapshot)));
+  }
+
+  #openFor(peer: ReplicaId): OpenSnapshot {
+    const { storage, clock, limits, logger } = this.#options;
+    const idle = [...this.#open.values()].filter(({ readers }) => readers === 0);
+    idle.sort(
+      (left, right) => Number(right.peer === peer) - Number(left.peer === peer) || left.usedMs - right.usedMs,
+    );
+    const [dispensable] = idle;
+    if (dispensable !== undefined && (dispensable.peer === peer || this.#open.size >= limits.open)) {
+      void this.#drop(dispensable);
+    }
+    if (this.#open.size >= limits.open) {
+      throw new KvError('overloaded', `${this.#open.size} snapshots are being sent already; try again later`);
+    }
+    const view = storage.openSnapshot();
+    const snapshot = { id: randomUUID(), peer, view, readers: 0, usedMs: clock.nowMs() };
+    this.#open.set(snapshot.id, snapshot);
+    this.#stopChecking ??= clock.every(CHECK_MS, () => this.#closeIdle());
+    logger.info({ peer, snapshot: snapshot.id }, 'sending a snapshot to a peer');
+    return snapshot;
+  }
+
+  #closeIdle(): void {
+    const { clock, limits } = this.#options;
+    for (const snapshot of this.#open.values()) {
+      if (snapshot.readers === 0 && clock.nowMs() - snapshot.usedMs > limits.idleMs)
+        void this.#drop(snapshot);
+    }
+  }
+
+  async #drop(snapshot: OpenSnapshot): Promise<void> {
+    this.#open.delete(snapshot.id);
+    if (this.#open.size === 0) {
+      this.#stopChecking?.();
+      this.#stopChecking = null;
+    }
+    try {
+      await snapshot.view.close();
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'a snapshot could not be closed');
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What a snapshot for another replica holds (R9.1): the table, the answers, and the records of executed
+ * instances. Of instances that are not executed here nothing is told: the other replica fetches or
+ * recovers those as usual. Marks are left out, as every record in it is of an executed instance.
+ */
+import { decodePruned, type SnapshotEntry } from '../codec/index.ts';
+import type { Pruned } from '../epaxos/index.ts';
+import { assert } from '../util/assert.ts';
+import type { ByteReader } from './byte-store.ts';
+import { ANSWER_RANGE, after, INSTANCE_RANGE, PRUNED_KEY, parseInstanceKey, ROW_RANGE } from './keys.ts';
+import type { SnapshotView } from './storage.ts';
+
+export class StoredSnapshot implements SnapshotView {
+  readonly pruned: Pruned;
+  readonly #reader: ByteReader;
+
+  constructor(options: { readonly reader: ByteReader /** N. */; readonly replicas: number }) {
+    const { reader, replicas } = options;
+    const bytes = reader.get(PRUNED_KEY);
+    const none = new Array<number>(replicas).fill(0);
+    this.pruned = bytes === undefined ? { pruned: none, floor: none } : decodePruned(bytes, { replicas });
+    this.#reader = reader;
+  }
+
+  async *entries(last: Uint8Array | null): AsyncIterable<SnapshotEntry> {
+    const start = last === null ? INSTANCE_RANGE.start : after(last);
+    yield* this.#executedRecords(start);
+    for (const range of [ANSWER_RANGE, ROW_RANGE]) {
+      if (Buffer.compare(start, range.end) >= 0) continue;
+      const from = Buffer.compare(start, range.start) > 0 ? start : range.start;
+      for await (const [key, value] of this.#reader.entries({ start: from, end: range.end })) {
+        yield { key, value };
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#reader.close();
+  }
+
+  async *#executedRecords(start: Uint8Array): AsyncIterable<SnapshotEntry> {
+    if (Buffer.compare(start, INSTANCE_RANGE.end) >= 0) return;
+    let record: SnapshotEntry | null = null; // held back until it is known whether its mark follows
+    for await (const [key, value] of this.#reader.entries({ start, end: INSTANCE_RANGE.end })) {
+      const place = parseInstanceKey(key);
+      assert(place !== undefined, 'an instance');
+      if (!place.executed) record = { key, value };
+      else if (record !== null) {
+        yield record;
+        record = null;
+      }
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/** How far the copy of another replica's snapshot has come, as bytes (message StoredStaging). */
+import { type DecodeContext, malformed, messageType, prunedFromWire } from '../codec/index.ts';
+import type { Pruned } from '../epaxos/index.ts';
+import type { Staged } from './storage.ts';
+
+/** What is being done: entries arrive; they take the place of the store's own; they are dropped. */
+export const Phase = { receiving: 1, installing: 2, clearing: 3 } as const;
+export type Phase = (typeof Phase)[keyof typeof Phase];
+
+/** Beside what can be asked for, the state keeps the sender's `pruned` and what is being done. */
+export interface StagingState extends Staged {
+  readonly phase: Phase;
+  readonly pruned: Pruned;
+}
+
+interface WireStaging extends Omit<StagingState, 'id' | 'phase' | 'pruned'> {
+  readonly phase: number;
+  readonly snapshot: string;
+  readonly pruned: Pruned | null;
+}
+
+const stagingType = messageType<WireStaging>('StoredStaging');
+
+export function encodeStaging({ id, ...rest }: StagingState): Buffer {
+  return stagingType.encode({ ...rest, snapshot: id });
+}
+
+/** @throws KvError invalidArgument */
+export function decodeStaging(bytes: Uint8Array, context: DecodeContext): StagingState {
+  const { source, snapshot, last, entries, bytes: size, complete, ...wire } = stagingType.decode(bytes);
+  const phase = Object.values(Phase).find((one) => one === wire.phase);
+  if (phase === undefined) throw malformed(`a snapshot in the phase ${wire.phase}`);
+  const pruned = prunedFromWire(wire.pruned, context);
+  return { phase, source, id: snapshot, pruned, last, entries, bytes: size, complete };
+}

@@ -1,0 +1,250 @@
+/**
+ * Another replica's snapshot, on its way into this store (R9.1). Its entries are put down beside the
+ * store's own, under keys of a kind of their own, together with a note of how far they have come. When all
+ * are there they take the place of the store's own, in many batches, which a crash may cut off anywhere:
+ * the note says that it was begun, and whoever opens the store begins it again. That is possible because
+ * every step can be repeated, and the staged entries are dropped only when all others are done.
+ */
+import {
+  decodeAnswer,
+  decodePruned,
+  decodeRecord,
+  encodePruned,
+  malformed,
+  type SnapshotChunk,
+  type SnapshotEntry,
+} from '../codec/index.ts';
+import { type Pruned, type ReplicaId, replicaIds, Status } from '../epaxos/index.ts';
+import { assert } from '../util/assert.ts';
+import { BatchedWriter } from './batched-writer.ts';
+import type { ByteStore, ByteWrite } from './byte-store.ts';
+import {
+  ANSWER_RANGE,
+  executedKey,
+  INSTANCE_RANGE,
+  kindOf,
+  PRUNED_KEY,
+  parseAnswerKey,
+  parseInstanceKey,
+  parseRowKey,
+  parseStagedKey,
+  ROW_RANGE,
+  recordKey,
+  STAGED_RANGE,
+  STAGING_KEY,
+  stagedKey,
+} from './keys.ts';
+import { decodeRow } from './row-codec.ts';
+import { decodeStaging, encodeStaging, Phase, type StagingState } from './staging-state.ts';
+import type { SnapshotStaging, Staged } from './storage.ts';
+
+const NOTHING = new Uint8Array(0);
+const SYNC = { sync: true };
+const NO_SYNC = { sync: false };
+
+export class Staging implements SnapshotStaging {
+  readonly #store: ByteStore;
+  readonly #replicas: number;
+
+  constructor(options: { readonly store: ByteStore /** N. */; readonly replicas: number }) {
+    this.#store = options.store;
+    this.#replicas = options.replicas;
+  }
+
+  status(): Staged | null {
+    const state = this.#state();
+    if (state === null || state.phase !== Phase.receiving) return null;
+    const { source, id, last, entries, bytes, complete } = state;
+    return { source, id, last, entries, bytes, complete };
+  }
+
+  async add(source: ReplicaId, chunk: SnapshotChunk): Promise<void> {
+    let state = this.#state();
+    if (state !== null && (state.id !== chunk.id || state.source !== source)) {
+      await this.clear();
+      state = null;
+    }
+    assert(state === null || !state.complete, 'a complete snapshot has no more chunks');
+    const begun = state ?? beginning(source, chunk);
+    checkEntries(chunk.entries, { begun, replicas: this.#replicas });
+    const writes: ByteWrite[] = chunk.entries.map(({ key, value }) => ({ key: stagedKey(key), value }));
+    const last = chunk.entries.at(-1)?.key ?? begun.last;
+    const next: StagingState = {
+      ...begun,
+      last,
+      entries: begun.entries + chunk.entries.length,
+      bytes: chunk.entries.reduce((sum, { key, value }) => sum + key.length + value.length, begun.bytes),
+      complete: chunk.done,
+    };
+    await this.#store.write([...writes, noteOf(next)], NO_SYNC);
+  }
+
+  async clear(): Promise<void> {
+    const state = this.#state();
+    if (state === null) return;
+    await this.#store.write([noteOf({ ...state, phase: Phase.clearing })], NO_SYNC);
+    await this.#drop();
+  }
+
+  async install(): Promise<boolean> {
+    const state = this.#state();
+    assert(state?.complete && state.phase === Phase.receiving, 'a complete snapshot is installed');
+    if (!(await this.#hasWhatIsPruned(state))) {
+      await this.clear();
+      return false;
+    }
+    const installing = { ...state, phase: Phase.installing };
+    await this.#store.write([noteOf(installing)], SYNC);
+    await this.#replace(installing);
+    return true;
+  }
+
+  /** Finishes what a crash cut off: the installation from its beginning, or the dropping. */
+  async recover(): Promise<void> {
+    const state = this.#state();
+    if (state?.phase === Phase.installing) await this.#replace(state);
+    if (state?.phase === Phase.clearing) await this.#drop();
+  }
+
+  /**
+   * Whether every instance that was executed and pruned here is executed in the snapshot, too. Its record is
+   * gone, so that it could not be executed again on the snapshot's table.
+   */
+  async #hasWhatIsPruned(state: StagingState): Promise<boolean> {
+    const own = this.#pruned();
+    if (own === null) return true;
+    for (const replica of replicaIds(this.#replicas)) {
+      const last = own.pruned[replica - 1] ?? 0;
+      for (let slot = (state.pruned.pruned[replica - 1] ?? 0) + 1; slot <= last; slot += 1) {
+        if (this.#store.get(stagedKey(recordKey({ replica, slot }))) === undefined) return false;
+      }
+    }
+    return true;
+  }
+
+  /** Every step of it can be repeated, in this order, whatever a crash left. */
+  async #replace(state: StagingState): Promise<void> {
+    const writer = new BatchedWriter(this.#store);
+    for (const range of [ANSWER_RANGE, ROW_RANGE]) {
+      for await (const key of this.#store.keys(range)) await writer.add({ key, value: null });
+    }
+    await this.#takeBackInstances(state, writer);
+    for await (const [staged, value] of this.#store.entries(STAGED_RANGE)) {
+      const key = parseStagedKey(staged);
+      await writer.add({ key, value });
+      const instance = kindOf(key) === 'instance' ? parseInstanceKey(key) : undefined;
+      if (instance !== undefined) await writer.add({ key: executedKey(instance.id), value: NOTHING });
+    }
+    await writer.flush();
+    const pruned = this.#prunedAfter(state);
+    const done = noteOf({ ...state, phase: Phase.clearing });
+    await this.#store.write([{ key: PRUNED_KEY, value: encodePruned(pruned) }, done], SYNC);
+    await this.#drop();
+  }
+
+  /** Removes the records that the sender has pruned, and the marks of what it has not executed. */
+  async #takeBackInstances({ pruned }: StagingState, writer: BatchedWriter): Promise<void> {
+    for await (const key of this.#store.keys(INSTANCE_RANGE)) {
+      const place = parseInstanceKey(key);
+      assert(place !== undefined, 'an instance');
+      const isPruned = place.id.slot <= (pruned.pruned[place.id.replica - 1] ?? 0);
+      const isTakenBack = place.executed && !this.#isStaged(recordKey(place.id));
+      if (isPruned || isTakenBack) await writer.add({ key, value: null });
+    }
+  }
+
+  /**
+   * The rows begin where the snapshot's begin: what was pruned here beyond that is in the snapshot again. The
+   * floor is never lowered: this replica may have forgotten instances that the sender still knows of (R2.7).
+   */
+  #prunedAfter({ pruned }: StagingState): Pruned {
+    const own = this.#pruned();
+    const floor = pruned.floor.map((slot, row) => Math.max(slot, own?.floor[row] ?? 0));
+    return { pruned: pruned.pruned, floor };
+  }
+
+  #isStaged(key: Uint8Array): boolean {
+    return this.#store.get(stagedKey(key)) !== undefined;
+  }
+
+  /** Removes all entries, and at last the note. */
+  async #drop(): Promise<void> {
+    const writer = new BatchedWriter(this.#store);
+    for await (const key of this.#store.keys(STAGED_RANGE)) await writer.add({ key, value: null });
+    await writer.add({ key: STAGING_KEY, value: null });
+    await writer.flush();
+  }
+
+  #state(): StagingState | null {
+    const bytes = this.#store.get(STAGING_KEY);
+    return bytes === undefined ? null : decodeStaging(bytes, { replicas: this.#replicas });
+  }
+
+  #pruned(): Pruned | null {
+    const bytes = this.#store.get(PRUNED_KEY);
+    return bytes === undefined ? null : decodePruned(bytes, { replicas: this.#replicas });
+  }
+}
+
+function beginning(source: ReplicaId, { id, pruned }: SnapshotChunk): StagingState {
+  return {
+    phase: Phase.receiving,
+    source,
+    id,
+    pruned,
+    last: NOTHING,
+    entries: 0,
+    bytes: 0,
+    complete: false,
+  };
+}
+
+function noteOf(state: StagingState): ByteWrite {
+  return { key: STAGING_KEY, value: encodeStaging(state) };
+}
+
+/** @throws KvError invalidArgument unless all are entries of a snapshot, in their order, behind those that are there */
+function checkEntries(
+  entries: readonly SnapshotEntry[],
+  context: { readonly begun: StagingState; readonly replicas: number },
+): void {
+  let last = context.begun.last;
+  for (const entry of entries) {
+    if (Buffer.compare(last, entry.key) >= 0) throw malformed('the entries of a snapshot are out of order');
+    last = entry.key;
+    checkEntry(entry, context);
+  }
+}
+
+function checkEntry(
+  { key, value }: SnapshotEntry,
+  context: { readonly begun: StagingState; readonly replicas: number },
+): void {
+  switch (kindOf(key)) {
+    case 'instance': {
+      const place = parseInstanceKey(key);
+      const record = decodeRecord(value, context);
+      if (place === undefined || place.executed || record.status !== Status.committed) {
+        throw malformed('a snapshot holds an instance that is not executed');
+      }
+      const { replica, slot } = place.id;
+      if (record.id.replica !== replica || record.id.slot !== slot) {
+        throw malformed('a snapshot holds a record in the place of another');
+      }
+      if (slot <= (context.begun.pruned.pruned[replica - 1] ?? 0)) {
+        throw malformed('a snapshot holds an instance that it has pruned');
+      }
+      return;
+    }
+    case 'answer':
+      if (parseAnswerKey(key) === undefined) throw malformed('a snapshot holds an answer without a name');
+      decodeAnswer(value);
+      return;
+    case 'row':
+      if (parseRowKey(key) === '') throw malformed('a snapshot holds a row without a key');
+      decodeRow(value);
+      return;
+    default:
+      throw malformed(`a snapshot holds an entry of another kind, ${Buffer.from(key).toString('hex')}`);
+  }
+}

@@ -1,0 +1,151 @@
+/** The built command against real replicas: values byte for byte, exit codes, messages, the environment. */
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { LIMITS } from '../../src/client/index.ts';
+import { type CommandOptions, type CommandRun, epaxos } from '../support/epaxos-command.ts';
+import { freeBasePort } from '../support/free-ports.ts';
+import { ProcessCluster } from '../support/process-cluster.ts';
+
+let cluster: ProcessCluster;
+beforeAll(async () => {
+  cluster = await ProcessCluster.start(3);
+});
+afterAll(() => cluster.close());
+beforeEach(({ onTestFailed }) => onTestFailed(() => void process.stderr.write(cluster.logs())));
+
+/** The command with this cluster's endpoints. */
+function run(args: readonly string[], options?: CommandOptions): Promise<CommandRun> {
+  return epaxos(['--endpoints', cluster.endpoints.join(','), ...args], options);
+}
+
+async function succeed(args: readonly string[], options?: CommandOptions): Promise<Buffer> {
+  const { exitCode, stdout, stderr } = await run(args, options);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  return stdout;
+}
+
+/** A failure: its code, nothing on standard output, and a message of one line, with a hint at most. */
+function expectFailure(result: CommandRun, failure: { exitCode: number; message: RegExp }): void {
+  expect(result).toMatchObject({ exitCode: failure.exitCode, stdout: Buffer.alloc(0) });
+  expect(result.stderr).toMatch(
+    /^error: [^\n]+\n(?:\(Did you mean [^\n]+\n)?(?:Run epaxos --help [^\n]+\n)?$/,
+  );
+  expect(result.stderr).toMatch(failure.message);
+}
+
+describe('values', () => {
+  test.each([
+    ['nothing', 0],
+    ['some bytes', 1000],
+    ['1 MiB', LIMITS.valueBytes],
+  ])('%s, from standard input to standard output, byte for byte', async (name, size) => {
+    const value = randomBytes(size);
+    expect((await succeed(['put', name], { stdin: value })).toString()).toBe('OK\n');
+    expect((await succeed(['get', name])).equals(value)).toBe(true);
+  });
+
+  test.each([
+    ['spaces', 'a key with  spaces '],
+    ['unicode', 'Schlüssel 鍵 🗝️'],
+    ['a leading dash', '--endpoints'],
+    ['a newline', 'two\nlines'],
+  ])('a key with %s', async (_, key) => {
+    await succeed(['put', '--', key, `-value of ${key}`]);
+    expect((await succeed(['get', '--', key])).toString()).toBe(`-value of ${key}`);
+    expect((await succeed(['del', '--', key])).toString()).toBe('1\n');
+    expectFailure(await run(['get', '--', key]), { exitCode: 4, message: /^error: key not found: / });
+  });
+});
+
+describe('wrong input', () => {
+  test.each<[what: string, args: readonly string[], exitCode: number, message: RegExp]>([
+    ['an unknown flag', ['put', '--lease', '5', 'k', 'v'], 64, /unknown option '--lease'/],
+    ['an unknown command', ['puut', 'k', 'v'], 64, /unknown command 'puut'\n.*\bput\b/],
+    ['a missing argument', ['put'], 64, /missing required argument 'key'/],
+    ['an argument too many', ['get', 'a', 'b'], 64, /too many arguments/],
+    ['a missing value of a flag', ['get', 'a', '--command-timeout'], 64, /--command-timeout.* missing/],
+    ['a bad duration', ['--command-timeout', 'soon', 'get', 'a'], 3, /"soon" is not a duration/],
+    ['a duration of zero', ['--command-timeout', '0s', 'get', 'a'], 3, /"0s" is not a duration/],
+    ['a bad format', ['-w', 'xml', 'get', 'a'], 3, /one of simple, json, table/],
+    ['an endpoint without a port', ['--endpoints', 'localhost', 'get', 'a'], 3, /"localhost".*host:port/],
+    ['a bad port', ['--endpoints', 'localhost:99999', 'get', 'a'], 3, /"localhost:99999".*1 to 65535/],
+    ['no endpoint', ['--endpoints', ',', 'get', 'a'], 3, /endpoints is empty/],
+    ['an empty key', ['put', '', 'v'], 3, /key is empty/],
+    ['a key that is too long', ['put', 'k'.repeat(LIMITS.keyBytes + 1), 'v'], 3, /4097 bytes.*4096/],
+    ['a key that does not exist', ['get', 'no such key'], 4, /key not found: no such key/],
+  ])('%s', async (_, args, exitCode, message) => {
+    expectFailure(await run(args), { exitCode, message });
+  });
+
+  test('no command at all: whoever asks nothing is shown everything', async () => {
+    const { exitCode, stdout, stderr } = await epaxos([]);
+    expect({ exitCode, stdout: stdout.toString() }).toEqual({ exitCode: 64, stdout: '' });
+    expect(stderr).toMatch(/^Usage: epaxos /);
+  });
+
+  test('a value that is too large', async () => {
+    const result = await run(['put', 'large'], { stdin: Buffer.alloc(LIMITS.valueBytes + 1) });
+    expectFailure(result, { exitCode: 3, message: /more than 1048576 bytes/ });
+  });
+
+  test('nobody at the endpoints', async () => {
+    const endpoint = `127.0.0.1:${await freeBasePort(1)}`;
+    const put = await epaxos(['--endpoints', endpoint, 'put', 'a', 'b']);
+    expectFailure(put, { exitCode: 2, message: new RegExp(`no replica can be reached.*${endpoint}`) });
+    const status = await epaxos(['--endpoints', endpoint, 'status']);
+    expect(status.exitCode).toBe(2);
+    expect(status.stdout.toString()).toContain(endpoint);
+  });
+});
+
+describe('the environment', () => {
+  test('names the endpoints and the format; a flag beats it', async () => {
+    const environment = { EPAXOS_ENDPOINTS: cluster.endpoints.join(','), EPAXOS_WRITE_OUT: 'json' };
+    const put = await epaxos(['put', 'environment', 'yes'], { environment });
+    expect(JSON.parse(put.stdout.toString())).toMatchObject({ version: 1, previous: null });
+    const get = await epaxos(['-w', 'simple', 'get', 'environment'], { environment });
+    expect(get.stdout.toString()).toBe('yes');
+
+    const nobody = { EPAXOS_ENDPOINTS: `127.0.0.1:${await freeBasePort(1)}`, EPAXOS_COMMAND_TIMEOUT: '3s' };
+    expect((await epaxos(['get', 'environment'], { environment: nobody })).exitCode).toBe(2);
+    expect((await succeed(['get', 'environment'], { environment: nobody })).toString()).toBe('yes');
+  });
+
+  test('is told by name if it holds what cannot be used', async () => {
+    const environment = { EPAXOS_COMMAND_TIMEOUT: 'soon' };
+    expectFailure(await run(['get', 'a'], { environment }), {
+      exitCode: 3,
+      message: /EPAXOS_COMMAND_TIMEOUT/,
+    });
+    // What a flag overrides is not even looked at.
+    await succeed(['--command-timeout', '4s', 'put', 'overridden', 'v'], { environment });
+  });
+});
+
+describe('without a majority', () => {
+  test('a write may yet be applied, a read fails, the status tells, and all is well when one comes back', async () => {
+    await succeed(['put', 'before', 'v']);
+    await cluster.kill(2, 3);
+    const survivor = ['--endpoints', cluster.endpoint(1), '--command-timeout', '1s'];
+
+    const put = await epaxos([...survivor, 'put', 'undecided', 'v']);
+    expectFailure(put, {
+      exitCode: 6,
+      message: /a majority of replicas cannot be reached.*may yet be applied/,
+    });
+    const get = await epaxos([...survivor, 'get', 'before']);
+    expectFailure(get, { exitCode: 1, message: /no replica served the request within 1000 ms/ });
+    const status = await epaxos([...survivor, 'status']);
+    expect(status.exitCode).toBe(0);
+    expect(status.stdout.toString()).toMatch(/1 of 3 .*no quorum.*0 of 2/);
+
+    await cluster.startAgain([2]);
+    expect((await succeed(['get', 'before'])).toString()).toBe('v');
+    // It was told to be unknown: now it is decided, once and for all.
+    await cluster.untilConverged();
+    const seen = await Promise.all(
+      [1, 2].map((id) => epaxos(['--endpoints', cluster.endpoint(id), 'get', 'undecided'])),
+    );
+    expect(seen.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  });
+});

@@ -1,0 +1,4 @@
+/** See faults.ts. */
+import { describeFaults } from './faults.ts';
+
+describeFaults(5);

@@ -1,0 +1,102 @@
+/**
+ * A replica's protocol state as a string: two replicas with the same string behave alike from now on, but for timing.
+ *
+ * Every field counts unless it is named here, so that a field that is added to the core is never overlooked. Left out:
+ * - clocks, delays and what is kept for them: the checker never ticks, and lets every timeout happen at any moment;
+ * - what only decides what is asked for again, and when (`unsettled`, `lags`, `reports`): asking again puts the same
+ *   messages into the network, where they are already; and the watermarks, which are not modelled;
+ * - what follows from other fields: `waiting` from the rounds, `places` from the proposer's queues, and the
+ *   executor's `forest`, which is a faster form of its components' `waitsOn`;
+ * - the order in which maps and sets were filled. The core looks at all of a map's values alike (the highest accepted
+ *   ballot, some contradiction that is committed, each waiting round by itself); where it takes the first of several, rules of
+ *   the protocol say that they are equal (one value a ballot, one proposal an instance).
+ */
+import type { Replica } from '../../src/epaxos/index.ts';
+
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  // timing
+  'prng',
+  'now',
+  'timing',
+  'limits',
+  'quorums',
+  'peers',
+  'startedAt',
+  'retryAt',
+  'retryTicks',
+  'dueAt',
+  'asked',
+  'refusals',
+  'neededAt',
+  // repetition and watermarks
+  'unsettled',
+  'lags',
+  'reports',
+  'durablyExecuted',
+  'writtenExecuted',
+  // derived
+  'waiting',
+  'places',
+  'heldBytes',
+  'forest',
+  'dependencies',
+  'head',
+  // empty between turns
+  'outbox',
+]);
+
+/** What stands for a command or an operation in a canonical string. */
+export type Names = ReadonlyMap<object, string>;
+
+export function canonicalReplica(replica: Replica, names: Names): string {
+  if (!replica.state.outbox.isEmpty) throw new Error('a state is taken between turns');
+  return canonical(replica, names, replica.state.now);
+}
+
+/** Of values that never change. A model's operations are its own, so its names are part of the value. */
+const remembered = new WeakMap<object, string>();
+
+/** Any value of the protocol, such as a message or a record. */
+export function canonical(value: unknown, names: Names, now = 0): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  const known = names.get(value) ?? remembered.get(value);
+  if (known !== undefined) return known;
+  const string = canonicalObject(value, names, now);
+  if (Object.isFrozen(value)) remembered.set(value, string);
+  return string;
+}
+
+function canonicalObject(value: object, names: Names, now: number): string {
+  if (Array.isArray(value)) return `[${value.map((element) => canonical(element, names, now)).join()}]`;
+  if (value instanceof Map) {
+    const entries = [...value].map(
+      ([key, element]) => `${canonical(key, names, now)}:${canonical(element, names, now)}`,
+    );
+    return `{${entries.sort().join()}}`;
+  }
+  if (value instanceof Set) {
+    return `{${[...value]
+      .map((element) => canonical(element, names, now))
+      .sort()
+      .join()}}`;
+  }
+  const parts: string[] = [];
+  for (const [field, element] of Object.entries(value)) {
+    if (typeof element === 'function' || LEFT_OUT.has(field)) continue;
+    parts.push(
+      `${field}=${field === 'slowAt' ? String(now >= element) : canonical(of(value, field, element), names, now)}`,
+    );
+  }
+  return `(${parts.join(';')})`;
+}
+
+/** Fields that hold more than their meaning. */
+function of(owner: object, field: string, value: unknown): unknown {
+  // Of the executor's queue only what is not taken yet matters.
+  if (field === 'queue' && 'head' in owner && Array.isArray(value)) return value.slice(Number(owner.head));
+  // Of what stalls only the ballots matter; without one, an entry is the same as none.
+  if (field === 'stalls' && value instanceof Map) {
+    return new Map([...value].filter(([, stall]) => (stall as { highestBallot: number }).highestBallot > 0));
+  }
+  return value;
+}

@@ -1,0 +1,175 @@
+/**
+ * Ways to break the protocol, each of which the checker must notice. They wrap methods of replicas at run time; the
+ * core knows nothing of them.
+ */
+
+import { startAccept } from '../../src/epaxos/accept.ts';
+import { commitValue } from '../../src/epaxos/commit.ts';
+import { equalDeps } from '../../src/epaxos/deps.ts';
+import {
+  type InstanceId,
+  type InstanceRecord,
+  type Message,
+  type PrepareReply,
+  type Replica,
+  type ReplicaId,
+  Status,
+} from '../../src/epaxos/index.ts';
+import type { Mutation } from './model.ts';
+
+/** Changes what a replica does with a message: `step` is what it did before. */
+function onStep(
+  change: (replica: Replica, from: ReplicaId, message: Message, step: (message: Message) => void) => void,
+): (replica: Replica) => void {
+  return (replica) => {
+    const step = replica.step.bind(replica);
+    replica.step = (from, message) => change(replica, from, message, (changed) => step(from, changed));
+  };
+}
+
+/** Changes each record before it is taken over. */
+function onUpdate(
+  change: (record: InstanceRecord, previous: InstanceRecord) => InstanceRecord,
+): (replica: Replica) => void {
+  return ({ state }) => {
+    const update = state.update.bind(state);
+    state.update = (record, options) => update(change(record, state.space.get(record.id)), options);
+  };
+}
+
+function onPrepareReply(
+  change: (replica: Replica, from: ReplicaId, reply: PrepareReply) => PrepareReply,
+): (replica: Replica) => void {
+  return onStep((replica, from, message, step) => {
+    step(message.type === 'prepareReply' ? change(replica, from, message) : message);
+  });
+}
+
+/** R3.6 and section 1: a promise also raises the ballot of what was accepted before. */
+export const oneBallot: Mutation = {
+  name: 'one ballot for promise and vote',
+  patch: onUpdate((record) =>
+    record.status === Status.accepted ? { ...record, acceptedBallot: record.ballot } : record,
+  ),
+};
+
+/** R3.3: a fast quorum whose replies equal each other, but not the proposal, commits. */
+export const fastOnEqualReplies: Mutation = {
+  name: 'fast path with replies that differ from the proposal',
+  patch: onStep(({ state }, _from, message, step) => {
+    step(message);
+    if (message.type !== 'preAcceptReply') return;
+    const round = state.roundOf(message.id);
+    if (round?.type !== 'preAccept') return;
+    const agreeing = [...round.replies.values()].filter(({ deps }) =>
+      equalDeps(deps, message.attributes.deps),
+    );
+    if (agreeing.length + 1 < state.quorums.fast) return;
+    const { id, command } = round;
+    commitValue(state, { id, command, attributes: message.attributes, path: 'fast' });
+  }),
+};
+
+/** R6.3: after a restart a coordinator has lost what it proposed. */
+export const forgetOwn: Mutation = {
+  name: "a restart forgets the coordinator's own instances",
+  restored: (records, id) =>
+    records.filter((record) => record.id.replica !== id || record.status >= Status.committed),
+};
+
+/** R6.1: messages leave while their record is still being written, and a crash loses it. */
+export const replyBeforeDurable: Mutation = {
+  name: 'replies leave before the record is durable',
+  isSyncLate: true,
+};
+
+/** A reply that comes twice counts twice. */
+export const countTwice: Mutation = {
+  name: 'a duplicate reply counts twice',
+  patch: onStep(({ state }, from, message, step) => {
+    if (message.type === 'preAcceptReply') {
+      const round = state.roundOf(message.id);
+      if (round?.type === 'preAccept' && round.replies.has(from))
+        round.replies.set(-from, message.attributes);
+    }
+    step(message);
+  }),
+};
+
+/** R5.3: of several accepted values not the one with the highest ballot is taken, but the first. */
+export const anyAccepted: Mutation = {
+  name: 'recovery takes any accepted value',
+  patch: onPrepareReply((_replica, _from, reply) => ({
+    ...reply,
+    record: { ...reply.record, acceptedBallot: 0 },
+  })),
+};
+
+/** R5.6: what may have been committed is accepted without asking for contradictions. */
+export const noValidate: Mutation = {
+  name: 'no Validate',
+  patch: onStep(({ state }, _from, message, step) => {
+    step(message);
+    for (const id of instancesOf(message)) {
+      const round = state.roundOf(id);
+      if (round?.type !== 'validate') continue;
+      const { ballot, command, initial } = round;
+      startAccept(state, { id, ballot, command, attributes: initial });
+    }
+  }),
+};
+
+/** R3.5: a reply that comes after the slow path was chosen still commits fast. */
+export const fastAfterSlow: Mutation = {
+  name: 'fast after slow',
+  patch: onStep(({ state }, from, message, step) => {
+    if (message.type === 'preAcceptReply') {
+      const { id, attributes } = message;
+      const { command, follower } = state.space.get(id);
+      const round = state.roundOf(id);
+      if (round?.type === 'accept' && round.ballot === 0 && follower === from) {
+        commitValue(state, { id, command, attributes, path: 'fast' });
+        return;
+      }
+    }
+    step(message);
+  }),
+};
+
+/** R5.4: the coordinator's pre-accept is accepted again although no other member of the quorum has it. */
+export const coordinatorAlone: Mutation = {
+  name: "recovery accepts the coordinator's record alone",
+  patch: onPrepareReply(({ state }, from, reply) => {
+    const { id } = reply.record;
+    const round = state.roundOf(id);
+    const own = round?.type === 'prepare' ? round.replies.get(state.id) : undefined;
+    if (round?.type !== 'prepare' || own === undefined || round.ballot !== reply.ballot) return reply;
+    const isOpen = (record: InstanceRecord) => record.status === Status.preAccepted;
+    const isNothing = (record: InstanceRecord) => record.status === Status.none;
+    if (id.replica === from && isOpen(reply.record) && isNothing(own)) {
+      round.replies.set(state.id, { ...reply.record, ballot: own.ballot });
+    } else if (id.replica === state.id && isOpen(own) && isNothing(reply.record)) {
+      return { ...reply, record: { ...own, ballot: reply.record.ballot } };
+    }
+    return reply;
+  }),
+};
+
+/** R2.4: a command does not count any more once the no-op was accepted in its place. */
+export const dropAfterNoOp: Mutation = {
+  name: 'a command is dropped when its no-op is accepted',
+  patch: ({ state }) => {
+    const update = state.update.bind(state);
+    state.update = (record, options) => {
+      update(record, options);
+      if (record.status === Status.accepted && record.noOp && record.command !== null) {
+        state.index.forget(record.id, record.command);
+      }
+    };
+  },
+};
+
+function instancesOf(message: Message): InstanceId[] {
+  if (message.type === 'prepareReply') return [message.record.id];
+  return 'id' in message ? [message.id] : [];
+}

@@ -1,0 +1,296 @@
+/** The loop of a replica that is too far behind: it copies a snapshot, puts it in place, and goes on from it. */
+import { describe, expect, it, vi } from 'vitest';
+import type { SnapshotChunk } from '../../src/codec/index.ts';
+import type { Message, Ready } from '../../src/epaxos/index.ts';
+import { KvError } from '../../src/errors.ts';
+import { Sessions } from '../../src/kv/index.ts';
+import { createLogger } from '../../src/server/logger.ts';
+import { Node } from '../../src/server/node.ts';
+import type { Restored } from '../../src/server/node-options.ts';
+import { get, put } from '../kv/operations.ts';
+import { FakeCore, FakeStorage, FakeTransport, failing, ManualClock, NOTHING } from './fakes.ts';
+
+const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
+const fetch: Message = { type: 'fetch', ranges: [] };
+const LIMITS = { requests: 10, requestBytes: 1_000, messages: 10, messageBytes: 1_000 };
+
+function chunk(id: string, last: string, done = false): SnapshotChunk {
+  const pruned = { pruned: [1, 1, 1], floor: [0, 0, 0] };
+  return { id, pruned, entries: [{ key: Buffer.from(last), value: Buffer.alloc(0) }], done };
+}
+
+async function* stream(...steps: readonly (SnapshotChunk | Error)[]): AsyncIterable<SnapshotChunk> {
+  for (const step of steps) {
+    if (step instanceof Error) throw step;
+    yield step;
+  }
+}
+
+function setUp() {
+  const log: string[] = [];
+  const core = new FakeCore();
+  const next = new FakeCore();
+  const nextSessions = new Sessions();
+  const storage = new FakeStorage(log);
+  const transport = new FakeTransport(log);
+  const clock = new ManualClock();
+  const restore = vi.fn(async (): Promise<Restored> => {
+    log.push('restored');
+    return { core: next, sessions: nextSessions };
+  });
+  const node = new Node({
+    id: 1,
+    replicas: 3,
+    core,
+    sessions: new Sessions(),
+    storage,
+    transport,
+    restore,
+    serveSnapshot: () => failing(new Error('nobody asks')),
+    clock,
+    tickMs: 10,
+    limits: LIMITS,
+    logger,
+  });
+  node.start();
+  const perform = async (ready: Partial<Ready>, at = core) => {
+    at.batches.push({ ...NOTHING, ...ready });
+    transport.events?.onMessages(2, [fetch]);
+    await clock.settle();
+  };
+  const wanted = (source = 2, at = core) => perform({ snapshotFrom: source }, at);
+  return { node, log, core, next, nextSessions, storage, transport, clock, restore, perform, wanted };
+}
+
+describe('a replica that is too far behind', () => {
+  it('copies the snapshot, puts it in place between two turns, and goes on with a new core', async () => {
+    const { node, log, core, next, transport, perform, wanted } = setUp();
+    transport.chunks.push(stream(chunk('s', 'a'), chunk('s', 'b', true)));
+    await wanted();
+    expect(log).toEqual(['fetch snapshot anew from 2', 'snapshot installed', 'restored']);
+    expect(node.status().snapshot).toBeNull();
+    core.inputs.length = 0;
+    await perform({}, next);
+    expect(core.inputs).toEqual([]);
+    expect(next.inputs).toContain('step 2 fetch');
+  });
+
+  it('tells how far it has come, and works on meanwhile', async () => {
+    const { node, log, core, transport, wanted, perform } = setUp();
+    let arrive = (_: SnapshotChunk) => {};
+    const later = new Promise<SnapshotChunk>((resolve) => {
+      arrive = resolve;
+    });
+    transport.chunks.push(
+      (async function* () {
+        yield chunk('s', 'a');
+        yield await later;
+      })(),
+    );
+    await wanted();
+    expect(node.status().snapshot).toEqual({ source: 2, entries: 1, bytes: 0 });
+    await wanted(3); // named again: one at a time
+    await perform({ sync: true });
+    expect(core.inputs.filter((input) => input === 'step 2 fetch')).toHaveLength(3);
+    expect(log).toEqual(['fetch snapshot anew from 2', 'write 0 synced', 'written']);
+    arrive(chunk('s', 'b', true));
+    await perform({});
+    expect(log).toContain('snapshot installed');
+  });
+
+  it('tells the new core which peers are reachable', async () => {
+    const { next, transport, wanted } = setUp();
+    transport.events?.onReachable(2, true);
+    transport.events?.onReachable(3, true);
+    transport.events?.onReachable(3, false);
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    expect(next.inputs).toContain('reachable 2');
+    expect(next.inputs).not.toContain('reachable 3');
+  });
+
+  it('proposes again what the old core had not proposed, and leaves alone what it had', async () => {
+    const { node, core, next, transport, clock, wanted } = setUp();
+    const [held, read, open] = [put('held', '1'), get('read'), put('open', '1')];
+    core.inInstances.add(open);
+    const calls = [held, read, open].map((operation) => node.submit(operation, 1_000).result);
+    await clock.settle();
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    expect(next.inputs).toEqual(expect.arrayContaining(['propose held', 'read read']));
+    expect(next.inputs).not.toContain('propose open');
+    // Each still waits for its answer, whoever brings it.
+    next.batches.push({
+      ...NOTHING,
+      executions: [{ id: { replica: 1, slot: 9 }, command: { operations: [open, held] } }],
+      reads: [read],
+    });
+    transport.events?.onMessages(2, [fetch]);
+    await clock.settle();
+    expect((await Promise.all(calls)).map(({ version }) => version)).toEqual([1, 0, 1]);
+  });
+
+  it('answers from the snapshot what was executed in it', async () => {
+    const { node, core, next, nextSessions, transport, clock, wanted } = setUp();
+    const operation = put('a', '1');
+    core.inInstances.add(operation);
+    const { result } = node.submit(operation, 1_000);
+    await clock.settle();
+    const answer = { version: 7, value: null, previousVersion: 0 };
+    nextSessions.record([{ request: operation.request, key: 'a', result: answer }]);
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    expect(await result).toBe(answer);
+    expect(await node.submit(operation, 1_000).result).toBe(answer); // and a retry, too
+    expect(next.proposed).toEqual([]);
+  });
+
+  it('does not count a wait as over because of it', async () => {
+    const { node, core, transport, clock, wanted } = setUp();
+    const operation = put('a', '1');
+    core.inInstances.add(operation);
+    const { result } = node.submit(operation, 1_000);
+    await clock.settle();
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    const ended = expect(result).rejects.toMatchObject({ outcome: 'notApplied' });
+    clock.tickAfter(1_020); // the new core says that it takes it back: it never had it
+    await ended;
+  });
+});
+
+describe('a snapshot that does not arrive', () => {
+  it('is gone on with after a while, where it was', async () => {
+    const { log, transport, clock, wanted } = setUp();
+    const broken = new KvError('connectionLost', 'the stream broke');
+    transport.chunks.push(stream(chunk('s', 'a'), broken), stream(chunk('s', 'b', true)));
+    await wanted();
+    await wanted();
+    expect(log).toEqual(['fetch snapshot anew from 2']); // not at once
+    clock.tickAfter(600);
+    await wanted(3);
+    expect(log).toEqual([
+      'fetch snapshot anew from 2',
+      'fetch snapshot s from 2 after a',
+      'snapshot installed',
+      'restored',
+    ]);
+  });
+
+  it('is had from another peer when the first gives nothing', async () => {
+    const { log, transport, clock, wanted } = setUp();
+    transport.chunks.push(stream(chunk('s', 'a'), new KvError('connectionLost', 'the stream broke')));
+    await wanted(2);
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      clock.tickAfter(15_000);
+      await wanted(3);
+    }
+    const resumed = 'fetch snapshot s from 2 after a';
+    expect(log.slice(1)).toEqual([
+      resumed,
+      resumed,
+      'fetch snapshot anew from 3',
+      'fetch snapshot anew from 3',
+    ]);
+  });
+
+  it('because it ends too early is asked for again', async () => {
+    const { log, transport, clock, wanted } = setUp();
+    transport.chunks.push(stream(chunk('s', 'a')));
+    await wanted();
+    clock.tickAfter(15_000);
+    await wanted();
+    expect(log).toEqual(['fetch snapshot anew from 2', 'fetch snapshot s from 2 after a']);
+  });
+
+  it('because a chunk is malformed is dropped, and begun anew', async () => {
+    const { node, log, storage, transport, clock, wanted } = setUp();
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    storage.staging.error = new KvError('invalidArgument', 'nonsense');
+    await wanted();
+    expect(log).toEqual(['fetch snapshot anew from 2', 'staging cleared']);
+    clock.tickAfter(15_000);
+    await wanted();
+    expect(log.at(-1)).toBe('fetch snapshot anew from 2');
+    expect(node.status().snapshot).toBeNull();
+  });
+
+  it('because the disk fails ends the replica', async () => {
+    const { node, storage, transport, wanted } = setUp();
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    const broken = new KvError('storageFailure', 'the disk is gone');
+    storage.staging.error = broken;
+    await wanted();
+    expect(await node.failed).toBe(broken);
+  });
+});
+
+describe('a complete snapshot', () => {
+  it('that an earlier process has staged is installed without copying it again', async () => {
+    const { log, storage, wanted } = setUp();
+    storage.staging.staged = {
+      source: 3,
+      id: 's',
+      last: Buffer.from('z'),
+      entries: 9,
+      bytes: 9,
+      complete: true,
+    };
+    await wanted(2);
+    expect(log).toEqual(['snapshot installed', 'restored']);
+  });
+
+  it('that does not fit changes nothing, and another one is asked for later', async () => {
+    const { log, core, storage, transport, clock, wanted, restore } = setUp();
+    storage.staging.fits = false;
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    expect(restore).not.toHaveBeenCalled();
+    core.inputs.length = 0;
+    clock.tickAfter(15_000);
+    await wanted();
+    expect(core.inputs).toContain('tick');
+    expect(log).toEqual(['fetch snapshot anew from 2', 'snapshot installed', 'fetch snapshot anew from 2']);
+  });
+
+  it('that cannot be read back ends the replica', async () => {
+    const { node, transport, restore, wanted } = setUp();
+    const damaged = new KvError('storageFailure', 'damaged');
+    restore.mockRejectedValueOnce(damaged);
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    expect(await node.failed).toBe(damaged);
+  });
+});
+
+describe('a replica that is stopped or has failed', () => {
+  it('takes nothing more of a snapshot, and waits for none', async () => {
+    const { node, storage, transport, clock, wanted } = setUp();
+    let arrive = (_: SnapshotChunk) => {};
+    const later = new Promise<SnapshotChunk>((resolve) => {
+      arrive = resolve;
+    });
+    transport.chunks.push(
+      (async function* () {
+        yield await later;
+      })(),
+    );
+    await wanted();
+    await node.stop(0);
+    arrive(chunk('s', 'a', true));
+    await clock.settle();
+    expect(storage.staging.staged).toBeNull();
+  });
+});
+
+describe('a replica whose peers know it with another store', () => {
+  it('does not go on', async () => {
+    const { node, transport, core, perform } = setUp();
+    const error = new KvError('dataDirectoryMismatch', 'replica 1 has run before');
+    transport.events?.onDisowned(error);
+    expect(await node.failed).toBe(error);
+    core.inputs.length = 0;
+    await perform({});
+    expect(core.inputs).toEqual([]);
+  });
+});

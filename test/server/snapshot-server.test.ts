@@ -1,0 +1,136 @@
+/** Snapshots for peers: chunks, going on where a stream broke, and how many are open for how long. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { SnapshotChunk } from '../../src/codec/index.ts';
+import { createLogger } from '../../src/server/logger.ts';
+import { SnapshotServer } from '../../src/server/snapshot-server.ts';
+import { MemoryStorage, type SnapshotView } from '../../src/storage/index.ts';
+import { collect, effectsOf, rowOf } from '../storage/samples.ts';
+import { ManualClock } from './fakes.ts';
+
+const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
+const NEW = { id: '', after: new Uint8Array(0) };
+const KEYS = ['a', 'b', 'c', 'd', 'e'];
+
+let storage: MemoryStorage;
+let open: SnapshotView[];
+let clock: ManualClock;
+let server: SnapshotServer;
+
+beforeEach(async () => {
+  storage = new MemoryStorage({ replicas: 3 });
+  const rows = KEYS.map((key) => ({ key, row: rowOf('x'.repeat(100)) }));
+  await storage.writeEffects(effectsOf({ rows }));
+  open = [];
+  const openSnapshot = () => {
+    const view = storage.openSnapshot();
+    open.push(view);
+    const close = view.close.bind(view);
+    view.close = async () => {
+      open = open.filter((each) => each !== view);
+      await close();
+    };
+    return view;
+  };
+  clock = new ManualClock();
+  const limits = { chunkBytes: 250, open: 2, idleMs: 60_000 };
+  server = new SnapshotServer({ storage: { openSnapshot }, clock, limits, logger });
+});
+
+function keysOf(chunks: readonly SnapshotChunk[]): string[] {
+  return chunks.flatMap(({ entries }) =>
+    entries.map(({ key }) => Buffer.from(key.subarray(1)).toString('utf8')),
+  );
+}
+
+function begun(peer: number): AsyncIterator<SnapshotChunk> {
+  return server.serve(peer, NEW)[Symbol.asyncIterator]();
+}
+
+describe('a snapshot', () => {
+  it('comes in chunks of bounded size, the last of which says so', async () => {
+    const chunks = await collect(server.serve(2, NEW));
+    expect(keysOf(chunks)).toEqual(KEYS);
+    expect(chunks.map(({ entries }) => entries.length)).toEqual([2, 2, 1]);
+    expect(chunks.map(({ done }) => done)).toEqual([false, false, true]);
+    expect(new Set(chunks.map(({ id }) => id)).size).toBe(1);
+  });
+
+  it('of an empty store is one empty chunk', async () => {
+    storage = new MemoryStorage({ replicas: 3 });
+    expect(await collect(server.serve(2, NEW))).toMatchObject([{ entries: [], done: true }]);
+  });
+
+  it('has an entry that is larger than a chunk alone', async () => {
+    await storage.writeEffects(effectsOf({ rows: [{ key: 'b2', row: rowOf('x'.repeat(1_000)) }] }));
+    const chunks = await collect(server.serve(2, NEW));
+    expect(chunks.map((chunk) => keysOf([chunk]))).toEqual([['a', 'b'], ['b2'], ['c', 'd'], ['e']]);
+  });
+
+  it('is gone on with behind any of its entries, as it was when it was begun', async () => {
+    const chunks = await collect(server.serve(2, NEW));
+    await storage.writeEffects(effectsOf({ rows: KEYS.map((key) => ({ key, row: null })) }));
+    const id = chunks[0]?.id ?? '';
+    for (const [index, { key }] of chunks.flatMap(({ entries }) => entries).entries()) {
+      const rest = await collect(server.serve(2, { id, after: key }));
+      expect(keysOf(rest)).toEqual(KEYS.slice(index + 1));
+      expect(rest[0]?.id).toBe(id);
+    }
+    expect(open).toHaveLength(1);
+  });
+
+  it('of another peer, or unknown, is begun anew with another id', async () => {
+    const [first] = await collect(server.serve(2, NEW));
+    const after = first?.entries.at(-1)?.key ?? new Uint8Array(0);
+    for (const [peer, id] of [
+      [3, first?.id ?? ''],
+      [2, 'unknown'],
+    ] as const) {
+      const chunks = await collect(server.serve(peer, { id, after }));
+      expect(keysOf(chunks)).toEqual(KEYS);
+      expect(chunks[0]?.id).not.toBe(id);
+    }
+  });
+});
+
+describe('open snapshots', () => {
+  it('are closed a minute after they were read last, and not while they are read', async () => {
+    const reading = begun(2);
+    const id = (await reading.next()).value?.id;
+    clock.tickAfter(1_000_000);
+    expect(open).toHaveLength(1);
+    expect((await reading.next()).value?.id).toBe(id);
+    await reading.return?.();
+    clock.tickAfter(60_000);
+    expect(open).toHaveLength(1);
+    clock.tickAfter(1_000);
+    expect(open).toHaveLength(0);
+    expect(clock.timers).toBe(0); // nothing to look after
+  });
+
+  it('make room for another one of the same peer, and of others when there are too many', async () => {
+    await collect(server.serve(2, NEW));
+    await collect(server.serve(2, NEW));
+    expect(open).toHaveLength(1);
+    await collect(server.serve(3, NEW));
+    expect(open).toHaveLength(2);
+    await collect(server.serve(4, NEW));
+    expect(open).toHaveLength(2);
+  });
+
+  it('that are read do not: who comes too many is refused', async () => {
+    const readers = [begun(2), begun(3)];
+    for (const reader of readers) await reader.next();
+    await expect(begun(4).next()).rejects.toMatchObject({ code: 'overloaded' });
+    await readers[0]?.return?.();
+    expect((await begun(4).next()).done).toBe(false);
+  });
+
+  it('are all closed at the end', async () => {
+    await collect(server.serve(2, NEW));
+    await collect(server.serve(3, NEW));
+    await server.close();
+    await server.close();
+    expect(open).toHaveLength(0);
+    expect(clock.timers).toBe(0);
+  });
+});

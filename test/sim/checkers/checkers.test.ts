@@ -1,0 +1,330 @@
+/** The other checkers, each on what it must let pass and what it must refuse. */
+import { describe, expect, test } from 'vitest';
+import { getOperation, putOperation } from '../../../src/codec/index.ts';
+import {
+  type Command,
+  emptyRecord,
+  type InstanceRecord,
+  instanceKey,
+  type Message,
+  Status,
+} from '../../../src/epaxos/index.ts';
+import { asKvOperation, type OperationResult } from '../../../src/kv/index.ts';
+import { Disk } from '../disk.ts';
+import { Agreement } from './agreement.ts';
+import { checkConvergence, whyUnsettled } from './convergence.ts';
+import { Durability } from './durability.ts';
+import { Effects } from './effects.ts';
+import { ExecutionOrder } from './execution-order.ts';
+import { StatusOrder } from './status.ts';
+import { type Check, Violation } from './violation.ts';
+import { checkVisibility } from './visibility.ts';
+
+const CLIENT = 'client'.padEnd(16);
+
+function put(key: string, sequence: number, unrecorded = false): Command {
+  const request = { client: CLIENT, sequence };
+  const value = Buffer.from(`value ${sequence}`);
+  const fields = { request, key: Buffer.from(key), value, returnPrevious: false, unrecorded };
+  return { operations: [putOperation(fields)] };
+}
+
+function get(key: string, sequence: number): Command {
+  return { operations: [getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from(key) })] };
+}
+
+const ID = { replica: 1, slot: 1 };
+
+function record(fields: Partial<InstanceRecord> = {}): InstanceRecord {
+  const command = put('k', 1);
+  const attributes = { seq: 1, deps: [0, 0, 0] };
+  return {
+    ...emptyRecord(ID),
+    status: Status.preAccepted,
+    command,
+    attributes,
+    initial: attributes,
+    ...fields,
+  };
+}
+
+const COMMITTED = { status: Status.committed } as const;
+const NO_OP = { noOp: true, attributes: { seq: 0, deps: [0, 0, 0] } } as const;
+
+/** The check that refuses; null if none does. */
+function refusal(action: () => void): Check | null {
+  try {
+    action();
+    return null;
+  } catch (error) {
+    if (error instanceof Violation) return error.check;
+    throw error;
+  }
+}
+
+describe('agreement', () => {
+  function second(first: InstanceRecord, next: InstanceRecord): Check | null {
+    const agreement = new Agreement();
+    agreement.observe(1, first, 1);
+    return refusal(() => agreement.observe(2, next, 2));
+  }
+
+  test('the same value everywhere', () => {
+    expect(second(record(COMMITTED), record(COMMITTED))).toBeNull();
+    expect(
+      second(record({ ...COMMITTED, ...NO_OP }), record({ ...COMMITTED, ...NO_OP, command: null })),
+    ).toBeNull();
+    expect(second(record(), record({ attributes: { seq: 7, deps: [0, 3, 0] } }))).toBeNull();
+    const accepted = { status: Status.accepted, ballot: 4, acceptedBallot: 4 };
+    expect(
+      second(record(accepted), record({ ...accepted, ballot: 8, acceptedBallot: 8, ...NO_OP })),
+    ).toBeNull();
+  });
+
+  test.each<[string, Partial<InstanceRecord>]>([
+    ['no-op', NO_OP],
+    ['seq', { attributes: { seq: 2, deps: [0, 0, 0] } }],
+    ['deps', { attributes: { seq: 1, deps: [0, 1, 0] } }],
+    ['command', { command: put('k', 2) }],
+    [
+      'number of operations',
+      { command: { operations: [...put('k', 1).operations, ...put('k', 2).operations] } },
+    ],
+  ])('another %s', (_, fields) => {
+    expect(second(record(COMMITTED), record({ ...COMMITTED, ...fields }))).toBe('agreement');
+    const accepted = { status: Status.accepted, ballot: 4, acceptedBallot: 4 };
+    expect(second(record(accepted), record({ ...accepted, ...fields }))).toBe('agreement');
+  });
+});
+
+describe('visibility', () => {
+  const other = { replica: 2, slot: 1 };
+
+  function check(
+    values: { readonly first?: number[]; readonly second?: number[]; readonly command?: Command },
+    everywhereAt = Number.POSITIVE_INFINITY,
+  ): Check | null {
+    const { first = [0, 0, 0], second = [0, 0, 0], command = put('k', 2) } = values;
+    const agreement = new Agreement();
+    agreement.observe(1, record({ ...COMMITTED, attributes: { seq: 1, deps: first } }), 1);
+    agreement.observe(
+      2,
+      record({ ...COMMITTED, id: other, command, attributes: { seq: 1, deps: second } }),
+      5,
+    );
+    return refusal(() =>
+      checkVisibility(agreement.committed, (key) =>
+        key === instanceKey(ID) ? everywhereAt : Number.POSITIVE_INFINITY,
+      ),
+    );
+  }
+
+  test('one in the deps of the other', () => {
+    expect(check({ first: [0, 1, 0] })).toBeNull();
+    expect(check({ second: [1, 0, 0] })).toBeNull();
+  });
+
+  test('none in the deps of the other', () => {
+    expect(check({})).toBe('visibility');
+    expect(check({ command: get('k', 2) })).toBe('visibility');
+    expect(check({ command: put('other', 2) })).toBeNull();
+  });
+
+  test('unless all had executed the one before the other was committed', () => {
+    expect(check({}, 4)).toBeNull();
+    expect(check({}, 6)).toBe('visibility');
+  });
+
+  test('no-ops and reads among reads do not matter', () => {
+    const agreement = new Agreement();
+    agreement.observe(1, record({ ...COMMITTED, command: get('k', 1) }), 1);
+    agreement.observe(1, record({ ...COMMITTED, id: other, command: get('k', 2) }), 2);
+    agreement.observe(1, record({ ...COMMITTED, ...NO_OP, id: { replica: 3, slot: 1 } }), 3);
+    expect(refusal(() => checkVisibility(agreement.committed, () => 9))).toBeNull();
+  });
+});
+
+describe('order of execution', () => {
+  const writes = { command: put('k', 1), at: 1 };
+  const reads = { command: get('k', 2), at: 1 };
+
+  test('the same order, and reads in any order among themselves', () => {
+    const order = new ExecutionOrder(2);
+    for (const instance of [1, 2, 3]) order.executed(1, instance, instance === 1 ? writes : reads);
+    for (const instance of [1, 3, 2]) order.executed(2, instance, instance === 1 ? writes : reads);
+    expect(order.everywhereAt(2)).toBe(1);
+  });
+
+  test('two writes in another order', () => {
+    const order = new ExecutionOrder(2);
+    order.executed(1, 1, writes);
+    order.executed(1, 2, writes);
+    expect(refusal(() => order.executed(2, 2, writes))).toBe('order');
+  });
+
+  test('a read on the other side of a write', () => {
+    const order = new ExecutionOrder(2);
+    order.executed(1, 1, writes);
+    order.executed(1, 2, reads);
+    expect(refusal(() => order.executed(2, 2, reads))).toBe('order');
+  });
+
+  test('twice on one table', () => {
+    const order = new ExecutionOrder(2);
+    order.executed(1, 1, writes);
+    expect(refusal(() => order.executed(1, 1, writes))).toBe('exactlyOnce');
+  });
+
+  test('a crash undoes executions, and they happen again in the same place', () => {
+    const order = new ExecutionOrder(2);
+    for (const instance of [1, 2, 3]) order.executed(1, instance, writes);
+    expect(order.rewind(1, 1)).toBe(2);
+    expect(refusal(() => order.executed(1, 1, writes))).toBe('exactlyOnce');
+    expect(refusal(() => order.executed(1, 3, writes))).toBe('order');
+    order.executed(1, 2, writes);
+  });
+});
+
+describe('effects', () => {
+  function executed(
+    command: Command,
+    seen: { readonly result: Partial<OperationResult>; readonly version: number },
+    effects = new Effects(2),
+    replica = 1,
+  ): Check | null {
+    const [operation] = command.operations.map(asKvOperation);
+    if (operation === undefined) throw new Error('no operation');
+    const value = operation.kind === 'put' ? operation.value : Buffer.from('');
+    const row = { value, version: seen.version };
+    return refusal(() =>
+      effects.executed(replica, {
+        executions: [{ id: ID, command }],
+        results: [{ version: 0, value: null, previousVersion: 0, ...seen.result }],
+        rows: seen.version === 0 ? [] : [{ key: 'k', row }],
+      }),
+    );
+  }
+
+  test('what the naive state machine does', () => {
+    const effects = new Effects(2);
+    expect(executed(put('k', 1), { result: { version: 1 }, version: 1 }, effects)).toBeNull();
+    expect(executed(put('k', 2), { result: { version: 2 }, version: 2 }, effects)).toBeNull();
+    // A second copy is answered from the record, and changes nothing.
+    expect(executed(put('k', 1), { result: { version: 1 }, version: 0 }, effects)).toBeNull();
+    const value = Buffer.from('value 2');
+    expect(executed(get('k', 3), { result: { version: 2, value }, version: 0 }, effects)).toBeNull();
+    effects.rewind(1, 1);
+    expect(executed(put('k', 2), { result: { version: 2 }, version: 2 }, effects)).toBeNull();
+  });
+
+  test('a wrong answer, a wrong row, a second application', () => {
+    expect(executed(put('k', 1), { result: { version: 2 }, version: 1 })).toBe('effects');
+    expect(executed(put('k', 1), { result: { version: 1 }, version: 2 })).toBe('effects');
+    const effects = new Effects(2);
+    executed(put('k', 1), { result: { version: 1 }, version: 1 }, effects);
+    expect(executed(put('k', 1), { result: { version: 2 }, version: 2 }, effects)).toBe('effects');
+  });
+
+  test('a request without record, twice', () => {
+    const effects = new Effects(2);
+    executed(put('k', 1, true), { result: { version: 1 }, version: 1 }, effects);
+    expect(executed(put('k', 1, true), { result: { version: 2 }, version: 2 }, effects)).toBe('exactlyOnce');
+  });
+
+  test('another answer on another replica', () => {
+    const effects = new Effects(2);
+    executed(put('k', 1), { result: { version: 1 }, version: 1 }, effects, 1);
+    executed(put('k', 2), { result: { version: 1 }, version: 1 }, effects, 2);
+    expect(executed(put('k', 1), { result: { version: 2 }, version: 2 }, effects, 2)).toBe('effects');
+  });
+});
+
+describe('status', () => {
+  function next(before: Partial<InstanceRecord>, after: Partial<InstanceRecord>): Check | null {
+    const status = new StatusOrder(1);
+    status.observe(1, record(before));
+    return refusal(() => status.observe(1, record(after)));
+  }
+
+  test('forward', () => {
+    expect(next({}, { status: Status.accepted, ballot: 4, acceptedBallot: 4 })).toBeNull();
+    expect(next({ ballot: 4 }, { ...COMMITTED, ballot: 4 })).toBeNull();
+  });
+
+  test.each<[string, Partial<InstanceRecord>, Partial<InstanceRecord>]>([
+    ['status', COMMITTED, { status: Status.accepted }],
+    ['promise', { ballot: 4 }, { ballot: 3 }],
+    ['accepted ballot', { ballot: 8, acceptedBallot: 8 }, { ballot: 8, acceptedBallot: 4 }],
+    ['command', {}, { command: null }],
+    ['initial attributes', {}, { initial: null }],
+    ['commit', COMMITTED, { ...COMMITTED, noOp: true }],
+  ])('backward: %s', (_, before, after) => {
+    expect(next(before, after)).toBe('status');
+  });
+
+  test('a crash may take back what was not durable', () => {
+    const status = new StatusOrder(1);
+    status.observe(1, record(COMMITTED));
+    status.restart(1, [record()]);
+    expect(refusal(() => status.observe(1, record()))).toBeNull();
+  });
+});
+
+describe('durability', () => {
+  const attributes = { seq: 1, deps: [0, 0, 0] };
+  const accepted = record({ status: Status.accepted, ballot: 4, acceptedBallot: 4 });
+
+  test.each<[Message, InstanceRecord]>([
+    [{ type: 'preAccept', id: ID, command: put('k', 1), attributes, follower: null }, record()],
+    [{ type: 'preAcceptReply', id: ID, attributes }, record()],
+    [{ type: 'accept', id: ID, ballot: 4, command: null, attributes }, accepted],
+    [{ type: 'acceptReply', id: ID, ballot: 4, promised: 4 }, accepted],
+    [{ type: 'acceptReply', id: ID, ballot: 0, promised: 4 }, record({ ballot: 4 })],
+    [{ type: 'prepare', id: ID, ballot: 4 }, record({ ballot: 4 })],
+    [{ type: 'prepareReply', ballot: 4, record: record({ ballot: 4 }) }, record({ ballot: 4 })],
+    [{ type: 'validateReply', id: ID, ballot: 4, promised: 4, contradictions: [] }, record({ ballot: 4 })],
+  ])('$0.type', (message, needed) => {
+    const sending = (disk: Disk) => refusal(() => new Durability(3).sending(1, message, disk));
+    const disk = new Disk({ replicas: 3, encoded: false });
+    expect(sending(disk)).toBe('durability');
+    disk.begin({ records: [needed] });
+    expect(sending(disk)).toBe('durability');
+    disk.complete({ sync: false });
+    expect(sending(disk)).toBe('durability');
+    disk.begin({});
+    disk.complete({ sync: true });
+    expect(sending(disk)).toBeNull();
+  });
+
+  test('a fast commit, and executions that are told', () => {
+    const disk = new Disk({ replicas: 3, encoded: false });
+    const durability = new Durability(3);
+    const fast = { type: 'committed', id: ID, path: 'fast' } as const;
+    const zero = [0, 0, 0];
+    const told: Message = {
+      type: 'watermarks',
+      committed: zero,
+      executed: [1, 0, 0],
+      highest: zero,
+      pruned: zero,
+    };
+    disk.begin({ records: [record(COMMITTED)], executed: [ID] });
+    disk.complete({ sync: false });
+    expect(refusal(() => durability.committed(1, fast, disk))).toBe('durability');
+    expect(refusal(() => durability.committed(1, { ...fast, path: 'slow' }, disk))).toBeNull();
+    expect(refusal(() => durability.sending(1, told, disk))).toBe('durability');
+    disk.begin({});
+    disk.complete({ sync: true });
+    expect(refusal(() => durability.committed(1, fast, disk))).toBeNull();
+    expect(refusal(() => durability.sending(1, told, disk))).toBeNull();
+  });
+});
+
+test('convergence', () => {
+  const table = new Map([['k', { value: Buffer.from('a'), version: 1 }]]);
+  const other = new Map([['k', { value: Buffer.from('a'), version: 2 }]]);
+  expect(refusal(() => checkConvergence([table, new Map(table)]))).toBeNull();
+  expect(refusal(() => checkConvergence([table, other]))).toBe('convergence');
+  expect(refusal(() => checkConvergence([new Map(), table]))).toBe('convergence');
+  expect(whyUnsettled([{ id: 1, core: null, isExecuting: false }])).toBe('replica 1 is down');
+});

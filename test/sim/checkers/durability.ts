@@ -1,0 +1,116 @@
+/**
+ * Durability (section 6): whatever a message says of a replica's state, no crash can take back any more, and a fast
+ * commit is on disk before anybody can see it. Looks at the disk at the moment when messages leave.
+ */
+import {
+  formatInstance,
+  type InstanceId,
+  type InstanceRecord,
+  type Message,
+  type ReplicaId,
+  type Slot,
+  Status,
+  type TraceEvent,
+} from '../../../src/epaxos/index.ts';
+import { demand } from './violation.ts';
+
+/** What is asked of a disk. */
+export interface DurableState {
+  durableRecord(id: InstanceId): InstanceRecord | undefined;
+  isDurablyExecuted(id: InstanceId): boolean;
+  isPruned(id: InstanceId): boolean;
+}
+
+export class Durability {
+  /** By replica: up to which slot of each row its disk was found to hold the executions. */
+  readonly #executed: Slot[][];
+
+  constructor(replicas: number) {
+    this.#executed = Array.from({ length: replicas }, () => new Array<Slot>(replicas).fill(0));
+  }
+
+  /**
+   * A replica is about to send.
+   * @throws Violation durability
+   */
+  sending(replica: ReplicaId, message: Message, disk: DurableState): void {
+    const reason =
+      message.type === 'watermarks'
+        ? this.#whyNotExecuted(replica, message.executed, disk)
+        : whyVolatile(message, disk);
+    demand(reason === null, 'durability', () => `replica ${replica} sends ${message.type}: ${reason}`);
+  }
+
+  /**
+   * A replica has committed on the fast path, and goes on to tell of it.
+   * @throws Violation durability
+   */
+  committed(replica: ReplicaId, event: TraceEvent, disk: DurableState): void {
+    if (event.type !== 'committed' || event.path !== 'fast' || disk.isPruned(event.id)) return;
+    demand(
+      (disk.durableRecord(event.id)?.status ?? Status.none) >= Status.committed,
+      'durability',
+      () => `replica ${replica} shows the fast commit of ${formatInstance(event.id)} before it is on disk`,
+    );
+  }
+
+  #whyNotExecuted(replica: ReplicaId, executed: readonly Slot[], disk: DurableState): string | null {
+    const found = this.#executed[replica - 1] ?? [];
+    for (const [row, upTo] of executed.entries()) {
+      for (let slot = (found[row] ?? 0) + 1; slot <= upTo; slot += 1) {
+        const id = { replica: row + 1, slot };
+        if (!disk.isPruned(id) && !disk.isDurablyExecuted(id)) {
+          return `the execution of ${formatInstance(id)} is not on disk`;
+        }
+        found[row] = slot;
+      }
+    }
+    return null;
+  }
+}
+
+function whyVolatile(message: Message, disk: DurableState): string | null {
+  switch (message.type) {
+    case 'preAccept':
+    case 'preAcceptReply':
+      return lacks(message.id, disk, ({ status }) => status >= Status.preAccepted);
+    case 'accept':
+      return lacks(message.id, disk, (record) => isAcceptedAt(record, message.ballot));
+    case 'acceptReply':
+      if (message.promised > message.ballot) {
+        return lacks(message.id, disk, ({ ballot }) => ballot >= message.promised);
+      }
+      return lacks(message.id, disk, (record) => isAcceptedAt(record, message.ballot));
+    case 'prepare':
+      return lacks(message.id, disk, ({ ballot }) => ballot >= message.ballot);
+    case 'prepareReply':
+      return lacks(
+        message.record.id,
+        disk,
+        ({ ballot, status, acceptedBallot }) =>
+          ballot >= message.record.ballot &&
+          status >= message.record.status &&
+          acceptedBallot >= message.record.acceptedBallot,
+      );
+    case 'validateReply':
+      if (message.promised > message.ballot) return null;
+      return lacks(message.id, disk, ({ initial, ballot }) => initial !== null && ballot >= message.ballot);
+    default:
+      return null;
+  }
+}
+
+function isAcceptedAt({ status, acceptedBallot }: InstanceRecord, ballot: number): boolean {
+  return status >= Status.committed || (status === Status.accepted && acceptedBallot >= ballot);
+}
+
+function lacks(
+  id: InstanceId,
+  disk: DurableState,
+  holds: (record: InstanceRecord) => boolean,
+): string | null {
+  if (disk.isPruned(id)) return null;
+  const record = disk.durableRecord(id);
+  if (record !== undefined && holds(record)) return null;
+  return `what it says of ${formatInstance(id)} is not on disk`;
+}

@@ -1,0 +1,172 @@
+/**
+ * Effects, and exactly once: a second, naive state machine executes what each replica executes, applies every
+ * request only the first time it meets it (one that keeps no record it may meet only once), and must come to the
+ * same answers and rows. The answer of a write is the same on every replica and never changes.
+ */
+import type { Execution, ReplicaId } from '../../../src/epaxos/index.ts';
+import { asKvOperation, type KvOperation, type OperationResult, type Row } from '../../../src/kv/index.ts';
+import type { RowWrite } from '../../../src/storage/index.ts';
+import { requestKey } from '../calls.ts';
+import { demand } from './violation.ts';
+
+interface ModelRow {
+  readonly version: number;
+  readonly value: Uint8Array;
+}
+
+/** The naive state machine of one replica. */
+class Model {
+  /** The commands executed, an entry an instance. */
+  readonly log: (readonly KvOperation[])[] = [];
+  readonly table = new Map<string, ModelRow>();
+  readonly answers = new Map<string, OperationResult>();
+
+  execute(operations: readonly KvOperation[]): OperationResult[] {
+    this.log.push(operations);
+    return operations.map((operation) => this.#apply(operation));
+  }
+
+  /** A model that has executed only the first entries of the log. */
+  first(count: number): Model {
+    const model = new Model();
+    for (const operations of this.log.slice(0, count)) model.execute(operations);
+    return model;
+  }
+
+  #apply(operation: KvOperation): OperationResult {
+    const { key } = operation;
+    const row = this.table.get(key);
+    const version = row?.version ?? 0;
+    if (operation.kind === 'get') return { version, value: row?.value ?? null, previousVersion: 0 };
+    const request = requestKey(operation.request);
+    const known = this.answers.get(request);
+    if (known !== undefined) {
+      demand(!operation.unrecorded, 'exactlyOnce', () => `${request} was to be executed once, and was twice`);
+      return known;
+    }
+    const asked = operation.returnPrevious;
+    const answer = {
+      version: operation.kind === 'put' ? version + 1 : version,
+      value: asked ? (row?.value ?? null) : null,
+      previousVersion: asked ? version : 0,
+    };
+    if (operation.kind === 'put') this.table.set(key, { version: version + 1, value: operation.value });
+    else this.table.delete(key);
+    this.answers.set(request, answer);
+    return answer;
+  }
+}
+
+export class Effects {
+  readonly #models: Model[];
+  /** The answers of writes, whoever executed them first. */
+  readonly answers = new Map<string, OperationResult>();
+  /** Requests that some replica has executed at some time. */
+  readonly requests = new Set<string>();
+
+  constructor(replicas: number) {
+    this.#models = Array.from({ length: replicas }, () => new Model());
+  }
+
+  /**
+   * A replica writes the effects of some instances. Rows that it leaves out are found when its table is compared.
+   * @param effects.results one for each operation of the executions, in their order
+   * @throws Violation effects
+   */
+  executed(
+    replica: ReplicaId,
+    effects: {
+      readonly executions: readonly Execution[];
+      readonly results: readonly OperationResult[];
+      readonly rows: readonly RowWrite[];
+    },
+  ): void {
+    const model = this.#model(replica);
+    let next = 0;
+    for (const { command } of effects.executions) {
+      const operations = command?.operations.map(asKvOperation) ?? [];
+      for (const [index, expected] of model.execute(operations).entries()) {
+        const operation = operations[index];
+        const result = effects.results[next];
+        next += 1;
+        if (operation !== undefined) this.#compare(replica, operation, { expected, result });
+      }
+    }
+    for (const { key, row } of effects.rows) this.#compareRow(replica, key, row ?? undefined);
+  }
+
+  /** A replica was restarted; the effects of its first `executions` executions are still there. */
+  rewind(replica: ReplicaId, executions: number): void {
+    const model = this.#model(replica);
+    if (executions < model.log.length) this.#models[replica - 1] = model.first(executions);
+  }
+
+  /** What a replica's table must be now. */
+  table(replica: ReplicaId): ReadonlyMap<string, Row> {
+    return this.#model(replica).table;
+  }
+
+  #compare(
+    replica: ReplicaId,
+    operation: KvOperation,
+    results: { readonly expected: OperationResult; readonly result: OperationResult | undefined },
+  ): void {
+    const { expected, result } = results;
+    const request = requestKey(operation.request);
+    const what = `replica ${replica}, ${operation.kind} ${operation.key} (${request})`;
+    demand(
+      result !== undefined && isSameResult(result, expected),
+      'effects',
+      () => `${what} answered ${formatResult(result)} instead of ${formatResult(expected)}`,
+    );
+    this.requests.add(request);
+    if (operation.kind === 'get') return;
+    const first = this.answers.get(request) ?? expected;
+    this.answers.set(request, first);
+    demand(
+      isSameResult(first, expected),
+      'effects',
+      () => `${what} answered ${formatResult(expected)}, and ${formatResult(first)} before`,
+    );
+  }
+
+  #compareRow(replica: ReplicaId, key: string, row: Row | undefined): void {
+    const expected = this.#model(replica).table.get(key);
+    demand(
+      isSameRow(row, expected),
+      'effects',
+      () => `replica ${replica} holds version ${row?.version} of ${key} instead of ${expected?.version}`,
+    );
+  }
+
+  #model(replica: ReplicaId): Model {
+    const model = this.#models[replica - 1];
+    if (model === undefined) throw new RangeError(`no replica ${replica}`);
+    return model;
+  }
+}
+
+/** True if both are absent, or are the same in version and bytes. */
+export function isSameRow(one: Row | undefined, other: Row | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return one.version === other.version && isSameValue(one.value, other.value);
+}
+
+export function isSameResult(one: OperationResult, other: OperationResult): boolean {
+  return (
+    one.version === other.version &&
+    one.previousVersion === other.previousVersion &&
+    isSameValue(one.value, other.value)
+  );
+}
+
+function isSameValue(one: Uint8Array | null, other: Uint8Array | null): boolean {
+  if (one === other) return true;
+  return one !== null && other !== null && Buffer.compare(one, other) === 0;
+}
+
+function formatResult(result: OperationResult | undefined): string {
+  if (result === undefined) return 'nothing';
+  const value = result.value === null ? '-' : Buffer.from(result.value).toString();
+  return `(version ${result.version}, previous ${result.previousVersion}, value ${value})`;
+}

@@ -1,0 +1,152 @@
+/**
+ * The same order of interfering commands on every replica, also across restarts: the writes of a key form one
+ * sequence, and each read of it stands after the same number of writes everywhere. What a crash undid is
+ * executed again; nothing is executed twice on the same table.
+ */
+import {
+  type Command,
+  formatInstance,
+  type InstanceKey,
+  instanceOfKey,
+  type ReplicaId,
+} from '../../../src/epaxos/index.ts';
+import { demand } from './violation.ts';
+
+/** The keys a command touches; true where it writes. */
+export function accessesByKey(command: Command): Map<string, boolean> {
+  const accesses = new Map<string, boolean>();
+  for (const operation of command.operations) {
+    for (const { key, writes } of operation.accesses) {
+      accesses.set(key, writes || (accesses.get(key) ?? false));
+    }
+  }
+  return accesses;
+}
+
+/** One replica's executions that led to its present table. */
+interface Lineage {
+  readonly log: { readonly instance: InstanceKey; readonly written: readonly string[] }[];
+  readonly executed: Set<InstanceKey>;
+  /** By key: how many commands that write it were executed. */
+  readonly writes: Map<string, number>;
+}
+
+/** What all replicas must agree on for one key. */
+interface KeyOrder {
+  readonly writes: InstanceKey[];
+  /** By command that only reads: after how many writes. */
+  readonly reads: Map<InstanceKey, number>;
+}
+
+export class ExecutionOrder {
+  readonly #lineages: readonly Lineage[];
+  readonly #keys = new Map<string, KeyOrder>();
+  readonly #executors = new Map<InstanceKey, number>();
+  readonly #everywhereAt = new Map<InstanceKey, number>();
+  /** Instances that some replica has executed at some time. */
+  readonly ever = new Set<InstanceKey>();
+
+  constructor(replicas: number) {
+    this.#lineages = Array.from({ length: replicas }, () => ({
+      log: [],
+      executed: new Set<InstanceKey>(),
+      writes: new Map<string, number>(),
+    }));
+  }
+
+  /**
+   * A replica writes the effects of an instance; `command` null for a no-op.
+   * @throws Violation exactlyOnce, order
+   */
+  executed(
+    replica: ReplicaId,
+    instance: InstanceKey,
+    execution: { readonly command: Command | null; readonly at: number },
+  ): void {
+    const lineage = this.#lineage(replica);
+    demand(
+      !lineage.executed.has(instance),
+      'exactlyOnce',
+      () => `replica ${replica} executed ${formatInstance(instanceOfKey(instance))} twice`,
+    );
+    const written: string[] = [];
+    for (const [key, writes] of execution.command === null ? [] : accessesByKey(execution.command)) {
+      const before = lineage.writes.get(key) ?? 0;
+      this.#place({ replica, instance, key, writes, before });
+      if (!writes) continue;
+      written.push(key);
+      lineage.writes.set(key, before + 1);
+    }
+    lineage.log.push({ instance, written });
+    lineage.executed.add(instance);
+    this.ever.add(instance);
+    const executors = (this.#executors.get(instance) ?? 0) + 1;
+    this.#executors.set(instance, executors);
+    if (executors === this.#lineages.length) this.#everywhereAt.set(instance, execution.at);
+  }
+
+  /**
+   * A replica was restarted; the effects of its first `executions` executions are still there.
+   * @returns how many are not
+   */
+  rewind(replica: ReplicaId, executions: number): number {
+    const lineage = this.#lineage(replica);
+    const undone = lineage.log.splice(executions);
+    for (const { instance, written } of undone) {
+      lineage.executed.delete(instance);
+      for (const key of written) lineage.writes.set(key, (lineage.writes.get(key) ?? 0) - 1);
+      this.#executors.set(instance, (this.#executors.get(instance) ?? 0) - 1);
+      this.#everywhereAt.delete(instance);
+    }
+    return undone.length;
+  }
+
+  /** When every replica had executed an instance; Infinity if some has not. */
+  everywhereAt(instance: InstanceKey): number {
+    return this.#everywhereAt.get(instance) ?? Number.POSITIVE_INFINITY;
+  }
+
+  #place(access: {
+    readonly replica: ReplicaId;
+    readonly instance: InstanceKey;
+    readonly key: string;
+    readonly writes: boolean;
+    readonly before: number;
+  }): void {
+    const { replica, instance, key, writes, before } = access;
+    const name = () => `replica ${replica} executed ${formatInstance(instanceOfKey(instance))} on ${key}`;
+    const order = this.#order(key);
+    if (writes) {
+      const expected = order.writes[before] ?? instance;
+      order.writes[before] = expected;
+      demand(
+        expected === instance,
+        'order',
+        () => `${name()} as write ${before}; elsewhere that was ${formatInstance(instanceOfKey(expected))}`,
+      );
+    } else {
+      const expected = order.reads.get(instance) ?? before;
+      order.reads.set(instance, expected);
+      demand(
+        expected === before,
+        'order',
+        () => `${name()} after ${before} writes; elsewhere it came after ${expected}`,
+      );
+    }
+  }
+
+  #order(key: string): KeyOrder {
+    let order = this.#keys.get(key);
+    if (order === undefined) {
+      order = { writes: [], reads: new Map() };
+      this.#keys.set(key, order);
+    }
+    return order;
+  }
+
+  #lineage(replica: ReplicaId): Lineage {
+    const lineage = this.#lineages[replica - 1];
+    if (lineage === undefined) throw new RangeError(`no replica ${replica}`);
+    return lineage;
+  }
+}

@@ -1,0 +1,61 @@
+/** The simulator's command line, as a process of its own. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { drawOptions } from './options.ts';
+import { simulate } from './world.ts';
+
+const PROGRAM = fileURLToPath(new URL('main.ts', import.meta.url));
+
+function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['--import', 'tsx', PROGRAM, ...args], (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+test('one seed prints its trace hash, the same in every process', async () => {
+  const { code, stdout } = await run('--seed', '7', '--replicas', '5');
+  expect(code).toBe(0);
+  expect(stdout).toContain(`seed 7, N = 5, trace hash ${simulate(drawOptions(7, 5)).hash}`);
+});
+
+test('--verbose prints the trace', async () => {
+  const { stdout } = await run('--seed', '7', '--verbose');
+  expect(stdout).toMatch(/\d→\d preAccept 1\.1 command/);
+});
+
+test('a sweep over several processes counts what one process counts', async () => {
+  const counts = ({ stdout }: { stdout: string }) => stdout.split('\n').slice(1);
+  const alone = await run('--seeds', '1..9');
+  const spread = await run('--seeds', '1..9', '--workers', '2');
+  expect(alone.stdout).toMatch(/^N = 3: 9 seeds in .*, 0 failed\n/);
+  expect(counts(spread)).toEqual(counts(alone));
+  expect(spread.code).toBe(0);
+});
+
+test.each([
+  ['--seed', '1'],
+  ['--seeds', '1..2'],
+  ['--seeds', '1..2', '--workers', '2'],
+])('a violation is printed, and the exit code is 1: %s %s', async (...args) => {
+  const { code, stdout } = await run(...args, '--sabotage', 'sendBeforeWrite');
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^seed 1, N = 3: durability: replica \d sends/m);
+});
+
+test.each([
+  [[]],
+  [['--seed', '1', '--seeds', '1..2']],
+  [['--seed', 'x']],
+  [['--seeds', '5..1']],
+  [['--seed', '1', '--replicas', '4']],
+  [['--seeds', '1..2', '--workers', '0']],
+  [['--seed', '1', '--sabotage', 'nothing']],
+  [['--unknown']],
+])('a wrong command line: %j', async (args) => {
+  const { code, stderr } = await run(...args);
+  expect(code).toBe(2);
+  expect(stderr).toContain('usage: sim');
+});

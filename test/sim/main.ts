@@ -1,0 +1,136 @@
+/**
+ * The simulator's command line:
+ *
+ *   npm run sim -- --seed 17 [--replicas 5] [--verbose]           one world, and its trace hash
+ *   npm run sim -- --seeds 1..1000 [--replicas 5] [--workers 2]   many
+ *
+ * `--replicas` is 3, 5 or 7 (default 3). `--sabotage NAME` breaks the world on purpose (sabotage.ts). The exit code is 1 if anything was violated, 2 for a wrong command line.
+ */
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { isClusterSize } from '../../src/epaxos/index.ts';
+import { SABOTAGES } from './sabotage.ts';
+import type { Statistics } from './statistics.ts';
+import {
+  optionsOf,
+  type SeedRange,
+  type SweepResult,
+  sweep,
+  sweepInParallel,
+  type WorkerReport,
+  type WorldKind,
+} from './sweep.ts';
+import { type Outcome, simulate } from './world.ts';
+
+const USAGE =
+  'usage: sim (--seed N [--verbose] | --seeds A..B [--workers W]) [--replicas 3|5|7] [--sabotage NAME]';
+
+class UsageError extends Error {}
+
+interface Command {
+  readonly range: SeedRange;
+  readonly isSingle: boolean;
+  readonly kind: WorldKind;
+  readonly verbose: boolean;
+  readonly workers: number;
+  /** Started by a sweep, to report to it. */
+  readonly isWorker: boolean;
+}
+
+function parse(args: readonly string[]): Command {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string' },
+      replicas: { type: 'string', default: '3' },
+      workers: { type: 'string', default: '1' },
+      verbose: { type: 'boolean', default: false },
+      sabotage: { type: 'string' },
+      worker: { type: 'boolean', default: false },
+    },
+  });
+  const replicas = Number(values.replicas);
+  if (!isClusterSize(replicas)) throw new UsageError('--replicas is 3, 5 or 7');
+  const isSingle = values.seed !== undefined;
+  if (isSingle === (values.seeds !== undefined)) throw new UsageError('either --seed or --seeds');
+  const [from, to = from] = (values.seed ?? values.seeds ?? '').split('..').map(integer);
+  if (from === undefined || to === undefined || from > to) throw new UsageError('seeds are A..B with A ≤ B');
+  const workers = integer(values.workers);
+  if (workers < 1) throw new UsageError('--workers is at least 1');
+  const { verbose, worker: isWorker } = values;
+  const sabotage = SABOTAGES.find((name) => name === values.sabotage) ?? null;
+  if (values.sabotage !== undefined && sabotage === null)
+    throw new UsageError(`--sabotage is one of ${SABOTAGES.join(', ')}`);
+  return { range: { from, to }, isSingle, kind: { replicas, sabotage }, verbose, workers, isWorker };
+}
+
+function integer(text: string): number {
+  if (!/^\d+$/.test(text)) throw new UsageError(`not a number: "${text}"`);
+  return Number(text);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function describeFailure({ seed, replicas, violation }: Outcome): string {
+  return `seed ${seed}, N = ${replicas}: ${violation?.check}: ${violation?.message}`;
+}
+
+function printStatistics(statistics: Statistics): void {
+  for (const [name, count] of Object.entries(statistics)) print(`  ${name.padEnd(20)} ${Math.round(count)}`);
+}
+
+function runOne({ range, kind, verbose }: Command): boolean {
+  const options = optionsOf(range.from, kind);
+  if (verbose) print(JSON.stringify(options));
+  const outcome = simulate(options, verbose ? { printer: print } : {});
+  printStatistics(outcome.statistics);
+  print(`seed ${outcome.seed}, N = ${kind.replicas}, trace hash ${outcome.hash}`);
+  if (outcome.violation !== null) print(describeFailure(outcome));
+  return outcome.violation === null;
+}
+
+async function runMany(command: Command): Promise<boolean> {
+  const { range, kind, workers } = command;
+  const startMs = performance.now();
+  const onFailure = (failure: Outcome) => print(describeFailure(failure));
+  const program = fileURLToPath(import.meta.url);
+  const result =
+    workers === 1
+      ? sweep(range, kind, onFailure)
+      : await sweepInParallel(range, kind, { workers, program, onFailure });
+  printSummary(result, kind.replicas, (performance.now() - startMs) / 1000);
+  return result.failures.length === 0;
+}
+
+function printSummary(result: SweepResult, replicas: number, seconds: number): void {
+  const rate = (result.seeds / seconds).toFixed(1);
+  print(
+    `N = ${replicas}: ${result.seeds} seeds in ${seconds.toFixed(1)} s (${rate} a second), ` +
+      `${result.failures.length} failed`,
+  );
+  printStatistics(result.statistics);
+}
+
+function runAsWorker({ range, kind }: Command): void {
+  const report = (message: WorkerReport) => process.send?.(message);
+  const result = sweep(range, kind, (failure) => report({ type: 'failure', failure }));
+  report({ type: 'result', result });
+}
+
+async function main(): Promise<void> {
+  try {
+    const command = parse(process.argv.slice(2));
+    if (command.isWorker) runAsWorker(command);
+    else process.exitCode = (command.isSingle ? runOne(command) : await runMany(command)) ? 0 : 1;
+  } catch (error) {
+    const isUsage = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
+    if (!isUsage) throw error;
+    process.stderr.write(`${error.message}\n${USAGE}\n`);
+    process.exitCode = 2;
+  }
+}
+
+await main();

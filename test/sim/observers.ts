@@ -1,0 +1,169 @@
+/** All checkers of a world together: what replicas and clients do is told here, and each looks at its part of it. */
+import type { Execution, InstanceRecord, Message, ReplicaId, TraceEvent } from '../../src/epaxos/index.ts';
+import { instanceKey } from '../../src/epaxos/index.ts';
+import type { OperationResult, Row } from '../../src/kv/index.ts';
+import type { RowWrite } from '../../src/storage/index.ts';
+import { requestKey } from './calls.ts';
+import { Agreement } from './checkers/agreement.ts';
+import { Durability } from './checkers/durability.ts';
+import { Effects, isSameResult, isSameRow } from './checkers/effects.ts';
+import { ExecutionOrder } from './checkers/execution-order.ts';
+import { checkLinearizability } from './checkers/linearizability.ts';
+import { StatusOrder } from './checkers/status.ts';
+import { type Check, demand, Violation } from './checkers/violation.ts';
+import { checkVisibility } from './checkers/visibility.ts';
+import type { Disk, DiskContents } from './disk.ts';
+import type { History } from './history.ts';
+import type { Statistics } from './statistics.ts';
+
+export interface ExecutedBatch {
+  readonly executions: readonly Execution[];
+  /** One for each operation of the executions, in their order. */
+  readonly results: readonly OperationResult[];
+  readonly rows: readonly RowWrite[];
+}
+
+export class Observers {
+  readonly #agreement = new Agreement();
+  readonly #status: StatusOrder;
+  readonly #order: ExecutionOrder;
+  readonly #effects: Effects;
+  readonly #durability: Durability;
+  readonly #statistics: Statistics;
+  readonly #ignored: ReadonlySet<Check>;
+  #clock = 0;
+
+  /** @param ignored checks that are left out, to see that others find the same fault */
+  constructor(replicas: number, statistics: Statistics, ignored: readonly Check[]) {
+    this.#status = new StatusOrder(replicas);
+    this.#order = new ExecutionOrder(replicas);
+    this.#effects = new Effects(replicas);
+    this.#durability = new Durability(replicas);
+    this.#statistics = statistics;
+    this.#ignored = new Set(ignored);
+  }
+
+  /** A replica has written records. */
+  written(replica: ReplicaId, records: readonly InstanceRecord[]): void {
+    for (const record of records) {
+      this.#clock += 1;
+      this.#guard(() => this.#status.observe(replica, record));
+      this.#guard(() => this.#agreement.observe(replica, record, this.#clock));
+    }
+  }
+
+  /** A replica has written all that its turn wants written, and sends. */
+  sending(replica: ReplicaId, message: Message, disk: Disk): void {
+    this.#guard(() => this.#durability.sending(replica, message, disk));
+  }
+
+  happened(replica: ReplicaId, events: readonly TraceEvent[], disk: Disk): void {
+    for (const event of events) {
+      this.#count(event);
+      this.#guard(() => this.#durability.committed(replica, event, disk));
+    }
+  }
+
+  /** A replica writes effects. */
+  executed(replica: ReplicaId, batch: ExecutedBatch): void {
+    for (const { id, command } of batch.executions) {
+      this.#clock += 1;
+      const instance = instanceKey(id);
+      this.#statistics.executions += 1;
+      this.#guard(() => this.#order.executed(replica, instance, { command, at: this.#clock }));
+    }
+    this.#guard(() => this.#effects.executed(replica, batch));
+  }
+
+  /** A replica starts again with what its disk holds. */
+  restarted(replica: ReplicaId, contents: DiskContents): void {
+    this.#status.restart(replica, contents.records);
+    for (const record of contents.records) {
+      this.#clock += 1;
+      this.#guard(() => this.#agreement.observe(replica, record, this.#clock));
+    }
+    this.#statistics.repeatedExecutions += this.#order.rewind(replica, contents.executions);
+    this.#effects.rewind(replica, contents.executions);
+    this.checkTable(replica, contents.rows);
+  }
+
+  /** @throws Violation effects if a replica's table is not what its executions make */
+  checkTable(replica: ReplicaId, rows: ReadonlyMap<string, Row>): void {
+    this.#guard(() => this.#compareTable(replica, rows));
+  }
+
+  #compareTable(replica: ReplicaId, rows: ReadonlyMap<string, Row>): void {
+    const expected = this.#effects.table(replica);
+    for (const key of new Set([...rows.keys(), ...expected.keys()])) {
+      demand(
+        isSameRow(rows.get(key), expected.get(key)),
+        'effects',
+        () =>
+          `replica ${replica} has version ${rows.get(key)?.version} of ${key}, not ${expected.get(key)?.version}`,
+      );
+    }
+  }
+
+  /** What can only be judged when everything has come to rest. @throws Violation */
+  finish(history: History): void {
+    for (const { record } of this.#agreement.committed.values()) if (record.noOp) this.#statistics.noOps += 1;
+    this.#guard(() =>
+      checkVisibility(this.#agreement.committed, (instance) => this.#order.everywhereAt(instance)),
+    );
+    this.#guard(() => this.#checkOutcomes(history));
+    this.#guard(() => this.#checkLinearizability(history));
+  }
+
+  #checkOutcomes(history: History): void {
+    for (const { request, result } of history.acknowledged()) {
+      const kept = this.#effects.answers.get(request);
+      demand(
+        kept !== undefined && isSameResult(kept, result),
+        'acknowledged',
+        () => `request ${request} was answered with version ${result.version}; executed: ${kept?.version}`,
+      );
+    }
+    for (const { operation, outcome } of history.entries) {
+      if (outcome !== 'notApplied') continue;
+      const request = requestKey(operation.request);
+      demand(
+        !this.#effects.requests.has(request),
+        'notApplied',
+        () => `request ${request} was executed though its client was told that it never would be`,
+      );
+    }
+  }
+
+  #checkLinearizability(history: History): void {
+    const verdict = checkLinearizability(history.operations());
+    if (verdict.type === 'undecided') this.#statistics.undecidedKeys += verdict.keys.length;
+    if (verdict.type !== 'violated') return;
+    const { key, stuckAt } = verdict;
+    const value = stuckAt?.result?.value ?? '-';
+    throw new Violation(
+      'linearizability',
+      `no order of the operations on ${key} explains ${stuckAt?.kind} of version ${stuckAt?.result?.version}` +
+        ` (value ${value}), begun at ${stuckAt?.invokedAt} and answered at ${stuckAt?.answeredAt}`,
+    );
+  }
+
+  #count(event: TraceEvent): void {
+    const statistics = this.#statistics;
+    if (event.type === 'recoveryStarted') statistics.recoveries += 1;
+    else if (event.type === 'reproposed') statistics.reproposed += 1;
+    else if (event.type === 'committed') {
+      if (event.path === 'fast') statistics.commitsFast += 1;
+      else if (event.path === 'slow') statistics.commitsSlow += 1;
+      else if (event.path === 'recovery') statistics.commitsRecovery += 1;
+      else statistics.commitsLearned += 1;
+    }
+  }
+
+  #guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof Violation) || !this.#ignored.has(error.check)) throw error;
+    }
+  }
+}

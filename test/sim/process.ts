@@ -1,0 +1,292 @@
+/**
+ * One run of a replica's program: the core, the state machine and the server's loop in virtual time, step for step
+ * in the same order. It ends in a crash; what it has written stays with the machine it ran on.
+ */
+import {
+  type Execution,
+  type InstanceRecord,
+  type Message,
+  type Ready,
+  Replica,
+  type ReplicaId,
+  Status,
+} from '../../src/epaxos/index.ts';
+import {
+  applyOperations,
+  asKvOperation,
+  type KvOperation,
+  type OperationResult,
+  type Row,
+  Sessions,
+} from '../../src/kv/index.ts';
+import { assert } from '../../src/util/assert.ts';
+import { type Call, Calls, type Reply } from './calls.ts';
+import type { Disk, DiskContents } from './disk.ts';
+import { chance } from './draw.ts';
+import { answerByItself, inExecutionOrder } from './sabotage.ts';
+import type { Surroundings } from './simulated-replica.ts';
+
+/** Steps of a turn at which a crash can be ordered. */
+export const STAGES = [
+  'writing',
+  'written',
+  'sending',
+  'sent',
+  'executing',
+  'executed',
+  'answering',
+] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** The machine that a process runs on. */
+export interface Machine {
+  readonly id: ReplicaId;
+  readonly world: Surroundings;
+  readonly disk: Disk;
+  readonly isPaused: boolean;
+  /** The step at which a crash is ordered, if any. */
+  readonly crashStage: Stage | null;
+  /** Does something for a process after a delay, once the machine is not paused; nothing if the process is dead then. */
+  later(process: Process, delayMs: number, action: () => void): void;
+  /** The same for when the disk has done what usually takes it so long. A disk error kills the process instead. */
+  afterDisk(process: Process, usualMs: number, action: () => void): void;
+  /** True if a crash was ordered for this step: then the process is dead. */
+  diesAt(stage: Stage): boolean;
+}
+
+/** Messages that wait for a turn; more are dropped. */
+const INBOX_MESSAGES = 2_000;
+
+export class Process {
+  readonly core: Replica;
+  readonly rows: Map<string, Row>;
+  readonly #machine: Machine;
+  readonly #sessions: Sessions;
+  readonly #calls: Calls;
+  #reachable = new Map<ReplicaId, boolean>();
+  #messages: { readonly from: ReplicaId; readonly message: Message }[] = [];
+  #operations = new Set<KvOperation>();
+  #ticked = false;
+  #turn: 'idle' | 'scheduled' | 'running' = 'idle';
+
+  constructor(machine: Machine, contents: DiskContents) {
+    const { options, prng } = machine.world;
+    this.#machine = machine;
+    this.core = new Replica({
+      id: machine.id,
+      replicas: options.replicas,
+      seed: prng.integer(0, 2 ** 31),
+      timing: options.timing,
+      limits: options.limits,
+    });
+    if (contents.pruned === null) this.core.restore(contents.records);
+    else this.core.restore(contents.records, contents.pruned);
+    this.rows = new Map(contents.rows);
+    this.#sessions = new Sessions(contents.answers);
+    this.#calls = new Calls(
+      (operation) => this.#operations.delete(operation) || this.core.withdraw(operation),
+    );
+  }
+
+  /** True while what the core counts as executed may not be in the table yet. */
+  get isInTurn(): boolean {
+    return this.#turn === 'running';
+  }
+
+  receive(from: ReplicaId, messages: readonly Message[]): void {
+    const { world, id } = this.#machine;
+    for (const message of messages) {
+      world.trace.delivered(world.queue.nowMs, { from, to: id }, message);
+      if (this.#messages.length < INBOX_MESSAGES) this.#messages.push({ from, message });
+    }
+    this.wake();
+  }
+
+  tick(): void {
+    this.#ticked = true;
+    this.wake();
+  }
+
+  setReachable(peer: ReplicaId, reachable: boolean): void {
+    const { world, id } = this.#machine;
+    this.#reachable.set(peer, reachable);
+    this.core.setRoundTrip(peer, world.network.roundTripMs(id, peer));
+    this.wake();
+  }
+
+  /** Recovers an instance that is open here, though nobody asked for it; nothing happens if there is none. */
+  recoverAny(): void {
+    if (this.#turn === 'running') return;
+    const open: InstanceRecord[] = [];
+    for (const row of this.core.state.space.rows) {
+      for (let slot = row.committed + 1; slot <= row.highest; slot += 1) {
+        const record = row.records.get(slot);
+        if (record !== undefined && record.status < Status.committed) open.push(record);
+      }
+    }
+    const record = open[Math.floor(this.#machine.world.prng.next() * open.length)];
+    if (record === undefined) return;
+    this.core.recover(record.id);
+    this.wake();
+  }
+
+  /** A client's call, as the server takes it. */
+  submit(operation: KvOperation, timeoutMs: number, reply: Reply): void {
+    const { sabotage } = this.#machine.world.options;
+    if (sabotage !== null && answerByItself(sabotage, operation, { rows: this.rows, reply })) return;
+    const recorded =
+      operation.kind === 'get' ? undefined : this.#sessions.find(operation.request, operation.key);
+    if (recorded !== undefined) {
+      reply({ type: 'answered', result: recorded });
+      return;
+    }
+    const call: Call = { operation, reply };
+    if (this.#calls.add(call)) this.#operations.add(operation);
+    this.#machine.later(this, timeoutMs, () => this.#calls.expire(call));
+    this.wake();
+  }
+
+  /** Has a turn begun, unless one is under way. */
+  wake(): void {
+    if (this.#turn !== 'idle' || this.#machine.isPaused) return;
+    this.#turn = 'scheduled';
+    const { turnMs } = this.#machine.world.options;
+    if (turnMs === 0) this.#begin();
+    else this.#machine.later(this, turnMs, () => this.#begin());
+  }
+
+  /** Steps 1 and 2: drains what arrived, and takes what the core wants done. */
+  #begin(): void {
+    const { core } = this;
+    for (const [peer, isReachable] of this.#reachable) core.setReachable(peer, isReachable);
+    for (const { from, message } of this.#messages) core.step(from, message);
+    for (const operation of this.#operations) if (!this.#take(operation)) this.#calls.refuse(operation);
+    if (this.#ticked) core.tick();
+    this.#reachable.clear();
+    this.#messages = [];
+    this.#operations.clear();
+    this.#ticked = false;
+    this.#turn = 'running';
+    if (core.hasReady()) this.#write(core.takeReady());
+    else this.#turn = 'idle';
+  }
+
+  #take(operation: KvOperation): boolean {
+    const isRead = operation.kind === 'get' && this.#machine.world.options.workload.readsAtBarrier;
+    return isRead ? this.core.read(operation) : this.core.propose(operation);
+  }
+
+  /** Step 3: records, synced where they must be. */
+  #write(ready: Ready): void {
+    const { world, disk, id } = this.#machine;
+    const { sabotage, disk: speed } = world.options;
+    if (sabotage === 'sendBeforeWrite') this.#transmit(ready);
+    if (ready.records.length === 0 && !ready.sync) {
+      this.#send(ready);
+      return;
+    }
+    disk.begin({ records: ready.records });
+    if (this.#machine.diesAt('writing')) return;
+    this.#machine.afterDisk(this, ready.sync ? speed.syncMs : speed.writeMs, () => {
+      disk.complete({ sync: ready.sync && sabotage !== 'lyingDisk' });
+      world.observers.written(id, ready.records);
+      if (!this.#machine.diesAt('written')) this.#send(ready);
+    });
+  }
+
+  /** Step 4: messages. */
+  #send(ready: Ready): void {
+    const { world, disk, id, crashStage } = this.#machine;
+    world.observers.happened(id, ready.events, disk);
+    if (world.options.sabotage !== 'sendBeforeWrite') {
+      const { messages } = ready;
+      if (crashStage === 'sending') {
+        this.#transmit({ ...ready, messages: messages.slice(0, world.prng.integer(0, messages.length)) });
+        if (this.#machine.diesAt('sending')) return;
+      } else {
+        this.#transmit(ready);
+      }
+    }
+    if (!this.#machine.diesAt('sent')) this.#execute(ready);
+  }
+
+  #transmit({ messages }: Ready): void {
+    const { world, disk, id } = this.#machine;
+    if (world.options.sabotage === 'silentReplica' && id === 2) return;
+    for (const { message } of messages) world.observers.sending(id, message, disk);
+    world.network.send(id, messages);
+  }
+
+  /** Step 5: effects and executed marks in one batch, not synced. */
+  #execute(ready: Ready): void {
+    const { pruned, snapshotFrom } = ready;
+    const { world, disk, id } = this.#machine;
+    assert(snapshotFrom === null, 'nobody is so far behind that it needs a snapshot');
+    if (ready.executions.length === 0 && pruned === null) {
+      this.#answerReads(ready);
+      return;
+    }
+    const executions = inExecutionOrder(world.options.sabotage, id, ready.executions);
+    const operations = executions.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
+    const view = { row: (key: string) => this.rows.get(key), sessions: this.#sessions };
+    const { results, rows, answers } = applyOperations(view, operations);
+    disk.begin({ rows, answers, executed: executions.map((execution) => execution.id), pruned });
+    // Told now, for what is under way may survive a crash; a restart tells what did not.
+    world.observers.executed(id, { executions, results, rows });
+    if (pruned !== null) world.statistics.prunings += 1;
+    if (this.#machine.diesAt('executing')) return;
+    this.#machine.afterDisk(this, world.options.disk.writeMs, () => {
+      disk.complete({ sync: false });
+      for (const { key, row } of rows) {
+        if (row === null) this.rows.delete(key);
+        else this.rows.set(key, row);
+      }
+      this.#sessions.record(answers);
+      this.#note(executions);
+      if (!this.#machine.diesAt('executed')) this.#answer(ready, { operations, results });
+    });
+  }
+
+  /** Step 6: the clients. */
+  #answer(
+    ready: Ready,
+    executed: {
+      readonly operations: readonly KvOperation[];
+      readonly results: readonly OperationResult[];
+    },
+  ): void {
+    const { world, crashStage } = this.#machine;
+    for (const [index, operation] of executed.operations.entries()) {
+      const result = executed.results[index];
+      if (result !== undefined) this.#calls.answer(operation, result);
+      if (crashStage === 'answering' && chance(world.prng, 0.5)) break;
+    }
+    if (!this.#machine.diesAt('answering')) this.#answerReads(ready);
+  }
+
+  /** Reads without an instance see what the executions of their batch left. */
+  #answerReads({ reads }: Ready): void {
+    for (const operation of reads.map(asKvOperation)) {
+      const row = this.rows.get(operation.key);
+      const result = { version: row?.version ?? 0, value: row?.value ?? null, previousVersion: 0 };
+      this.#calls.answer(operation, result);
+    }
+    this.#end();
+  }
+
+  #end(): void {
+    this.#turn = 'idle';
+    const arrived = this.#messages.length + this.#operations.size + this.#reachable.size;
+    if (arrived === 0 && !this.#ticked && !this.core.hasReady()) return;
+    // Not at once: one turn after another must not grow the stack.
+    this.#turn = 'scheduled';
+    this.#machine.later(this, this.#machine.world.options.turnMs, () => this.#begin());
+  }
+
+  #note(executions: readonly Execution[]): void {
+    const { world, id } = this.#machine;
+    for (const execution of executions) {
+      world.trace.note(world.queue.nowMs, id, 'executes', execution.id.replica, execution.id.slot);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** The checkers can fail: each world here is broken on purpose, and some check must find out, also if others look away. */
+import { expect, test } from 'vitest';
+import type { Check } from './checkers/violation.ts';
+import { drawOptions, type FaultKind, type WorldOptions } from './options.ts';
+import type { Sabotage } from './sabotage.ts';
+import { simulate } from './world.ts';
+
+/** At most so many worlds are tried before a break counts as missed. */
+const SEEDS = 150;
+const KINDS: readonly FaultKind[] = ['crash', 'crashAtStage', 'eagerRecovery', 'isolate', 'oneWay'];
+
+/** The world of a seed, broken, with faults and a load that bring the break to light. */
+function broken(sabotage: Sabotage | null, seed: number, replicas: number): WorldOptions {
+  const { faults, workload, ...others } = drawOptions(seed, replicas);
+  const maxDown = (replicas - 1) / 2;
+  return {
+    ...others,
+    sabotage,
+    faults: { ...faults, kinds: KINDS, rounds: 3, roundMs: 600, intervalMs: 60, durationMs: 300, maxDown },
+    workload: { ...workload, keys: 2, thinkMs: 20, getRate: 0.3, unrecordedRate: 0 },
+  };
+}
+
+/** What is found in the first world in which anything is found; null if nothing is in any. */
+function firstFinding(sabotage: Sabotage, replicas: number, ignored: readonly Check[]): Check | null {
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const { violation } = simulate(broken(sabotage, seed, replicas), { ignored });
+    if (violation !== null) return violation.check;
+  }
+  return null;
+}
+
+/** What looks inside the replicas; the checks that are left see the order of execution, and what clients see. */
+const INSIDE: readonly Check[] = ['durability', 'agreement', 'status', 'visibility'];
+/** Then only the clients' histories and the final tables are left. */
+const ALL_BUT_CLIENTS: readonly Check[] = [...INSIDE, 'order', 'effects', 'exactlyOnce'];
+
+test.each<[Sabotage, number, readonly Check[], readonly Check[]]>([
+  ['sendBeforeWrite', 3, [], ['durability']],
+  ['sendBeforeWrite', 5, [], ['durability']],
+  ['sendBeforeWrite', 3, ['durability'], ['agreement', 'visibility', 'order']],
+  ['sendBeforeWrite', 3, INSIDE, ['order', 'effects']],
+  ['lyingDisk', 3, [], ['durability']],
+  ['lyingDisk', 3, ['durability'], ['agreement', 'order', 'assertion']],
+  ['lyingDisk', 5, ['durability'], ['agreement', 'order', 'assertion']],
+  ['forgetOwnInstances', 3, [], ['agreement', 'order']],
+  ['forgetOwnInstances', 5, [], ['agreement', 'order', 'assertion']],
+  ['forgetOwnInstances', 3, INSIDE, ['order', 'effects']],
+  ['forgetOwnInstances', 3, ALL_BUT_CLIENTS, ['acknowledged', 'linearizability', 'convergence']],
+  ['forgetPromises', 3, [], ['visibility', 'agreement', 'order']],
+  ['reverseExecution', 3, [], ['order']],
+  ['reverseExecution', 5, ALL_BUT_CLIENTS, ['acknowledged', 'linearizability', 'convergence']],
+  ['loseExecutedMarks', 3, [], ['exactlyOnce']],
+  ['localReads', 3, [], ['linearizability']],
+  ['localReads', 5, ALL_BUT_CLIENTS, ['linearizability']],
+  ['answerBeforeAgreement', 3, [], ['acknowledged']],
+  ['answerBeforeAgreement', 3, ['acknowledged'], ['linearizability']],
+  ['silentReplica', 3, [], ['liveness']],
+])('%s at N = %i is found; without %j by one of %j', (sabotage, replicas, ignored, finders) => {
+  expect(finders).toContain(firstFinding(sabotage, replicas, ignored));
+});
+
+test.each([3, 5])('the same worlds, not broken, violate nothing (N = %i)', (replicas) => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    expect(simulate(broken(null, seed, replicas)).violation).toBeNull();
+  }
+});

@@ -1,0 +1,70 @@
+/** What is counted over one world, or over many. */
+
+export interface Statistics {
+  /** Virtual time in milliseconds. */
+  virtualMs: number;
+  /** Operations that clients began, and how they ended. */
+  operations: number;
+  answered: number;
+  unknown: number;
+  notApplied: number;
+  retries: number;
+  /** Instances, by the road on which they were first committed. */
+  commitsFast: number;
+  commitsSlow: number;
+  commitsRecovery: number;
+  /** Commits that a replica was told by another. */
+  commitsLearned: number;
+  noOps: number;
+  recoveries: number;
+  reproposed: number;
+  executions: number;
+  /** Instances executed again, because a crash took their effects. */
+  repeatedExecutions: number;
+  prunings: number;
+  crashes: number;
+  batchesLost: number;
+  diskErrors: number;
+  pauses: number;
+  partitions: number;
+  messages: number;
+  messagesLost: number;
+  messagesDuplicated: number;
+  /** Keys whose history was too hard to judge. */
+  undecidedKeys: number;
+}
+
+export function noStatistics(): Statistics {
+  return {
+    virtualMs: 0,
+    operations: 0,
+    answered: 0,
+    unknown: 0,
+    notApplied: 0,
+    retries: 0,
+    commitsFast: 0,
+    commitsSlow: 0,
+    commitsRecovery: 0,
+    commitsLearned: 0,
+    noOps: 0,
+    recoveries: 0,
+    reproposed: 0,
+    executions: 0,
+    repeatedExecutions: 0,
+    prunings: 0,
+    crashes: 0,
+    batchesLost: 0,
+    diskErrors: 0,
+    pauses: 0,
+    partitions: 0,
+    messages: 0,
+    messagesLost: 0,
+    messagesDuplicated: 0,
+    undecidedKeys: 0,
+  };
+}
+
+/** Adds every count of `more` to `sum`. */
+export function addStatistics(sum: Statistics, more: Statistics): void {
+  for (const name of Object.keys(sum) as (keyof Statistics)[]) sum[name] += more[name];
+}

@@ -1,0 +1,213 @@
+/**
+ * The clients: each does one operation after another on few keys, gives an attempt a deadline, and repeats the
+ * same request, under the same id, on another replica when it does not know the outcome.
+ */
+import { decodeOperation, deleteOperation, getOperation, putOperation } from '../../src/codec/index.ts';
+import type { ReplicaId } from '../../src/epaxos/index.ts';
+import type { KvOperation } from '../../src/kv/index.ts';
+import type { Prng } from '../../src/util/prng.ts';
+import { type Outcome, requestKey } from './calls.ts';
+import { between, chance, pick } from './draw.ts';
+import type { EventQueue } from './event-queue.ts';
+import type { Entry, History } from './history.ts';
+import type { WorkloadOptions } from './options.ts';
+import type { SimulatedReplica } from './simulated-replica.ts';
+import type { Statistics } from './statistics.ts';
+import type { Trace } from './trace.ts';
+
+/** What every client does once the world is healed: that many operations, which must be answered. */
+const FINAL_OPERATIONS = 2;
+const FINAL_TIMEOUT_MS = 20_000;
+
+interface Client {
+  readonly name: string;
+  home: ReplicaId;
+  sequence: number;
+  /** Operations to begin before the world is healed. */
+  left: number;
+  finalLeft: number;
+  entry: Entry | null;
+  /** How often the operation was tried. */
+  attempts: number;
+  /** Names the attempt whose outcome counts; a new one as soon as that has ended. */
+  token: number;
+  isUnsure: boolean;
+}
+
+export class Workload {
+  readonly #options: WorkloadOptions;
+  readonly #replicas: readonly SimulatedReplica[];
+  readonly #queue: EventQueue;
+  readonly #prng: Prng;
+  readonly #history: History;
+  readonly #trace: Trace;
+  readonly #statistics: Statistics;
+  readonly #keys: readonly string[];
+  readonly #clients: readonly Client[];
+  #healed = false;
+
+  constructor(parts: {
+    readonly options: WorkloadOptions;
+    readonly replicas: readonly SimulatedReplica[];
+    readonly queue: EventQueue;
+    readonly prng: Prng;
+    readonly history: History;
+    readonly trace: Trace;
+    readonly statistics: Statistics;
+  }) {
+    this.#options = parts.options;
+    this.#replicas = parts.replicas;
+    this.#queue = parts.queue;
+    this.#prng = parts.prng;
+    this.#history = parts.history;
+    this.#trace = parts.trace;
+    this.#statistics = parts.statistics;
+    const { clients, keys, operationsPerClient } = parts.options;
+    this.#keys = Array.from({ length: keys }, (_, index) => `k${index}`);
+    this.#clients = Array.from({ length: clients }, (_, index) => ({
+      name: `client ${index}`.padEnd(16, ' '),
+      home: (index % parts.replicas.length) + 1,
+      sequence: 0,
+      left: operationsPerClient,
+      finalLeft: FINAL_OPERATIONS,
+      entry: null,
+      attempts: 0,
+      token: 0,
+      isUnsure: false,
+    }));
+  }
+
+  start(): void {
+    for (const client of this.#clients) this.#think(client);
+  }
+
+  /** The world is healed: every client ends what it does, and does its last operations. */
+  heal(): void {
+    this.#healed = true;
+  }
+
+  /** The first client that has not ended all its operations; null if all have. */
+  unfinished(): string | null {
+    const client = this.#clients.find(({ finalLeft, entry }) => finalLeft > 0 || entry !== null);
+    if (client === undefined) return null;
+    return client.entry === null ? client.name.trim() : requestKey(client.entry.operation.request);
+  }
+
+  #think(client: Client): void {
+    const delayMs = this.#healed ? 1 : between(this.#prng, 0, 2 * this.#options.thinkMs);
+    this.#queue.after(delayMs, () => {
+      if (this.#healed) {
+        if (client.finalLeft === 0) return;
+        client.finalLeft -= 1;
+        this.#begin(client);
+      } else if (client.left > 0) {
+        client.left -= 1;
+        this.#begin(client);
+      } else {
+        this.#think(client);
+      }
+    });
+  }
+
+  #begin(client: Client): void {
+    client.sequence += 1;
+    client.attempts = 0;
+    client.isUnsure = false;
+    const operation = this.#draw(client);
+    client.entry = this.#history.begin(operation);
+    this.#statistics.operations += 1;
+    this.#trace.note(
+      this.#queue.nowMs,
+      0,
+      'begins',
+      requestKey(operation.request),
+      operation.kind,
+      operation.key,
+    );
+    if (chance(this.#prng, 0.1)) client.home = pick(this.#prng, this.#replicas).id;
+    this.#try(client, client.entry, client.home);
+  }
+
+  #draw(client: Client): KvOperation {
+    const { hotRate, getRate, deleteRate, unrecordedRate } = this.#options;
+    const prng = this.#prng;
+    const name = chance(prng, hotRate) ? 'k0' : pick(prng, this.#keys);
+    const key = Buffer.from(name);
+    const request = { client: client.name, sequence: client.sequence };
+    if (chance(prng, getRate)) return getOperation({ request, key });
+    const returnPrevious = chance(prng, 0.3);
+    const unrecorded = chance(prng, unrecordedRate);
+    if (chance(prng, deleteRate)) return deleteOperation({ request, key, returnPrevious, unrecorded });
+    const value = Buffer.from(`${client.name.trim()}/${client.sequence}`);
+    return putOperation({ request, key, value, returnPrevious, unrecorded });
+  }
+
+  #try(client: Client, entry: Entry, at: ReplicaId): void {
+    client.attempts += 1;
+    client.token += 1;
+    const { token } = client;
+    const timeoutMs = this.#healed ? FINAL_TIMEOUT_MS : this.#options.timeoutMs;
+    const conclude = (outcome: Outcome) => {
+      if (client.token !== token) return;
+      client.token += 1;
+      this.#conclude(client, entry, outcome);
+    };
+    this.#queue.after(this.#wayMs(), () => {
+      const replica = this.#replicas[at - 1];
+      // Every server decodes its own copy of the operation.
+      const copy = decodeOperation(entry.operation.bytes);
+      const isTaken = replica?.submit(copy, timeoutMs, (outcome) => this.#answer(outcome, conclude)) ?? false;
+      if (!isTaken) this.#answer({ type: 'notApplied' }, conclude);
+    });
+    // The client's own clock: the server may have died, or its answer may be lost.
+    this.#queue.after(timeoutMs + 50, () => conclude({ type: 'unknown' }));
+  }
+
+  #answer(outcome: Outcome, conclude: (outcome: Outcome) => void): void {
+    if (!this.#healed && chance(this.#prng, this.#options.lostAnswerRate)) return;
+    this.#queue.after(this.#wayMs(), () => conclude(outcome));
+  }
+
+  #conclude(client: Client, entry: Entry, outcome: Outcome): void {
+    this.#trace.note(
+      this.#queue.nowMs,
+      0,
+      'ends',
+      requestKey(entry.operation.request),
+      outcome.type,
+      outcome.type === 'answered' ? outcome.result.version : 0,
+    );
+    if (outcome.type === 'answered') {
+      this.#statistics.answered += 1;
+      this.#history.answer(entry, outcome.result);
+      this.#end(client);
+      return;
+    }
+    client.isUnsure ||= outcome.type === 'unknown';
+    if (this.#mayRepeat(client, entry.operation)) {
+      this.#statistics.retries += 1;
+      const at = pick(this.#prng, this.#replicas).id;
+      this.#queue.after(between(this.#prng, 1, 60), () => this.#try(client, entry, at));
+      return;
+    }
+    const end = client.isUnsure ? 'unknown' : 'notApplied';
+    this.#statistics[end] += 1;
+    this.#history.giveUp(entry, end);
+    this.#end(client);
+  }
+
+  #mayRepeat(client: Client, operation: KvOperation): boolean {
+    if (operation.kind !== 'get' && operation.unrecorded) return false;
+    // In a healed world a client goes on until it is answered; the world decides when that is too late.
+    return this.#healed || client.attempts < this.#options.attempts;
+  }
+
+  #end(client: Client): void {
+    client.entry = null;
+    this.#think(client);
+  }
+
+  #wayMs(): number {
+    return between(this.#prng, 0.1, 2);
+  }
+}

@@ -1,0 +1,385 @@
+/** The contract of the storage port: one suite that is run for every store. */
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { keyToBytes, keyToString } from '../../src/codec/index.ts';
+import { type InstanceRecord, Status } from '../../src/epaxos/index.ts';
+import { KvError } from '../../src/errors.ts';
+import { LIMITS, type Row } from '../../src/kv/index.ts';
+import type { Answer, Storage } from '../../src/storage/index.ts';
+import { testPruning } from './contract-pruning.ts';
+import { testSnapshots } from './contract-snapshots.ts';
+import { collect, committedRecord, effectsOf, rowOf } from './samples.ts';
+
+/** How the suite gets its stores. */
+export interface StoreMaker {
+  /** A new, empty store of replica 1 in a cluster of REPLICAS. */
+  create(): Promise<Storage>;
+  /** Closes a store and opens the same data again, as a restart does. */
+  reopen(storage: Storage): Promise<Storage>;
+  /** Lets go of everything that was created. */
+  dispose(): Promise<void>;
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof KvError) return error.code;
+  throw error;
+}
+
+async function rowsOf(storage: Storage, start: string | null, end: string | null): Promise<string[]> {
+  return (await collect(storage.rows({ start, end }))).map(([key]) => key);
+}
+
+const sync = { sync: true };
+const noSync = { sync: false };
+
+function testRecords(create: () => Promise<Storage>, reopen: StoreMaker['reopen']): void {
+  test('an empty store holds nothing', async () => {
+    const storage = await create();
+    expect(await collect(storage.records())).toEqual([]);
+    expect(await collect(storage.answers())).toEqual([]);
+    expect(await rowsOf(storage, null, null)).toEqual([]);
+    expect(storage.row('key')).toBeUndefined();
+  });
+
+  test('records come by row and then by slot, whatever the order they were written in', async () => {
+    const storage = await create();
+    const ids = [1, 2, 3].flatMap((replica) =>
+      [1, 2, 255, 256, 65_536, 2 ** 32, 2 ** 40].map((slot) => ({ replica, slot })),
+    );
+    for (const id of ids.toReversed()) await storage.writeRecords([committedRecord(id)], noSync);
+    expect((await collect(storage.records())).map((record) => record.id)).toEqual(ids);
+  });
+
+  test('records are kept whole, and over a restart', async () => {
+    const storage = await create();
+    const record = committedRecord({ replica: 2, slot: 7 });
+    const prepared: InstanceRecord = {
+      id: { replica: 3, slot: 9 },
+      status: Status.none,
+      ballot: 11,
+      acceptedBallot: 0,
+      command: record.command,
+      noOp: false,
+      attributes: null,
+      initial: { seq: 3, deps: [1, 2, 8] },
+      follower: 1,
+    };
+    const noOp: InstanceRecord = {
+      ...prepared,
+      id: { replica: 3, slot: 10 },
+      status: Status.accepted,
+      acceptedBallot: 11,
+      command: null,
+      noOp: true,
+      attributes: { seq: 0, deps: [0, 0, 0] },
+    };
+    await storage.writeRecords([record, prepared, noOp], sync);
+    expect(await collect(storage.records())).toEqual([record, prepared, noOp]);
+    const again = await reopen(storage);
+    expect(await collect(again.records())).toEqual([record, prepared, noOp]);
+  });
+
+  test('a record replaces what was stored for its instance', async () => {
+    const storage = await create();
+    const id = { replica: 1, slot: 1 };
+    const other = committedRecord({ replica: 1, slot: 2 });
+    await storage.writeRecords([committedRecord(id, 'old'), other], sync);
+    await storage.writeRecords([committedRecord(id, 'new')], noSync);
+    expect(await collect(storage.records())).toEqual([committedRecord(id, 'new'), other]);
+  });
+
+  test('writes that nobody waits for take effect in the order of their calls', async () => {
+    const storage = await create();
+    const id = { replica: 1, slot: 1 };
+    const writes = Array.from({ length: 50 }, (_, index) =>
+      storage.writeRecords([committedRecord(id, `${index}`)], { sync: index % 2 === 0 }),
+    );
+    await Promise.all(writes);
+    expect(await collect(storage.records())).toEqual([committedRecord(id, '49')]);
+  });
+
+  test('writing nothing is nothing', async () => {
+    const storage = await create();
+    await storage.writeRecords([], sync);
+    await storage.writeEffects(effectsOf({}));
+    expect(await collect(storage.records())).toEqual([]);
+  });
+
+  test('what is marked executed has the status executed, also after its record was written again', async () => {
+    const storage = await create();
+    const marked = [
+      { replica: 1, slot: 2 },
+      { replica: 3, slot: 5 },
+    ] as const;
+    const unmarked = [
+      { replica: 1, slot: 1 },
+      { replica: 2, slot: 1 },
+    ];
+    const records = [...marked, ...unmarked].map((id) => committedRecord(id));
+    await storage.writeRecords(records, sync);
+    await storage.writeEffects(effectsOf({ executed: marked }));
+    const statuses = async (from: Storage) => (await collect(from.records())).map((record) => record.status);
+    const expected = [Status.committed, Status.executed, Status.committed, Status.executed];
+    expect(await statuses(storage)).toEqual(expected);
+    await storage.writeRecords([committedRecord(marked[0])], sync);
+    expect(await statuses(await reopen(storage))).toEqual(expected);
+  });
+
+  test('a mark without a committed record is an error: the instance would be executed twice', async () => {
+    const id = { replica: 1, slot: 2 };
+    const without = await create();
+    await without.writeRecords([committedRecord({ replica: 1, slot: 1 })], sync);
+    await without.writeEffects(effectsOf({ executed: [id] }));
+    await expect(collect(without.records()).catch(codeOf)).resolves.toBe('storageFailure');
+    const accepted = await create();
+    await accepted.writeRecords([{ ...committedRecord(id), status: Status.accepted }], sync);
+    await accepted.writeEffects(effectsOf({ executed: [id] }));
+    await expect(collect(accepted.records()).catch(codeOf)).resolves.toBe('storageFailure');
+  });
+
+  test('a record that was handed over may not be seen to change', async () => {
+    const storage = await create();
+    const record = committedRecord({ replica: 1, slot: 1 });
+    const deps = [0, 0, 0];
+    const writing = storage.writeRecords([{ ...record, attributes: { seq: 1, deps } }], sync);
+    deps[0] = 99;
+    await writing;
+    expect(await collect(storage.records())).toEqual([record]);
+  });
+}
+
+function testRows(create: () => Promise<Storage>, reopen: StoreMaker['reopen']): void {
+  test('a row is seen as soon as its write has resolved, replaced, and removed', async () => {
+    const storage = await create();
+    await storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: rowOf('1') }] }));
+    expect(storage.row('a')).toEqual(rowOf('1'));
+    await storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: rowOf('2', 2) }] }));
+    expect(storage.row('a')).toEqual(rowOf('2', 2));
+    expect(storage.row('b')).toBeUndefined();
+    await storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: null }] }));
+    expect(storage.row('a')).toBeUndefined();
+    expect(await rowsOf(storage, null, null)).toEqual([]);
+  });
+
+  test('the last of several changes of a key in one batch holds', async () => {
+    const storage = await create();
+    const rows = [
+      { key: 'a', row: rowOf('1') },
+      { key: 'a', row: null },
+      { key: 'a', row: rowOf('3') },
+      { key: 'b', row: rowOf('1') },
+      { key: 'b', row: null },
+    ];
+    await storage.writeEffects(effectsOf({ rows }));
+    expect(storage.row('a')).toEqual(rowOf('3'));
+    expect(storage.row('b')).toBeUndefined();
+  });
+
+  test('ranges include their start and exclude their end', async () => {
+    const storage = await create();
+    const keys = ['a', 'aa', 'ab', 'b', 'ba', 'c'];
+    await storage.writeEffects(effectsOf({ rows: keys.map((key) => ({ key, row: rowOf(key) })) }));
+    expect(await rowsOf(storage, null, null)).toEqual(keys);
+    expect(await rowsOf(storage, 'aa', 'b')).toEqual(['aa', 'ab']);
+    expect(await rowsOf(storage, 'b', null)).toEqual(['b', 'ba', 'c']);
+    expect(await rowsOf(storage, null, 'b')).toEqual(['a', 'aa', 'ab']);
+    expect(await rowsOf(storage, 'b', 'b')).toEqual([]);
+    expect(await rowsOf(storage, 'c', 'a')).toEqual([]);
+    expect(await rowsOf(storage, 'd', null)).toEqual([]);
+  });
+
+  test('rows never mix with the other entries of the store', async () => {
+    const storage = await create();
+    const id = { replica: 1, slot: 1 };
+    const answer = {
+      request: { client: '\xff'.repeat(16), sequence: 1 },
+      key: 'key',
+      result: { version: 1, value: null, previousVersion: 0 },
+    };
+    await storage.writeRecords([committedRecord(id)], sync);
+    const keys = [
+      '\x00',
+      '\x01',
+      '\x02',
+      '\x03',
+      '\x04',
+      '\xff',
+      `\xff${'\xff'.repeat(LIMITS.keyBytes - 1)}`,
+    ];
+    const rows = keys.map((key) => ({ key, row: rowOf(key) }));
+    await storage.writeEffects(effectsOf({ rows, answers: [answer], executed: [id] }));
+    expect(await rowsOf(storage, null, null)).toEqual(keys);
+    expect(await rowsOf(storage, '\xff', null)).toEqual(keys.slice(5));
+    expect((await collect(storage.records())).length).toBe(1);
+    expect((await collect(storage.answers())).length).toBe(1);
+  });
+
+  test('keys are any bytes, in the order of their bytes', async () => {
+    const anyKeys = fc.uniqueArray(fc.uint8Array({ minLength: 1, maxLength: 6 }).map(keyToString), {
+      minLength: 1,
+      maxLength: 30,
+    });
+    await fc.assert(
+      fc.asyncProperty(anyKeys, async (keys) => {
+        const storage = await create();
+        await storage.writeEffects(effectsOf({ rows: keys.map((key) => ({ key, row: rowOf('x') })) }));
+        const sorted = keys.toSorted((left, right) => Buffer.compare(keyToBytes(left), keyToBytes(right)));
+        expect(await rowsOf(storage, null, null)).toEqual(sorted);
+        const start = sorted[Math.floor(sorted.length / 2)] ?? '';
+        expect(await rowsOf(storage, start, null)).toEqual(sorted.slice(sorted.indexOf(start)));
+        for (const key of keys) expect(storage.row(key)).toEqual(rowOf('x'));
+        await storage.close();
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('values may be empty, and as large as the limit', async () => {
+    const storage = await create();
+    const large = Buffer.alloc(LIMITS.valueBytes, 'x');
+    const version = Number.MAX_SAFE_INTEGER;
+    const rows = [
+      { key: 'empty', row: { value: new Uint8Array(0), version: 1 } },
+      { key: 'large', row: { value: large, version } },
+    ];
+    await storage.writeEffects(effectsOf({ rows }));
+    const again = await reopen(storage);
+    expect(again.row('empty')?.value.length).toBe(0);
+    const row = again.row('large');
+    expect(row?.version).toBe(version);
+    expect(Buffer.compare(row?.value ?? large.subarray(1), large)).toBe(0);
+  });
+
+  test('an iteration sees the rows as they were when it began', async () => {
+    const storage = await create();
+    const before = ['a', 'b', 'c'].map((key) => ({ key, row: rowOf('old') }));
+    await storage.writeEffects(effectsOf({ rows: before }));
+    const seen: (readonly [string, Row])[] = [];
+    for await (const entry of storage.rows({ start: null, end: null })) {
+      if (seen.length === 0) {
+        const rows = [
+          { key: 'b', row: rowOf('new') },
+          { key: 'c', row: null },
+          { key: 'd', row: rowOf('new') },
+        ];
+        await storage.writeEffects(effectsOf({ rows }));
+      }
+      seen.push(entry);
+    }
+    expect(seen).toEqual(before.map(({ key, row }) => [key, row]));
+    expect(await rowsOf(storage, null, null)).toEqual(['a', 'b', 'd']);
+  });
+
+  test('an iteration may be broken off', async () => {
+    const storage = await create();
+    const rows = ['a', 'b', 'c'].map((key) => ({ key, row: rowOf(key) }));
+    await storage.writeEffects(effectsOf({ rows }));
+    for await (const [key] of storage.rows({ start: null, end: null })) {
+      expect(key).toBe('a');
+      break;
+    }
+    await storage.close();
+  });
+
+  test('nobody can change a row through what was read or written', async () => {
+    const storage = await create();
+    const value = Buffer.from('value');
+    const writing = storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: { value, version: 1 } }] }));
+    value.fill(0);
+    await writing;
+    storage.row('a')?.value.fill(0);
+    for await (const [, row] of storage.rows({ start: null, end: null })) row.value.fill(0);
+    expect(storage.row('a')).toEqual(rowOf('value'));
+  });
+}
+
+function testAnswers(create: () => Promise<Storage>, reopen: StoreMaker['reopen']): void {
+  test('answers are kept with everything in them, and over a restart', async () => {
+    const storage = await create();
+    const binary = keyToString(Uint8Array.from({ length: 16 }, (_, index) => index * 17));
+    const answers: Answer[] = [
+      {
+        request: { client: binary, sequence: 1 },
+        key: binary,
+        result: { version: 1, value: null, previousVersion: 0 },
+      },
+      {
+        request: { client: binary, sequence: Number.MAX_SAFE_INTEGER },
+        key: '\x00',
+        result: { version: 2 ** 40, value: Buffer.from('previous'), previousVersion: 2 ** 40 - 1 },
+      },
+      {
+        request: { client: '\x00'.repeat(16), sequence: 2 ** 32 },
+        key: 'k'.repeat(LIMITS.keyBytes),
+        result: { version: 3, value: Buffer.alloc(0), previousVersion: 2 },
+      },
+    ];
+    await storage.writeEffects(effectsOf({ answers }));
+    const sorted = async (from: Storage) =>
+      (await collect(from.answers())).toSorted((left, right) => left.result.version - right.result.version);
+    const expected = answers.toSorted((left, right) => left.result.version - right.result.version);
+    expect(await sorted(storage)).toEqual(expected);
+    expect(await sorted(await reopen(storage))).toEqual(expected);
+  });
+
+  test('rows, answers and marks are found together after a restart', async () => {
+    const storage = await create();
+    const id = { replica: 2, slot: 3 };
+    const answer = {
+      request: { client: 'c'.repeat(16), sequence: 3 },
+      key: 'key',
+      result: { version: 1, value: null, previousVersion: 0 },
+    };
+    await storage.writeRecords([committedRecord(id)], sync);
+    const rows = [{ key: 'key', row: rowOf('value') }];
+    await storage.writeEffects(effectsOf({ rows, answers: [answer], executed: [id] }));
+    const again = await reopen(storage);
+    expect(again.row('key')).toEqual(rowOf('value'));
+    expect(await collect(again.answers())).toEqual([answer]);
+    expect((await collect(again.records()))[0]?.status).toBe(Status.executed);
+  });
+}
+
+function testClosing(create: () => Promise<Storage>, reopen: StoreMaker['reopen']): void {
+  test('closing waits for writes under way, and may be repeated', async () => {
+    const storage = await create();
+    const ids = Array.from({ length: 20 }, (_, index) => ({ replica: 1, slot: index + 1 }));
+    const writes = ids.map((id) => storage.writeRecords([committedRecord(id)], { sync: id.slot % 2 === 0 }));
+    await Promise.all([storage.close(), storage.close()]);
+    await Promise.all(writes);
+    await storage.close();
+    const again = await reopen(storage);
+    expect((await collect(again.records())).map((record) => record.id)).toEqual(ids);
+  });
+
+  test('a closed store refuses everything else', async () => {
+    const storage = await create();
+    await storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: rowOf('1') }] }));
+    await storage.close();
+    const record = committedRecord({ replica: 1, slot: 1 });
+    const attempts = [
+      storage.writeRecords([record], sync),
+      storage.writeEffects(effectsOf({ executed: [record.id] })),
+      collect(storage.records()),
+      collect(storage.answers()),
+      collect(storage.rows({ start: null, end: null })),
+    ];
+    for (const attempt of attempts) await expect(attempt.catch(codeOf)).resolves.toBe('storageFailure');
+    expect(() => storage.row('a')).toThrow(KvError);
+  });
+}
+
+/** Runs the suite for the stores of one kind. */
+export function testStorageContract(name: string, maker: StoreMaker): void {
+  describe(`the storage contract, ${name}`, () => {
+    afterEach(() => maker.dispose());
+    const create = () => maker.create();
+    const reopen = (storage: Storage) => maker.reopen(storage);
+    testRecords(create, reopen);
+    testRows(create, reopen);
+    testAnswers(create, reopen);
+    testPruning(create, reopen);
+    testSnapshots(create, reopen);
+    testClosing(create, reopen);
+  });
+}
