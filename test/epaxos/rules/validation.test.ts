@@ -138,6 +138,9 @@ describe('R5.6: Validate', () => {
       { type: 'waiting', id: instance('1.1'), matching: 1 },
     ]);
     expect(cluster.inFlight({ type: 'waiting' })).toBe(4);
+    cluster.clear();
+    cluster.tick(20, [3]);
+    expect(cluster.inFlight({ type: 'waiting' })).toBe(4);
   });
 
   test('|R| > |Q| − e and an open contradiction whose coordinator is not in Q: it waits', () => {
