@@ -159,8 +159,8 @@ function judge(state: ReplicaState, round: ValidateRound): void {
 function judgeWaiting(state: ReplicaState, round: ValidateRound): void {
   const ids = [...round.contradictions.keys()].map(instanceOfKey);
   if (ids.some((id) => state.space.isPruned(id))) {
-    // Executed everywhere and forgotten since; whether it contradicts is not known any more. Nobody who is
-    // asked anew will name it, and what is committed now comes after it on every replica.
+    // Executed here and forgotten since; whether it contradicts is not known here any more. Q is asked anew:
+    // who still knows it says so, and who has forgotten it has put a floor under its contributions (R2.7).
     state.endRound(round.id);
     stallOf(state, instanceKey(round.id)).asked = true;
     return;

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { parseCommand } from './command-line.ts';
 import { drawOptions } from './options.ts';
 import { simulate } from './world.ts';
 
@@ -54,8 +55,24 @@ test.each([
   [['--seeds', '1..2', '--workers', '0']],
   [['--seed', '1', '--sabotage', 'nothing']],
   [['--unknown']],
-])('a wrong command line: %j', async (args) => {
-  const { code, stderr } = await run(...args);
+])('a wrong command line is refused: %j', (args) => {
+  expect(() => parseCommand(args)).toThrow();
+});
+
+test('a right command line', () => {
+  expect(parseCommand(['--seeds', '3..9', '--replicas', '7', '--workers', '2'])).toEqual({
+    range: { from: 3, to: 9 },
+    isSingle: false,
+    kind: { replicas: 7, sabotage: null },
+    verbose: false,
+    workers: 2,
+    isWorker: false,
+  });
+});
+
+test('a refused command line says why, and the exit code is 2', async () => {
+  const { code, stderr } = await run('--seed', '1', '--replicas', '4');
   expect(code).toBe(2);
+  expect(stderr).toContain('--replicas is 3, 5 or 7');
   expect(stderr).toContain('usage: sim');
 });

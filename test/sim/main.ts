@@ -4,71 +4,14 @@
  *   npm run sim -- --seed 17 [--replicas 5] [--verbose]           one world, and its trace hash
  *   npm run sim -- --seeds 1..1000 [--replicas 5] [--workers 2]   many
  *
- * `--replicas` is 3, 5 or 7 (default 3). `--sabotage NAME` breaks the world on purpose (sabotage.ts). The exit code is 1 if anything was violated, 2 for a wrong command line.
+ * `--replicas` is 3, 5 or 7 (default 3). `--sabotage NAME` breaks the world on purpose (sabotage.ts). The exit code
+ * is 1 if anything was violated, 2 for a wrong command line.
  */
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { isClusterSize } from '../../src/epaxos/index.ts';
-import { SABOTAGES } from './sabotage.ts';
+import { type Command, parseCommand, USAGE, UsageError } from './command-line.ts';
 import type { Statistics } from './statistics.ts';
-import {
-  optionsOf,
-  type SeedRange,
-  type SweepResult,
-  sweep,
-  sweepInParallel,
-  type WorkerReport,
-  type WorldKind,
-} from './sweep.ts';
+import { optionsOf, type SweepResult, sweep, sweepInParallel, type WorkerReport } from './sweep.ts';
 import { type Outcome, simulate } from './world.ts';
-
-const USAGE =
-  'usage: sim (--seed N [--verbose] | --seeds A..B [--workers W]) [--replicas 3|5|7] [--sabotage NAME]';
-
-class UsageError extends Error {}
-
-interface Command {
-  readonly range: SeedRange;
-  readonly isSingle: boolean;
-  readonly kind: WorldKind;
-  readonly verbose: boolean;
-  readonly workers: number;
-  /** Started by a sweep, to report to it. */
-  readonly isWorker: boolean;
-}
-
-function parse(args: readonly string[]): Command {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seed: { type: 'string' },
-      seeds: { type: 'string' },
-      replicas: { type: 'string', default: '3' },
-      workers: { type: 'string', default: '1' },
-      verbose: { type: 'boolean', default: false },
-      sabotage: { type: 'string' },
-      worker: { type: 'boolean', default: false },
-    },
-  });
-  const replicas = Number(values.replicas);
-  if (!isClusterSize(replicas)) throw new UsageError('--replicas is 3, 5 or 7');
-  const isSingle = values.seed !== undefined;
-  if (isSingle === (values.seeds !== undefined)) throw new UsageError('either --seed or --seeds');
-  const [from, to = from] = (values.seed ?? values.seeds ?? '').split('..').map(integer);
-  if (from === undefined || to === undefined || from > to) throw new UsageError('seeds are A..B with A ≤ B');
-  const workers = integer(values.workers);
-  if (workers < 1) throw new UsageError('--workers is at least 1');
-  const { verbose, worker: isWorker } = values;
-  const sabotage = SABOTAGES.find((name) => name === values.sabotage) ?? null;
-  if (values.sabotage !== undefined && sabotage === null)
-    throw new UsageError(`--sabotage is one of ${SABOTAGES.join(', ')}`);
-  return { range: { from, to }, isSingle, kind: { replicas, sabotage }, verbose, workers, isWorker };
-}
-
-function integer(text: string): number {
-  if (!/^\d+$/.test(text)) throw new UsageError(`not a number: "${text}"`);
-  return Number(text);
-}
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -122,7 +65,7 @@ function runAsWorker({ range, kind }: Command): void {
 
 async function main(): Promise<void> {
   try {
-    const command = parse(process.argv.slice(2));
+    const command = parseCommand(process.argv.slice(2));
     if (command.isWorker) runAsWorker(command);
     else process.exitCode = (command.isSingle ? runOne(command) : await runMany(command)) ? 0 : 1;
   } catch (error) {
