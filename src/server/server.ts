@@ -163,7 +163,7 @@ async function restore(from: {
   const { config, storage, logger, replica } = from;
   const records = await collect(storage.records());
   const answers = await collect(storage.answers());
-  // The seed decides random delays only; replicas must not share it.
+  // Random delays and the numbers of reads come from the seed: another one for every replica and start.
   const seed = randomInt(2 ** 32);
   const core = new Replica({ ...replica, id: config.id, replicas: config.peers.size, seed });
   core.restore(records, storage.pruned() ?? undefined);

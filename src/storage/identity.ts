@@ -1,6 +1,6 @@
 /** The identity of a data directory as bytes (message StoredIdentity), and its comparison (R6.5). */
 import { randomBytes } from 'node:crypto';
-import { messageType } from '../codec/index.ts';
+import { malformed, messageType } from '../codec/index.ts';
 import { FORMAT_VERSION, type Identity } from './storage.ts';
 
 /** An identity together with the format of the data. */
@@ -31,6 +31,7 @@ export function encodeIdentity(identity: StoredIdentity): Buffer {
 /** @throws KvError invalidArgument */
 export function decodeIdentity(bytes: Uint8Array): StoredIdentity {
   const { format, cluster, replica, replicas, store } = identityType.decode(bytes);
+  if (store === '') throw malformed('the store has no id');
   return { format, cluster, replica, replicas, store };
 }
 
