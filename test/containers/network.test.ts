@@ -1,5 +1,5 @@
 /** Networks that part, lose packets, and carry in one direction only, under load. */
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ContainerCluster } from './support/cluster.ts';
 import { NetworkFaults } from './support/network-faults.ts';
 import { runScenario, seconds } from './support/scenario.ts';
@@ -71,6 +71,7 @@ describe('a network that loses packets', () => {
           await faults.lose(2, LOSS);
           await seconds(LOSS_SECONDS);
           await load.untilMore(MEANWHILE);
+          expect(await faults.dropped(2)).toBeGreaterThan(0);
         }),
     });
   });

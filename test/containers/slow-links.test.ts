@@ -1,11 +1,12 @@
 /** Slow and breaking connections: whatever replicas say to each other passes through proxies of these tests. */
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { freeBasePort } from '../support/free-ports.ts';
+import { until } from '../support/until.ts';
 import type { ContainerCluster } from './support/cluster.ts';
-import { docker } from './support/engine.ts';
+import { command } from './support/engine.ts';
 import { FaultProxy } from './support/fault-proxy.ts';
 import type { Load } from './support/load.ts';
-import { runScenario, seconds } from './support/scenario.ts';
+import { runScenario } from './support/scenario.ts';
 
 const REPLICAS = 3;
 /** While a fault lasts this many operations are answered at least. */
@@ -20,8 +21,7 @@ interface ProxiedScenario {
 
 async function runProxied({ name, harm }: ProxiedScenario): Promise<void> {
   const basePort = await freeBasePort(REPLICAS);
-  // An address of this host that containers of every network reach.
-  const host = await docker('network', 'inspect', '--format', '{{(index .IPAM.Config 0).Gateway}}', 'bridge');
+  const host = await addressForContainers();
   const ids = Array.from({ length: REPLICAS }, (_, index) => index + 1);
   const proxies = await Promise.all(
     ids.map((id) => FaultProxy.start({ host, targetPort: basePort + id - 1 })),
@@ -42,12 +42,34 @@ async function runProxied({ name, harm }: ProxiedScenario): Promise<void> {
   }
 }
 
+/** This host's address on the engine's own network, which containers of every network reach. */
+async function addressForContainers(): Promise<string> {
+  const [found] = JSON.parse(await command('ip', ['-json', '-4', 'address', 'show', 'docker0']));
+  return found.addr_info[0].local;
+}
+
+interface SlowLinks {
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  readonly roundTripMs: number;
+}
+
+/** Waits until each of these connections has been found to be so slow, or too slow to be used. */
+async function untilSlow(cluster: ContainerCluster, { from, to, roundTripMs }: SlowLinks): Promise<void> {
+  await until(`round trips take ${roundTripMs} ms`, async () => {
+    const peers = (await Promise.all(from.map((id) => cluster.status(id)))).flatMap((status) => status.peers);
+    const slow = peers.filter(({ replica }) => to.includes(replica));
+    return slow.every((peer) => !peer.reachable || peer.roundTripMs >= roundTripMs);
+  });
+}
+
 describe('connections between replicas', () => {
   it('all take 1000 ms longer for a round trip', async () => {
     await runProxied({
       name: '1000 ms added to every round trip between replicas',
-      async harm(_cluster, load, proxies) {
+      async harm(cluster, load, proxies) {
         for (const proxy of proxies) proxy.delayMs = 500;
+        await untilSlow(cluster, { from: [1, 2, 3], to: [1, 2, 3], roundTripMs: 1000 });
         await load.untilMore(MEANWHILE);
       },
     });
@@ -56,8 +78,9 @@ describe('connections between replicas', () => {
   it('to one replica take 1000 ms longer in each direction', async () => {
     await runProxied({
       name: "1000 ms added in each direction to one replica's connections",
-      async harm(_cluster, load, [, , third]) {
+      async harm(cluster, load, [, , third]) {
         if (third !== undefined) third.delayMs = 1000;
+        await untilSlow(cluster, { from: [1, 2], to: [3], roundTripMs: 2000 });
         await load.untilMore(MEANWHILE);
       },
     });
@@ -66,11 +89,11 @@ describe('connections between replicas', () => {
   it('are cut again and again', async () => {
     await runProxied({
       name: `every connection between replicas cut, ${CUTS} times`,
-      async harm(_cluster, load, proxies) {
+      async harm(cluster, load, proxies) {
         for (let cut = 0; cut < CUTS; cut += 1) {
-          for (const proxy of proxies) proxy.cut();
+          for (const proxy of proxies) expect(proxy.cut()).toBeGreaterThan(0);
           await load.untilMore(MEANWHILE);
-          await seconds(0.5);
+          await cluster.untilConnected();
         }
       },
     });

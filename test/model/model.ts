@@ -32,6 +32,7 @@ export interface World {
   readonly recoveries: {
     readonly total: number;
     readonly perInstance: number;
+    /** Who may begin one; absent: anybody. */
     readonly by?: readonly ReplicaId[];
   };
   /** How often some replica may crash and come back. */

@@ -63,7 +63,7 @@ export function walk(
     steps += one.steps.length;
     committed += one.committed;
     if (violation !== null) {
-      const shortest = (options as any).noShorten ? one.steps : shorten(model, one.steps, violation);
+      const shortest = shorten(model, one.steps, violation);
       const trace = shortest.map(({ at, input }) => describeInput(model, at, input));
       return { walks: walks + 1, steps, committed, violation, seed, trace };
     }
@@ -109,7 +109,8 @@ class Walk {
         const step = this.#draw();
         if (step === null) break;
         this.steps.push(step);
-        for (const mail of this.#cluster.take(step)) if (this.#prng.next() >= this.#temper.loss) this.#mail.push(mail);
+        for (const mail of this.#cluster.take(step))
+          if (this.#prng.next() >= this.#temper.loss) this.#mail.push(mail);
       }
       return null;
     } catch (error) {

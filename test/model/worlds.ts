@@ -1,9 +1,22 @@
-/** The worlds by name. */
-import type { World } from './model.ts';
+/**
+ * The worlds by name. Those for three replicas are small enough to be searched to the end; where that needed a
+ * bound besides the budgets, `about` says which. Those for five are searched as far as patience goes, and walked through.
+ */
+import type { World, WorldCommand } from './model.ts';
 
-const base = {
+/** Writes of one key: "a1 b2" is a at replica 1 and b at replica 2; "?" makes it a read. */
+function commands(text: string): WorldCommand[] {
+  return text.split(' ').map((word) => {
+    const match = /^(\??)([a-z])(\d)$/.exec(word);
+    if (match === null) throw new Error(`${word} is no command`);
+    const [, read = '', label = '', at] = match;
+    return { label, at: Number(at), key: `${read}x` };
+  });
+}
+
+const SMALL = {
   replicas: 3,
-  followers: 'any',
+  followers: 'ring',
   recoveries: { total: 1, perInstance: 1 },
   crashes: 0,
   timeouts: true,
@@ -11,28 +24,114 @@ const base = {
 
 export const WORLDS: readonly World[] = [
   {
-    ...base,
+    ...SMALL,
     name: 'n3-one-command',
-    about: 'one command, one recovery',
-    commands: [{ label: 'a', at: 1, key: 'x' }],
+    about: 'one command, any follower, one recovery by anybody',
+    commands: commands('a1'),
+    followers: 'any',
   },
   {
-    ...base,
+    ...SMALL,
+    name: 'n3-two-recoveries',
+    about: 'one command and two ballots',
+    commands: commands('a1'),
+    recoveries: { total: 2, perInstance: 2 },
+  },
+  {
+    ...SMALL,
+    name: 'n3-two-without-recovery',
+    about: 'two interfering commands of two coordinators, any follower, no recovery',
+    commands: commands('a1 b2'),
+    followers: 'any',
+    recoveries: { total: 0, perInstance: 0 },
+  },
+  {
+    ...SMALL,
     name: 'n3-two-coordinators',
-    about: 'two',
-    commands: [
-      { label: 'a', at: 1, key: 'x' },
-      { label: 'b', at: 2, key: 'x' },
-    ],
+    about:
+      'two interfering commands of two coordinators, one recovery of either by anybody; the follower is the next in the ring',
+    commands: commands('a1 b2'),
   },
   {
-    ...base,
-    name: 'n3-no-recovery',
-    about: 'two',
-    recoveries: { total: 0, perInstance: 1 },
-    commands: [
-      { label: 'a', at: 1, key: 'x' },
-      { label: 'b', at: 2, key: 'x' },
-    ],
+    ...SMALL,
+    name: 'n3-one-coordinator-two-slots',
+    about:
+      'two interfering commands of one coordinator, open at the same time, one recovery of either by anybody',
+    commands: commands('a1 b1'),
+  },
+  {
+    ...SMALL,
+    name: 'n3-queue',
+    about:
+      'the same two commands through the queue: the second waits, and a command displaced by a no-op is proposed again',
+    commands: commands('a1 b1'),
+    queued: true,
+  },
+  {
+    ...SMALL,
+    name: 'n3-crash-restart',
+    about: 'two interfering commands of two coordinators, one crash of anybody, no recovery',
+    commands: commands('a1 b2'),
+    recoveries: { total: 0, perInstance: 0 },
+    crashes: 1,
+  },
+  {
+    ...SMALL,
+    name: 'n3-crash-recovery',
+    about: 'one command, any follower, one crash and one recovery by anybody',
+    commands: commands('a1'),
+    followers: 'any',
+    crashes: 1,
+  },
+  {
+    ...SMALL,
+    name: 'n3-four-commands',
+    about: 'for walks: four commands, a read among them, two ballots an instance, two crashes',
+    commands: commands('a1 b2 c3 ?d1'),
+    followers: 'any',
+    recoveries: { total: 6, perInstance: 2 },
+    crashes: 2,
+  },
+  {
+    ...SMALL,
+    name: 'n5-one-command',
+    about: 'one command, one recovery by replica 2, no timeouts',
+    replicas: 5,
+    commands: commands('a1'),
+    recoveries: { total: 1, perInstance: 1, by: [2] },
+    timeouts: false,
+  },
+  {
+    ...SMALL,
+    name: 'n5-two-commands',
+    about: 'two interfering commands of two coordinators, one recovery each; too large to complete',
+    replicas: 5,
+    commands: commands('a1 b2'),
+    recoveries: { total: 2, perInstance: 1 },
+  },
+  {
+    ...SMALL,
+    name: 'n5-three-commands',
+    about: 'for walks: three commands, two ballots an instance',
+    replicas: 5,
+    commands: commands('a1 b2 c3'),
+    recoveries: { total: 6, perInstance: 2 },
+  },
+  {
+    ...SMALL,
+    name: 'n5-four-commands',
+    about: 'for walks: four commands, a read among them, two ballots an instance, one crash',
+    replicas: 5,
+    commands: commands('a1 b2 c3 ?d1'),
+    recoveries: { total: 8, perInstance: 2 },
+    crashes: 1,
   },
 ];
+
+/** @throws Error for a name that no world has */
+export function worldNamed(name: string): World {
+  const world = WORLDS.find((each) => each.name === name);
+  if (world === undefined)
+    throw new Error(`no world ${name}; there are ${WORLDS.map((each) => each.name).join(', ')}`);
+  return world;
+}

@@ -43,9 +43,22 @@ function json(report: Report): string {
   });
 }
 
-/** Runs it with an npm whose `ci` and `test` are these shell commands. */
-function run(npm: { readonly ci?: string; readonly test?: string }) {
-  const script = `#!/bin/sh\ncase "$*" in\nci) ${npm.ci ?? ':'} ;;\ntest) ${npm.test ?? ':'} ;;\n*) exit 99 ;;\nesac\n`;
+interface FakeNpm {
+  readonly ci?: string;
+  readonly test?: string;
+  /** `run test:containers`; if absent, one test passes. */
+  readonly containers?: string;
+}
+
+/** Runs it with an npm whose commands are these shell commands. */
+function run({ ci = ':', test = ':', containers = leave(json({ passed: 1 })) }: FakeNpm) {
+  const cases = [
+    `ci) ${ci} ;;`,
+    `test) ${test} ;;`,
+    `'run test:containers') ${containers} ;;`,
+    '*) exit 99 ;;',
+  ];
+  const script = ['#!/bin/sh', 'case "$*" in', ...cases, 'esac', ''].join('\n');
   const file = path.join(directory, 'bin', 'npm');
   writeFileSync(file, script);
   chmodSync(file, 0o755);
@@ -66,25 +79,35 @@ function leave(report: string, status = 0): string {
 
 describe('.ci/run', () => {
   test('passes if tests ran and all passed', () => {
-    expect(run({ test: leave(json({ passed: 12 })) })).toEqual({ status: 0, last: '12 passed, 0 failed' });
+    expect(run({ test: leave(json({ passed: 12 })) })).toEqual({ status: 0, last: '13 passed, 0 failed' });
   });
 
   test('counts failures, files that broke, and tests that were not run', () => {
-    expect(run({ test: leave(json({ passed: 12, failed: 3 }), 1) }).last).toBe('12 passed, 3 failed');
-    expect(run({ test: leave(json({ passed: 12, brokenFiles: 2 }), 1) }).last).toBe('12 passed, 2 failed');
+    expect(run({ test: leave(json({ passed: 12, failed: 3 }), 1) }).last).toBe('13 passed, 3 failed');
+    expect(run({ test: leave(json({ passed: 12, brokenFiles: 2 }), 1) }).last).toBe('13 passed, 2 failed');
     expect(run({ test: leave(json({ passed: 12, pending: 1, todo: 1 })) })).toEqual({
       status: 1,
-      last: '12 passed, 2 failed',
+      last: '13 passed, 2 failed',
     });
   });
 
   test.each([
     ['the installation fails', { ci: 'exit 1', test: leave(json({ passed: 1 })) }, '0 passed, 1 failed'],
-    ['types or lint fail before any test', { test: 'exit 1' }, '0 passed, 1 failed'],
-    ['there is no report', { test: 'exit 0' }, '0 passed, 1 failed'],
-    ['the report cannot be read', { test: leave('{') }, '0 passed, 1 failed'],
-    ['no test was run', { test: leave(json({ passed: 0 })) }, '0 passed, 1 failed'],
-    ['only the exit status fails', { test: leave(json({ passed: 12 }), 1) }, '12 passed, 1 failed'],
+    ['types or lint fail before any test', { test: 'exit 1' }, '1 passed, 1 failed'],
+    ['there is no report', { test: 'exit 0' }, '1 passed, 1 failed'],
+    ['the report cannot be read', { test: leave('{') }, '1 passed, 1 failed'],
+    ['no test was run', { test: leave(json({ passed: 0 })) }, '1 passed, 1 failed'],
+    ['only the exit status fails', { test: leave(json({ passed: 12 }), 1) }, '13 passed, 1 failed'],
+    [
+      'a container test fails',
+      { test: leave(json({ passed: 12 })), containers: leave(json({ passed: 2, failed: 1 }), 1) },
+      '14 passed, 1 failed',
+    ],
+    [
+      'no container test was run',
+      { test: leave(json({ passed: 12 })), containers: 'exit 0' },
+      '12 passed, 1 failed',
+    ],
   ])('fails if %s', (_, npm, last) => {
     expect(run(npm)).toEqual({ status: 1, last });
   });
@@ -92,7 +115,7 @@ describe('.ci/run', () => {
   test('does not believe a report of an earlier run', () => {
     mkdirSync(path.join(directory, '.test-results'));
     writeFileSync(path.join(directory, '.test-results', 'vitest.json'), json({ passed: 12 }));
-    expect(run({ test: 'exit 0' })).toEqual({ status: 1, last: '0 passed, 1 failed' });
+    expect(run({ test: 'exit 0' })).toEqual({ status: 1, last: '1 passed, 1 failed' });
   });
 
   test('gives no input and leaves no process behind', () => {

@@ -117,7 +117,7 @@ export class ContainerCluster {
 
   /** Stops every replica in good order and reads its table out of its volume; replicas in order of id. */
   async stopAndReadTables(): Promise<readonly Table[]> {
-    await this.project.compose('stop');
+    await this.project.compose('stop', ...this.ids.map((id) => `replica-${id}`));
     return Promise.all(this.ids.map((id) => this.#readTable(id)));
   }
 

@@ -34,9 +34,11 @@ export class FaultProxy {
     return address.port;
   }
 
-  /** Breaks every connection that is open; new ones are taken. */
-  cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+  /** Breaks every connection that is open; new ones are taken. Returns how many there were. */
+  cut(): number {
+    const sockets = [...this.#sockets];
+    for (const socket of sockets) socket.resetAndDestroy();
+    return sockets.length / 2;
   }
 
   async close(): Promise<void> {

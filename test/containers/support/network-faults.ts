@@ -54,6 +54,16 @@ export class NetworkFaults {
     await this.#filter(id, '--append OUTPUT ! --out-interface lo', ...chance);
   }
 
+  /** How many packets the filters of a replica have dropped. */
+  async dropped(id: number): Promise<number> {
+    const pid = await this.#cluster.project.inspect(`replica-${id}`, '{{.State.Pid}}');
+    const list = await iptables(pid, '--list', '--verbose', '--exact', '--numeric');
+    return [...list.matchAll(/^ *(\d+) +\d+ +DROP /gm)].reduce(
+      (sum, [, packets]) => sum + Number(packets),
+      0,
+    );
+  }
+
   /** Takes all of it back. */
   async heal(): Promise<void> {
     for (const pid of this.#namespaces) await iptables(pid, '--flush');
@@ -72,6 +82,6 @@ export class NetworkFaults {
   }
 }
 
-async function iptables(pid: string, ...args: readonly string[]): Promise<void> {
-  await command('nsenter', ['--target', pid, '--net', 'iptables', '--wait', ...args]);
+function iptables(pid: string, ...args: readonly string[]): Promise<string> {
+  return command('nsenter', ['--target', pid, '--net', 'iptables', '--wait', ...args]);
 }

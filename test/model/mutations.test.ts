@@ -1,0 +1,76 @@
+/** A checker that cannot fail proves nothing: each way to break the protocol is noticed, and by the right property. */
+import { describe, expect, test } from 'vitest';
+import { Explorer } from './explore.ts';
+import { Model, type Mutation, type World } from './model.ts';
+import {
+  anyAccepted,
+  coordinatorAlone,
+  countTwice,
+  dropAfterNoOp,
+  fastAfterSlow,
+  fastOnEqualReplies,
+  forgetOwn,
+  noValidate,
+  oneBallot,
+  replyBeforeDurable,
+} from './mutations.ts';
+import type { Property } from './violation.ts';
+import { walk } from './walk.ts';
+import { worldNamed } from './worlds.ts';
+
+interface Case {
+  readonly mutation: Mutation;
+  readonly world: World;
+  /** What may be seen to break; the first that a search or a walk comes upon. */
+  readonly properties: readonly Property[];
+}
+
+const twoBallots: World = { ...worldNamed('n3-two-coordinators'), recoveries: { total: 6, perInstance: 3 } };
+const n5: World = { ...worldNamed('n5-two-commands'), recoveries: { total: 4, perInstance: 2 } };
+const restart: World = {
+  ...worldNamed('n3-one-coordinator-two-slots'),
+  recoveries: { total: 0, perInstance: 0 },
+  crashes: 1,
+};
+
+const bySearch: readonly Case[] = [
+  { mutation: forgetOwn, world: restart, properties: ['agreement'] },
+  { mutation: replyBeforeDurable, world: restart, properties: ['agreement'] },
+  { mutation: countTwice, world: worldNamed('n5-one-command'), properties: ['agreement'] },
+  { mutation: fastAfterSlow, world: worldNamed('n3-one-command'), properties: ['fastAfterSlow'] },
+  { mutation: coordinatorAlone, world: worldNamed('n3-two-coordinators'), properties: ['visibility'] },
+];
+
+const byWalks: readonly Case[] = [
+  { mutation: oneBallot, world: twoBallots, properties: ['agreement'] },
+  { mutation: anyAccepted, world: twoBallots, properties: ['agreement'] },
+  { mutation: fastOnEqualReplies, world: n5, properties: ['agreement'] },
+  { mutation: noValidate, world: n5, properties: ['visibility'] },
+  {
+    mutation: dropAfterNoOp,
+    world: { ...worldNamed('n3-one-coordinator-two-slots'), recoveries: { total: 4, perInstance: 2 } },
+    properties: ['visibility', 'executionOrder'],
+  },
+];
+
+describe('the search notices', () => {
+  test.each(bySearch.map((each) => [each.mutation.name, each] as const))(
+    '%s',
+    (_name, { mutation, world, properties }) => {
+      const { violation, trace } = new Explorer(new Model(world, mutation)).run();
+      expect(properties).toContain(violation?.property);
+      expect(trace.length).toBeGreaterThan(2);
+    },
+  );
+});
+
+describe('walks notice', () => {
+  test.each(byWalks.map((each) => [each.mutation.name, each] as const))(
+    '%s',
+    (_name, { mutation, world, properties }) => {
+      const { violation, trace } = walk(new Model(world, mutation), { walks: 100_000, seed: 1 });
+      expect(properties).toContain(violation?.property);
+      expect(trace.length).toBeGreaterThan(2);
+    },
+  );
+});

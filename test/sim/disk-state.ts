@@ -1,0 +1,198 @@
+/** What is on a simulated disk: the state that one batch after another makes. */
+import { decodeRecord, encodeRecord } from '../../src/codec/index.ts';
+import {
+  type InstanceId,
+  type InstanceKey,
+  type InstanceRecord,
+  instanceKey,
+  type Pruned,
+  Status,
+} from '../../src/epaxos/index.ts';
+import type { RecordedAnswer, Row } from '../../src/kv/index.ts';
+import type { RowWrite } from '../../src/storage/index.ts';
+import type { Snapshot, SnapshotEntry, Staged } from './snapshot.ts';
+
+/** One atomic batch; whatever of it there is. */
+export interface DiskBatch {
+  readonly records?: readonly InstanceRecord[];
+  readonly rows?: readonly RowWrite[];
+  readonly answers?: readonly RecordedAnswer[];
+  readonly executed?: readonly InstanceId[];
+  readonly pruned?: Pruned | null;
+  /** What is there of a peer's snapshot from now on. */
+  readonly staged?: Staged | null;
+  /** A complete snapshot takes the place of the state. */
+  readonly installed?: Staged;
+}
+
+/** What a replica finds when it starts. */
+export interface DiskContents {
+  readonly records: readonly InstanceRecord[];
+  readonly rows: ReadonlyMap<string, Row>;
+  readonly answers: readonly RecordedAnswer[];
+  readonly pruned: Pruned | null;
+  /** The snapshot that was installed last; null for none. The lineage of what is there begins with the sender's. */
+  readonly installed: string | null;
+  /** How many instances were ever marked executed in what is there: where its lineage goes on. */
+  readonly executions: number;
+}
+
+/** A record as it was written, and the bytes that stand for it where the disk holds bytes. */
+interface Stored {
+  readonly record: InstanceRecord;
+  readonly bytes: Uint8Array | null;
+}
+
+export class DiskState {
+  pruned: Pruned | null = null;
+  staged: Staged | null = null;
+  readonly #replicas: number;
+  readonly #encoded: boolean;
+  #records = new Map<InstanceKey, Stored>();
+  #executed = new Set<InstanceKey>();
+  #rows = new Map<string, Row>();
+  #answers: RecordedAnswer[] = [];
+  #installed: string | null = null;
+  #executions = 0;
+
+  /** @param options.encoded whether records are held as bytes, and read back from them */
+  constructor(options: { readonly replicas: number; readonly encoded: boolean }) {
+    this.#replicas = options.replicas;
+    this.#encoded = options.encoded;
+  }
+
+  copy(): DiskState {
+    const copy = new DiskState({ replicas: this.#replicas, encoded: this.#encoded });
+    copy.pruned = this.pruned;
+    copy.staged = this.staged;
+    copy.#records = new Map(this.#records);
+    copy.#executed = new Set(this.#executed);
+    copy.#rows = new Map(this.#rows);
+    copy.#answers = [...this.#answers];
+    copy.#installed = this.#installed;
+    copy.#executions = this.#executions;
+    return copy;
+  }
+
+  apply(batch: DiskBatch): void {
+    for (const record of batch.records ?? []) this.#put(record);
+    for (const { key, row } of batch.rows ?? []) {
+      if (row === null) this.#rows.delete(key);
+      else this.#rows.set(key, row);
+    }
+    this.#answers.push(...(batch.answers ?? []));
+    for (const id of batch.executed ?? []) this.#executed.add(instanceKey(id));
+    this.#executions += batch.executed?.length ?? 0;
+    if (batch.pruned) this.#prune(batch.pruned);
+    if (batch.staged !== undefined) this.staged = batch.staged;
+    if (batch.installed !== undefined) this.#install(batch.installed);
+  }
+
+  record(id: InstanceId): InstanceRecord | undefined {
+    return this.#records.get(instanceKey(id))?.record;
+  }
+
+  isExecuted(id: InstanceId): boolean {
+    return this.#executed.has(instanceKey(id));
+  }
+
+  /** True if the record was removed for good after its execution. */
+  isPruned(id: InstanceId): boolean {
+    return id.slot <= (this.pruned?.pruned[id.replica - 1] ?? 0);
+  }
+
+  /** What a new process reads. Records by row and then by slot. */
+  contents(): DiskContents {
+    return {
+      records: this.#sorted().map((stored) =>
+        this.#executed.has(instanceKey(stored.record.id))
+          ? { ...this.#read(stored), status: Status.executed }
+          : this.#read(stored),
+      ),
+      rows: new Map(this.#rows),
+      answers: [...this.#answers],
+      pruned: this.pruned,
+      installed: this.#installed,
+      executions: this.#executions,
+    };
+  }
+
+  /** What a peer that is too far behind is sent. */
+  snapshot(name: Pick<Snapshot, 'id' | 'source'>): Snapshot {
+    const records = this.#sorted().filter(({ record }) => this.#executed.has(instanceKey(record.id)));
+    const none = new Array<number>(this.#replicas).fill(0);
+    const entries: SnapshotEntry[] = [
+      ...records.map((stored) => ({ type: 'record', record: this.#read(stored) }) as const),
+      ...this.#answers.map((answer) => ({ type: 'answer', answer }) as const),
+      ...Array.from(this.#rows, ([key, row]) => ({ type: 'row', key, row }) as const),
+    ];
+    const pruned = this.pruned ?? { pruned: none, floor: none };
+    return { ...name, pruned, entries, executions: this.#executions };
+  }
+
+  /** True unless the snapshot lacks what was executed and pruned here: that could not be executed again. */
+  fits({ pruned, entries }: Staged): boolean {
+    const executed = new Set<InstanceKey>();
+    for (const entry of entries) if (entry.type === 'record') executed.add(instanceKey(entry.record.id));
+    return (this.pruned?.pruned ?? []).every((upTo, row) => {
+      for (let slot = (pruned.pruned[row] ?? 0) + 1; slot <= upTo; slot += 1) {
+        if (!executed.has(instanceKey({ replica: row + 1, slot }))) return false;
+      }
+      return true;
+    });
+  }
+
+  /**
+   * The snapshot becomes the state. Rows, answers and executed marks are exactly the sender's; what was executed here
+   * alone is committed again. Records of what the sender has not executed stay, with all that was promised; those
+   * that it has pruned go. The floor never sinks.
+   */
+  #install({ id, pruned, entries, executions }: Staged): void {
+    this.#rows.clear();
+    this.#answers = [];
+    this.#executed.clear();
+    for (const [key, { record }] of this.#records) {
+      if (record.id.slot <= (pruned.pruned[record.id.replica - 1] ?? 0)) this.#records.delete(key);
+    }
+    for (const entry of entries) {
+      if (entry.type === 'row') this.#rows.set(entry.key, entry.row);
+      else if (entry.type === 'answer') this.#answers.push(entry.answer);
+      else {
+        this.#put(entry.record);
+        this.#executed.add(instanceKey(entry.record.id));
+      }
+    }
+    const floor = pruned.floor.map((slot, row) => Math.max(slot, this.pruned?.floor[row] ?? 0));
+    this.pruned = { pruned: pruned.pruned, floor };
+    this.staged = null;
+    this.#installed = id;
+    this.#executions = executions;
+  }
+
+  #put(record: InstanceRecord): void {
+    const bytes = this.#encoded ? encodeRecord(record) : null;
+    this.#records.set(instanceKey(record.id), { record, bytes });
+  }
+
+  #read({ record, bytes }: Stored): InstanceRecord {
+    return bytes === null ? record : decodeRecord(bytes, { replicas: this.#replicas });
+  }
+
+  #sorted(): Stored[] {
+    return [...this.#records.values()].sort(
+      ({ record: one }, { record: other }) =>
+        one.id.replica - other.id.replica || one.id.slot - other.id.slot,
+    );
+  }
+
+  #prune(pruned: Pruned): void {
+    for (const [row, upTo] of pruned.pruned.entries()) {
+      for (let slot = (this.pruned?.pruned[row] ?? 0) + 1; slot <= upTo; slot += 1) {
+        const key = instanceKey({ replica: row + 1, slot });
+        this.#records.delete(key);
+        this.#executed.delete(key);
+      }
+    }
+    this.pruned = pruned;
+  }
+}
