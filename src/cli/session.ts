@@ -36,7 +36,7 @@ export function addGlobalFlags(program: Command): void {
     .addOption(
       flag(
         '--command-timeout <duration>',
-        'how long a command may take: 5s, 500ms, 2m',
+        'how long a command may take: 5s, 500ms, 1m; at most a minute',
         parseDuration,
       ).default(5000, '5s'),
     );

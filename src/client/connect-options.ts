@@ -9,7 +9,7 @@ export const DEFAULT_SILENCE_TIMEOUT_MS = 1000;
 export interface ConnectOptions {
   /** `host:port` of one or more replicas, in an array or separated by commas. */
   readonly endpoints: string | readonly string[];
-  /** The deadline of each call, all its retries included, in milliseconds; 5000 if absent. */
+  /** The deadline of each call, all its retries included, in milliseconds: at most 60,000; 5000 if absent. */
   readonly timeoutMs?: number;
   /**
    * A request leaves an endpoint that has served nothing for this long and tries the next one; in milliseconds,

@@ -1,7 +1,7 @@
 /** The client library: a key-value store served by whichever replica answers. */
 import { randomBytes } from 'node:crypto';
 import { KvError } from '../errors.ts';
-import { LIMITS } from '../kv/index.ts';
+import { LIMITS, MAX_REQUEST_MS } from '../kv/index.ts';
 import { adminService, type KeyValue, kvService, type RequestIdentity } from '../rpc/index.ts';
 import { CallSlots } from './call-slots.ts';
 import {
@@ -205,8 +205,11 @@ function checkedValue(value: Bytes): Uint8Array {
 }
 
 function positive(name: string, milliseconds: number): number {
-  if (!(milliseconds > 0 && milliseconds < 2 ** 31)) {
-    throw notSent('invalidArgument', `${name} must be more than 0 and less than 2147483648 milliseconds`);
+  if (!(milliseconds > 0 && milliseconds <= MAX_REQUEST_MS)) {
+    throw notSent(
+      'invalidArgument',
+      `${name} must be more than 0 and at most ${MAX_REQUEST_MS} milliseconds`,
+    );
   }
   return milliseconds;
 }

@@ -13,6 +13,12 @@ export const LIMITS = {
 } as const;
 
 /**
+ * The longest that a request may take, its retries included, in milliseconds: by then it is answered or given
+ * up. What is remembered of it, so that no copy is applied twice, can be forgotten some time later (R7.6).
+ */
+export const MAX_REQUEST_MS = 60_000;
+
+/**
  * Names one request for ever, whatever replica it is sent to and however often (R7.6).
  * A client draws its id at random once and counts its requests from 1.
  */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { CLIENT_ID_BYTES, deleteOperation, getOperation, keyToString, putOperation } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
-import type { KvOperation, OperationResult, RequestId } from '../kv/index.ts';
+import { type KvOperation, MAX_REQUEST_MS, type OperationResult, type RequestId } from '../kv/index.ts';
 import {
   type DeleteRequest,
   type DeleteResponse,
@@ -23,7 +23,7 @@ export const TIMEOUTS = {
   /** For a call without a deadline. */
   defaultMs: 5_000,
   /** No request waits longer, whatever its deadline. */
-  maxMs: 60_000,
+  maxMs: MAX_REQUEST_MS,
   /**
    * How long before the call's deadline the request is given up here, at most, so that the caller learns
    * from us, and not from gRPC, what became of it. Never more than a tenth of the time there is.

@@ -242,6 +242,8 @@ export class Node {
 
   #drain(): void {
     const core = this.#core;
+    // First, for this process may have been paused: a request past its deadline is never proposed (R7.6).
+    this.#pending.expire(this.#options.clock.nowMs());
     const arrived = this.#inbox.take();
     for (const [peer, reachable] of arrived.reachable) core.setReachable(peer, reachable);
     for (const { from, message } of arrived.messages) {
