@@ -14,8 +14,8 @@ export default defineConfig({
     include: missing === null ? ['test/containers/**/*.test.ts'] : [],
     passWithNoTests: missing !== null,
     globalSetup: ['test/containers/support/global-setup.ts'],
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // One cluster at a time: five replicas are enough for two cores.
     fileParallelism: false,
     // .ci/run counts the tests by this report.

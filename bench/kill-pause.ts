@@ -8,8 +8,9 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type KvClient, KvError } from '../src/client/index.ts';
+import type { KvClient } from '../src/client/index.ts';
 import { ProcessCluster } from '../test/support/process-cluster.ts';
+import { Prober } from './prober.ts';
 
 /** Before the kill, and after it: the same time, so that the first tells how quiet the machine is. */
 const WINDOW_MS = 2000;
@@ -25,48 +26,6 @@ interface Trial {
   readonly quietSharedMs: number;
 }
 
-/** A client with one put under way at any time. */
-class Prober {
-  readonly #client: KvClient;
-  readonly #keys: readonly string[];
-  readonly #end: Promise<void>;
-  #isStopped = false;
-  #longestMs = 0;
-  #lastMs = performance.now();
-
-  constructor(client: KvClient, keys: readonly string[]) {
-    this.#client = client;
-    this.#keys = keys;
-    this.#end = this.#run();
-  }
-
-  /** The longest pause since the last call, one that still lasts included. */
-  takeLongestMs(): number {
-    const longestMs = Math.max(this.#longestMs, performance.now() - this.#lastMs);
-    this.#longestMs = 0;
-    return longestMs;
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#end;
-  }
-
-  async #run(): Promise<void> {
-    for (let count = 0; !this.#isStopped; count += 1) {
-      try {
-        await this.#client.put(this.#keys[count % this.#keys.length] as string, `${count}`);
-      } catch (error) {
-        if (!(error instanceof KvError)) throw error; // the client of the killed replica has nobody to ask
-        continue;
-      }
-      const nowMs = performance.now();
-      this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs);
-      this.#lastMs = nowMs;
-    }
-  }
-}
-
 async function runTrial(cluster: ProcessCluster): Promise<Trial> {
   const victim = cluster.ids.length;
   const shared = Array.from({ length: SHARED_KEYS }, (_, index) => `shared ${index}`);
@@ -75,9 +34,9 @@ async function runTrial(cluster: ProcessCluster): Promise<Trial> {
     cluster.connect({ ids: [victim], timeoutMs: 1000 }),
   ] as const;
   const [survivor, doomed] = clients;
-  const apartProbe = new Prober(survivor, ['apart']);
-  const sharedProbe = new Prober(survivor, shared);
-  const doomedProbes = Array.from({ length: SHARED_KEYS }, () => new Prober(doomed, shared));
+  const apartProbe = proberOf(survivor, ['apart']);
+  const sharedProbe = proberOf(survivor, shared);
+  const doomedProbes = Array.from({ length: SHARED_KEYS }, () => proberOf(doomed, shared));
 
   await wait(WINDOW_MS / 2); // connections stand and the code is warm
   apartProbe.takeLongestMs();
@@ -93,6 +52,11 @@ async function runTrial(cluster: ProcessCluster): Promise<Trial> {
   for (const client of clients) client.close();
   await cluster.untilConverged();
   return { apartMs, sharedMs, quietApartMs, quietSharedMs };
+}
+
+/** Puts to these keys in turn. */
+function proberOf(client: KvClient, keys: readonly string[]): Prober {
+  return new Prober((count) => client.put(keys[count % keys.length] as string, `${count}`));
 }
 
 function summary(name: string, samples: readonly number[]): string {

@@ -14,6 +14,11 @@
  * by a coordinator that did not know x yet. As long as it is open, a recovery has to see that x
  * contradicts it (R5.6). So x is forgotten only when everything that any of the others had heard of, when it
  * told that it has executed x, is committed here.
+ *
+ * What only silent replicas have heard of, say y, is beyond that rule. Its initial deps, which lack x, could be
+ * confirmed by a recovery (R5.5, R5.6) if |Q| − e members of its majority Q held them, and no other remembered x: y
+ * would be executed before x where x is not known. The coordinator is not in Q, and who has executed x before it hears
+ * of y does not agree to such deps. So it takes |Q| − e + 1 silent ones, and with so many nothing is forgotten.
  */
 import { mergeDeps } from './deps.ts';
 import type { Watermarks } from './messages.ts';
@@ -52,18 +57,20 @@ export function advancePruning(state: ReplicaState): void {
   const reports = [...state.reports.values()];
   if (reports.length === state.peers.length) forget(state, executedByAll(state, reports));
   const retained = state.space.rows.reduce((sum, row) => sum + row.executed - row.pruned, 0);
-  if (state.prunePlan === null && retained > state.limits.retainedInstances)
-    planWithoutSilent(state, reports);
+  if (state.prunePlan === null && retained > state.limits.retainedInstances) planWithoutSilent(state);
   const plan = state.prunePlan;
   if (plan === null || !covers(state.space.committed(), plan.settled)) return;
   forget(state, plan.upTo, { raiseFloor: true });
   if (covers(state.space.pruned(), plan.upTo)) state.prunePlan = null;
 }
 
-/** Leaves out who has not been heard for long. No majority of others, no plan. */
-function planWithoutSilent(state: ReplicaState, reports: readonly Report[]): void {
-  const recent = reports.filter((report) => state.now - report.at < state.timing.silentTicks);
-  if (recent.length + 1 < state.quorums.majority) return;
+/** Leaves out who has not been heard for long, if they are few enough. */
+function planWithoutSilent(state: ReplicaState): void {
+  const { peers, reports, now, timing, quorums } = state;
+  const heard = peers.filter(({ id }) => now - (reports.get(id)?.at ?? 0) < timing.silentTicks);
+  if (peers.length - heard.length > quorums.majority - quorums.fastFaults) return;
+  const recent = heard.flatMap(({ id }) => reports.get(id) ?? []);
+  if (recent.length < heard.length) return; // who has told nothing since the start is not silent yet
   const upTo = executedByAll(state, recent);
   if (covers(state.space.pruned(), upTo)) return;
   const settled = recent.reduce((deps, report) => mergeDeps(deps, report.highest), state.space.highest());

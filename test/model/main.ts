@@ -75,6 +75,7 @@ function runWalks(
   print(`walks        ${result.walks}, from seed ${options.seed} on
 steps        ${result.steps}, ${perSecond(result.steps, cpu)} a CPU second
 committed    ${result.committed} instances
+kinds        ${[...result.kinds].map(([kind, count]) => `${kind} ${count}`).join(', ')}
 time         ${cpu.toFixed(1)} s of CPU time
 `);
   if (result.seed !== null) print(`the walk with seed ${result.seed} failed\n`);

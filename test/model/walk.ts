@@ -17,6 +17,8 @@ export interface WalkResult {
   readonly walks: number;
   readonly steps: number;
   readonly committed: number;
+  /** How often each kind of step was taken; a delivery by the type of its message. */
+  readonly kinds: ReadonlyMap<string, number>;
   readonly violation: Violation | null;
   /** The seed of the walk that failed. */
   readonly seed: number | null;
@@ -55,6 +57,7 @@ export function walk(
   let steps = 0;
   let walks = 0;
   let committed = 0;
+  const kinds = new Map<string, number>();
   for (; walks < options.walks; walks += 1) {
     if (performance.now() - startedAt > 1_000 * (options.seconds ?? Number.POSITIVE_INFINITY)) break;
     const seed = options.seed + walks;
@@ -62,13 +65,17 @@ export function walk(
     const violation = one.run();
     steps += one.steps.length;
     committed += one.committed;
+    for (const { input } of one.steps) {
+      const kind = input.type === 'deliver' ? input.message.type : input.type;
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    }
     if (violation !== null) {
       const shortest = shorten(model, one.steps, violation);
       const trace = shortest.map(({ at, input }) => describeInput(model, at, input));
-      return { walks: walks + 1, steps, committed, violation, seed, trace };
+      return { walks: walks + 1, steps, committed, kinds, violation, seed, trace };
     }
   }
-  return { walks, steps, committed, violation: null, seed: null, trace: [] };
+  return { walks, steps, committed, kinds, violation: null, seed: null, trace: [] };
 }
 
 class Walk {

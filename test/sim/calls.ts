@@ -33,6 +33,11 @@ export class Calls {
     return this.#entries.size;
   }
 
+  /** Every operation that somebody waits for. */
+  operations(): readonly KvOperation[] {
+    return Array.from(this.#entries.values(), ({ operation }) => operation);
+  }
+
   /** Adds a call. True: nobody waited for this request yet, so the operation is to be proposed. */
   add(call: Call): boolean {
     const key = requestKey(call.operation.request);

@@ -130,22 +130,27 @@ export class DiskState {
     return { ...name, pruned, entries, executions: this.#executions };
   }
 
-  /** True unless the snapshot lacks what was executed and pruned here: that could not be executed again. */
+  /**
+   * True if everything that was executed here is executed in the snapshot. What was told to be executed must stay so:
+   * others may have forgotten it, and propose what comes after it without naming it (R2.7).
+   */
   fits({ pruned, entries }: Staged): boolean {
     const executed = new Set<InstanceKey>();
     for (const entry of entries) if (entry.type === 'record') executed.add(instanceKey(entry.record.id));
+    const has = ({ replica, slot }: InstanceId) =>
+      slot <= (pruned.pruned[replica - 1] ?? 0) || executed.has(instanceKey({ replica, slot }));
+    for (const { record } of this.#records.values()) {
+      if (this.isExecuted(record.id) && !has(record.id)) return false;
+    }
     return (this.pruned?.pruned ?? []).every((upTo, row) => {
-      for (let slot = (pruned.pruned[row] ?? 0) + 1; slot <= upTo; slot += 1) {
-        if (!executed.has(instanceKey({ replica: row + 1, slot }))) return false;
-      }
+      for (let slot = 1; slot <= upTo; slot += 1) if (!has({ replica: row + 1, slot })) return false;
       return true;
     });
   }
 
   /**
-   * The snapshot becomes the state. Rows, answers and executed marks are exactly the sender's; what was executed here
-   * alone is committed again. Records of what the sender has not executed stay, with all that was promised; those
-   * that it has pruned go. The floor never sinks.
+   * The snapshot becomes the state. Rows, answers and executed marks are exactly the sender's. Records of what the
+   * sender has not executed stay, with all that was promised; those that it has pruned go. The floor never sinks.
    */
   #install({ id, pruned, entries, executions }: Staged): void {
     this.#rows.clear();

@@ -55,10 +55,13 @@ export class Disk implements DurableState {
     this.#setStaged(null);
   }
 
-  /** Begins to put the complete snapshot in the place of the state. False: it does not fit, and is dropped. */
-  beginInstallation(): boolean {
+  /**
+   * Begins to put the complete snapshot in the place of the state. False: it does not fit, and is dropped.
+   * @param options.anyhow whether it is put there also if it does not fit
+   */
+  beginInstallation(options: { readonly anyhow: boolean } = { anyhow: false }): boolean {
     assert(this.#staged?.complete === true, 'a complete snapshot is installed');
-    if (this.#written().fits(this.#staged)) {
+    if (options.anyhow || this.#written().fits(this.#staged)) {
       this.begin({ installed: this.#staged });
       return true;
     }

@@ -11,6 +11,7 @@ export const Stream = {
   clients: 5,
   reachability: 6,
   replicas: 7,
+  snapshots: 8,
 };
 
 /** The generator of one concern of the world with this seed. */

@@ -148,6 +148,9 @@ export class Faults {
       case 'wrongReachability':
         this.#during(this.#reachability.confuse(between(prng, 0.1, 0.9)));
         return;
+      case 'absence':
+        this.#absence();
+        return;
       case 'eagerRecovery':
         for (const each of sample(prng, this.#replicas, prng.integer(1, 3))) each.recoverAny();
         return;
@@ -166,10 +169,35 @@ export class Faults {
   }
 
   #restartLater(replica: SimulatedReplica): void {
-    const delayMs = chance(this.#prng, 0.3) ? 1 : this.#durationMs();
+    this.#restartAfter(replica, chance(this.#prng, 0.3) ? 1 : this.#durationMs());
+  }
+
+  #restartAfter(replica: SimulatedReplica, delayMs: number): void {
     this.#queue.after(delayMs, () => {
       if (!replica.isUp) replica.start();
     });
+  }
+
+  /** A few replicas are away for a large part of the round: down, or cut off together. */
+  #absence(): void {
+    const prng = this.#prng;
+    const away = sample(prng, this.#replicas, prng.integer(1, (this.#replicas.length - 1) / 2));
+    const durationMs = between(prng, 0.2, 1) * this.#options.roundMs;
+    if (chance(prng, 0.7)) {
+      this.#partition(away, durationMs);
+      // What only those who were away know is finished by others if its coordinator dies on the way back.
+      const dying = chance(prng, 0.5) ? pick(prng, away) : null;
+      if (dying !== null) this.#queue.after(durationMs, () => this.#stop(dying, durationMs));
+      return;
+    }
+    for (const replica of away) this.#stop(replica, durationMs);
+  }
+
+  /** Crashes a replica for some time, unless too many are down already, or the round is over. */
+  #stop(replica: SimulatedReplica, durationMs: number): void {
+    if (!this.#active || !this.#mayStop(replica)) return;
+    replica.crash(pick(this.#prng, LOSSES));
+    this.#restartAfter(replica, durationMs);
   }
 
   #pause(replica: SimulatedReplica): void {
@@ -178,7 +206,7 @@ export class Faults {
     this.#during(() => replica.resume());
   }
 
-  #partition(side: readonly SimulatedReplica[]): void {
+  #partition(side: readonly SimulatedReplica[], durationMs = this.#durationMs()): void {
     this.#statistics.partitions += 1;
     const repairs: (() => void)[] = [];
     for (const one of side) {
@@ -189,7 +217,7 @@ export class Faults {
     }
     this.#during(() => {
       for (const repair of repairs) repair();
-    });
+    }, durationMs);
   }
 
   /** Cuts some links in one direction. */
@@ -227,13 +255,13 @@ export class Faults {
     return subset(this.#prng, pairs, share);
   }
 
-  /** Repairs a fault after a random time, or at the end of the round. */
-  #during(repair: () => void): void {
+  /** Repairs a fault after some time, or at the end of the round. */
+  #during(repair: () => void, durationMs = this.#durationMs()): void {
     const end = () => {
       if (this.#repairs.delete(end)) repair();
     };
     this.#repairs.add(end);
-    this.#queue.after(this.#durationMs(), end);
+    this.#queue.after(durationMs, end);
   }
 
   #durationMs(): number {

@@ -72,6 +72,13 @@ export class Network {
     for (const [to, frame] of frames) this.#dispatch(from, to, frame);
   }
 
+  /** Carries something that is not a message of the protocol: it arrives once, later, or never. */
+  carry(from: ReplicaId, to: ReplicaId, arrive: () => void): void {
+    const link = this.#link(from, to);
+    if (link.cuts > 0 || this.#isLost()) return;
+    this.#queue.after(this.#delayMs(link, from, to), arrive);
+  }
+
   isOpen(from: ReplicaId, to: ReplicaId): boolean {
     return this.#link(from, to).cuts === 0;
   }
@@ -124,8 +131,7 @@ export class Network {
     const link = this.#link(from, to);
     this.#statistics.messages += messages.length;
     const kept = this.#muted.size === 0 ? messages : messages.filter(({ type }) => !this.#muted.get(type));
-    const loss = this.#healed ? 0 : this.#options.lossRate + this.#extraLoss;
-    const lost = link.cuts > 0 || (loss > 0 && chance(this.#prng, loss));
+    const lost = link.cuts > 0 || this.#isLost();
     this.#statistics.messagesLost += messages.length - (lost ? 0 : kept.length);
     if (lost || kept.length === 0) return;
     this.#transmit(link, from, to, kept);
@@ -136,16 +142,24 @@ export class Network {
   }
 
   #transmit(link: Link, from: ReplicaId, to: ReplicaId, messages: readonly Message[]): void {
-    const { baseMs, jitterMs, tailRate, tailFactor, streams } = this.#options;
-    let delayMs = (baseMs[from * 8 + to] ?? 0) + between(this.#prng, 0, jitterMs) + link.extraMs;
-    if (!this.#healed && tailRate > 0 && chance(this.#prng, tailRate)) {
-      delayMs *= between(this.#prng, 1, tailFactor);
-    }
-    if (streams) {
+    let delayMs = this.#delayMs(link, from, to);
+    if (this.#options.streams) {
       link.lastMs = Math.max(link.lastMs, this.#queue.nowMs + delayMs);
       delayMs = link.lastMs - this.#queue.nowMs;
     }
     this.#queue.after(delayMs, () => this.#deliver(to, from, messages));
+  }
+
+  #isLost(): boolean {
+    const loss = this.#healed ? 0 : this.#options.lossRate + this.#extraLoss;
+    return loss > 0 && chance(this.#prng, loss);
+  }
+
+  #delayMs(link: Link, from: ReplicaId, to: ReplicaId): number {
+    const { baseMs, jitterMs, tailRate, tailFactor } = this.#options;
+    const delayMs = (baseMs[from * 8 + to] ?? 0) + between(this.#prng, 0, jitterMs) + link.extraMs;
+    const isLong = !this.#healed && tailRate > 0 && chance(this.#prng, tailRate);
+    return isLong ? delayMs * between(this.#prng, 1, tailFactor) : delayMs;
   }
 
   #link(from: ReplicaId, to: ReplicaId): Link {

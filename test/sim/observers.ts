@@ -12,8 +12,10 @@ import { checkLinearizability } from './checkers/linearizability.ts';
 import { StatusOrder } from './checkers/status.ts';
 import { type Check, demand, Violation } from './checkers/violation.ts';
 import { checkVisibility } from './checkers/visibility.ts';
-import type { Disk, DiskContents } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { DiskContents } from './disk-state.ts';
 import type { History } from './history.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { Statistics } from './statistics.ts';
 
 export interface ExecutedBatch {
@@ -31,6 +33,8 @@ export class Observers {
   readonly #durability: Durability;
   readonly #statistics: Statistics;
   readonly #ignored: ReadonlySet<Check>;
+  /** By replica: the snapshot that it installed last. */
+  readonly #installed = new Map<ReplicaId, string>();
   #clock = 0;
 
   /** @param ignored checks that are left out, to see that others find the same fault */
@@ -75,8 +79,36 @@ export class Observers {
     this.#guard(() => this.#effects.executed(replica, batch));
   }
 
+  /** A replica has opened a snapshot for a peer. */
+  opened(replica: ReplicaId, { id, executions }: Snapshot): void {
+    this.#order.opened(replica, { snapshot: id, executions });
+    this.#effects.opened(replica, { snapshot: id, executions });
+  }
+
+  /** A replica has put a snapshot in the place of its state, and its disk holds this now. */
+  installed(replica: ReplicaId, contents: DiskContents): void {
+    this.#install(replica, contents);
+    this.#begun(replica, contents);
+  }
+
   /** A replica starts again with what its disk holds. */
   restarted(replica: ReplicaId, contents: DiskContents): void {
+    // The crash may have come in the middle of an installation.
+    if (contents.installed !== (this.#installed.get(replica) ?? null)) this.#install(replica, contents);
+    this.#begun(replica, contents);
+  }
+
+  #install(replica: ReplicaId, { installed: snapshot }: DiskContents): void {
+    if (snapshot === null) throw new RangeError(`replica ${replica} has lost a snapshot that was in place`);
+    this.#clock += 1;
+    this.#installed.set(replica, snapshot);
+    this.#statistics.snapshotsInstalled += 1;
+    this.#guard(() => this.#order.install(replica, snapshot, this.#clock));
+    this.#effects.install(replica, snapshot);
+    this.#durability.installed(replica);
+  }
+
+  #begun(replica: ReplicaId, contents: DiskContents): void {
     this.#status.restart(replica, contents.records);
     for (const record of contents.records) {
       this.#clock += 1;

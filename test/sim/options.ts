@@ -23,8 +23,10 @@ export const FAULT_KINDS = [
   'slowDisk',
   'wrongReachability',
   'eagerRecovery',
+  'absence',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+const PATIENT_FAULT_KINDS = FAULT_KINDS.filter((kind) => kind !== 'absence');
 
 export interface FaultOptions {
   readonly kinds: readonly FaultKind[];
@@ -74,6 +76,14 @@ export interface WorkloadOptions {
   readonly lostAnswerRate: number;
 }
 
+export interface SnapshotOptions {
+  /** Entries that travel together. */
+  readonly chunkEntries: number;
+  /** How long a chunk is waited for, and how long it is before the next attempt after the first one that failed. */
+  readonly timeoutMs: number;
+  readonly backoffMs: number;
+}
+
 export interface WorldOptions {
   readonly seed: number;
   /** N: 3, 5 or 7. */
@@ -87,6 +97,7 @@ export interface WorldOptions {
   readonly network: NetworkOptions;
   readonly disk: DiskOptions;
   readonly reachability: ReachabilityOptions;
+  readonly snapshots: SnapshotOptions;
   readonly workload: WorkloadOptions;
   readonly faults: FaultOptions;
   /** What is broken on purpose; null in every honest world. */
@@ -95,6 +106,39 @@ export interface WorldOptions {
 
 /** The world of a seed; the same for the same arguments. */
 export function drawOptions(seed: number, replicas: number): WorldOptions {
+  const options = drawPatient(seed, replicas);
+  const prng = generator(seed, Stream.snapshots);
+  return chance(prng, 0.5) ? options : forgetful(options, prng);
+}
+
+/**
+ * The same world, where replicas soon forget what others may not have seen, and some are away for long. Those that come
+ * back need snapshots.
+ */
+export function forgetful(options: WorldOptions, prng: Prng): WorldOptions {
+  const { timing, limits, faults } = options;
+  const watermarkTicks = prng.integer(2, 12);
+  const silentTicks = chance(prng, 0.8) ? prng.integer(2, 6) * watermarkTicks : prng.integer(1, 100);
+  const retainedInstances = chance(prng, 0.5) ? 0 : prng.integer(1, 40);
+  return {
+    ...options,
+    timing: { ...timing, watermarkTicks, silentTicks },
+    limits: {
+      ...limits,
+      retainedInstances,
+      ...(chance(prng, 0.3) ? { prunedPerTick: prng.integer(1, 20) } : {}),
+    },
+    snapshots: {
+      chunkEntries: chance(prng, 0.5) ? 1_000 : prng.integer(1, 40),
+      timeoutMs: between(prng, 50, 400),
+      backoffMs: between(prng, 5, 100),
+    },
+    faults: { ...faults, kinds: [...faults.kinds, 'absence'] },
+  };
+}
+
+/** A world where nobody is left behind. */
+function drawPatient(seed: number, replicas: number): WorldOptions {
   const prng = generator(seed, Stream.options);
   return {
     seed,
@@ -109,6 +153,7 @@ export function drawOptions(seed: number, replicas: number): WorldOptions {
       periodMs: between(prng, 30, 300),
       wrongRate: chance(prng, 0.3) ? between(prng, 0, 0.4) : 0,
     },
+    snapshots: { chunkEntries: 1_000, timeoutMs: 1_000, backoffMs: 100 },
     workload: drawWorkload(prng),
     faults: drawFaults(prng, replicas),
     sabotage: null,
@@ -189,7 +234,7 @@ function drawFaults(prng: Prng, replicas: number): FaultOptions {
   const share = between(prng, 0.1, 0.7);
   const kinds = chance(prng, 0.05)
     ? []
-    : subset(prng, FAULT_KINDS, share).filter((kind) => kind !== 'crashAll' || chance(prng, 0.3));
+    : subset(prng, PATIENT_FAULT_KINDS, share).filter((kind) => kind !== 'crashAll' || chance(prng, 0.3));
   return {
     kinds,
     rounds: prng.integer(1, 3),

@@ -6,6 +6,7 @@ import {
   type Execution,
   type InstanceRecord,
   type Message,
+  type Pruned,
   type Ready,
   Replica,
   type ReplicaId,
@@ -19,12 +20,14 @@ import {
   type Row,
   Sessions,
 } from '../../src/kv/index.ts';
-import { assert } from '../../src/util/assert.ts';
 import { type Call, Calls, type Reply } from './calls.ts';
-import type { Disk, DiskContents } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { DiskContents } from './disk-state.ts';
 import { chance } from './draw.ts';
-import { answerByItself, inExecutionOrder } from './sabotage.ts';
+import { answerByItself, inExecutionOrder, spoiled } from './sabotage.ts';
 import type { Surroundings } from './simulated-replica.ts';
+import { chunkOf, type Snapshot, type SnapshotChunk, type SnapshotRequest } from './snapshot.ts';
+import { SnapshotCopy } from './snapshot-copy.ts';
 
 /** Steps of a turn at which a crash can be ordered. */
 export const STAGES = [
@@ -35,6 +38,8 @@ export const STAGES = [
   'executing',
   'executed',
   'answering',
+  'installing',
+  'installed',
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
@@ -44,6 +49,8 @@ export interface Machine {
   readonly world: Surroundings;
   readonly disk: Disk;
   readonly isPaused: boolean;
+  /** How many snapshots were opened here for peers. */
+  snapshots: number;
   /** The step at which a crash is ordered, if any. */
   readonly crashStage: Stage | null;
   /** Does something for a process after a delay, once the machine is not paused; nothing if the process is dead then. */
@@ -54,15 +61,27 @@ export interface Machine {
   diesAt(stage: Stage): boolean;
 }
 
+/** A chunk of a snapshot that a peer asks for. */
+export interface ServedSnapshot {
+  readonly peer: ReplicaId;
+  readonly request: SnapshotRequest;
+  readonly answer: (chunk: SnapshotChunk) => void;
+}
+
 /** Messages that wait for a turn; more are dropped. */
 const INBOX_MESSAGES = 2_000;
 
 export class Process {
-  readonly core: Replica;
-  readonly rows: Map<string, Row>;
+  core: Replica;
+  rows: Map<string, Row>;
   readonly #machine: Machine;
-  readonly #sessions: Sessions;
+  #sessions: Sessions;
   readonly #calls: Calls;
+  readonly #copy: SnapshotCopy;
+  /** The snapshots that are open for peers. */
+  readonly #views = new Map<ReplicaId, Snapshot>();
+  /** What was told of the peers last, and what of it is news to the core. */
+  readonly #peers = new Map<ReplicaId, boolean>();
   #reachable = new Map<ReplicaId, boolean>();
   #messages: { readonly from: ReplicaId; readonly message: Message }[] = [];
   #operations = new Set<KvOperation>();
@@ -70,17 +89,9 @@ export class Process {
   #turn: 'idle' | 'scheduled' | 'running' = 'idle';
 
   constructor(machine: Machine, contents: DiskContents) {
-    const { options, prng } = machine.world;
     this.#machine = machine;
-    this.core = new Replica({
-      id: machine.id,
-      replicas: options.replicas,
-      seed: prng.integer(0, 2 ** 31),
-      timing: options.timing,
-      limits: options.limits,
-    });
-    if (contents.pruned === null) this.core.restore(contents.records);
-    else this.core.restore(contents.records, contents.pruned);
+    this.core = restored(machine, contents);
+    this.#copy = new SnapshotCopy(machine, this);
     this.rows = new Map(contents.rows);
     this.#sessions = new Sessions(contents.answers);
     this.#calls = new Calls(
@@ -109,6 +120,7 @@ export class Process {
 
   setReachable(peer: ReplicaId, reachable: boolean): void {
     const { world, id } = this.#machine;
+    this.#peers.set(peer, reachable);
     this.#reachable.set(peer, reachable);
     this.core.setRoundTrip(peer, world.network.roundTripMs(id, peer));
     this.wake();
@@ -134,8 +146,7 @@ export class Process {
   submit(operation: KvOperation, timeoutMs: number, reply: Reply): void {
     const { sabotage } = this.#machine.world.options;
     if (sabotage !== null && answerByItself(sabotage, operation, { rows: this.rows, reply })) return;
-    const recorded =
-      operation.kind === 'get' ? undefined : this.#sessions.find(operation.request, operation.key);
+    const recorded = this.#find(operation);
     if (recorded !== undefined) {
       reply({ type: 'answered', result: recorded });
       return;
@@ -144,6 +155,24 @@ export class Process {
     if (this.#calls.add(call)) this.#operations.add(operation);
     this.#machine.later(this, timeoutMs, () => this.#calls.expire(call));
     this.wake();
+  }
+
+  /** A peer asks for a chunk: of the snapshot that is open for it, or of a new one. */
+  serveSnapshot({ peer, request, answer }: ServedSnapshot): void {
+    const { world, disk, id } = this.#machine;
+    const open = this.#views.get(peer);
+    let view = open;
+    if (view === undefined || view.id !== request.id) {
+      this.#machine.snapshots += 1;
+      const name = { id: `${id}.${this.#machine.snapshots}`, source: id };
+      view = spoiled(world.options.sabotage, disk.snapshot(name));
+      this.#views.set(peer, view);
+      world.observers.opened(id, view);
+      world.statistics.snapshotsOffered += 1;
+      world.trace.note(world.queue.nowMs, id, 'opens snapshot', view.id, 'for', peer, view.executions);
+    }
+    const after = view === open ? request.after : 0;
+    answer(chunkOf(view, { after, count: world.options.snapshots.chunkEntries }));
   }
 
   /** Has a turn begun, unless one is under way. */
@@ -155,8 +184,56 @@ export class Process {
     else this.#machine.later(this, turnMs, () => this.#begin());
   }
 
-  /** Steps 1 and 2: drains what arrived, and takes what the core wants done. */
   #begin(): void {
+    this.#turn = 'running';
+    if (this.#copy.isComplete) this.#install();
+    else this.#drain();
+  }
+
+  /** Before a turn: the snapshot that was copied takes the place of the state, and a new core begins from it. */
+  #install(): void {
+    const { world, disk, id } = this.#machine;
+    const anyhow = world.options.sabotage === 'unfitSnapshots';
+    if (!disk.beginInstallation({ anyhow })) {
+      world.trace.note(world.queue.nowMs, id, 'refuses a snapshot');
+      world.statistics.snapshotsRefused += 1;
+      this.#copy.finished({ installed: false });
+      this.#drain();
+      return;
+    }
+    if (this.#machine.diesAt('installing')) return;
+    this.#machine.afterDisk(this, 2 * world.options.disk.syncMs, () => {
+      disk.complete({ sync: true });
+      const contents = disk.load();
+      world.trace.note(world.queue.nowMs, id, 'goes on from snapshot', contents.installed ?? '');
+      world.observers.installed(id, contents);
+      this.#beginAnew(contents);
+      this.#copy.finished({ installed: true });
+      if (!this.#machine.diesAt('installed')) this.#drain();
+    });
+  }
+
+  /** What the old core had not proposed is for the new one; what it had is settled there by recovery. */
+  #beginAnew(contents: DiskContents): void {
+    const { world, id } = this.#machine;
+    const before = this.core;
+    this.core = restored(this.#machine, contents);
+    this.rows = new Map(contents.rows);
+    this.#sessions = new Sessions(contents.answers);
+    for (const [peer, reachable] of this.#peers) {
+      this.core.setRoundTrip(peer, world.network.roundTripMs(id, peer));
+      this.core.setReachable(peer, reachable);
+    }
+    for (const operation of this.#calls.operations()) {
+      const isTakenBack = before.withdraw(operation);
+      const recorded = this.#find(operation);
+      if (recorded !== undefined) this.#calls.answer(operation, recorded);
+      else if (isTakenBack) this.#operations.add(operation);
+    }
+  }
+
+  /** Steps 1 and 2: drains what arrived, and takes what the core wants done. */
+  #drain(): void {
     const { core } = this;
     for (const [peer, isReachable] of this.#reachable) core.setReachable(peer, isReachable);
     for (const { from, message } of this.#messages) core.step(from, message);
@@ -166,9 +243,13 @@ export class Process {
     this.#messages = [];
     this.#operations.clear();
     this.#ticked = false;
-    this.#turn = 'running';
     if (core.hasReady()) this.#write(core.takeReady());
     else this.#turn = 'idle';
+  }
+
+  /** What a write answered when it was executed, if it was. */
+  #find(operation: KvOperation): OperationResult | undefined {
+    return operation.kind === 'get' ? undefined : this.#sessions.find(operation.request, operation.key);
   }
 
   #take(operation: KvOperation): boolean {
@@ -219,9 +300,8 @@ export class Process {
 
   /** Step 5: effects and executed marks in one batch, not synced. */
   #execute(ready: Ready): void {
-    const { pruned, snapshotFrom } = ready;
+    const { pruned } = ready;
     const { world, disk, id } = this.#machine;
-    assert(snapshotFrom === null, 'nobody is so far behind that it needs a snapshot');
     if (ready.executions.length === 0 && pruned === null) {
       this.#answerReads(ready);
       return;
@@ -233,7 +313,7 @@ export class Process {
     disk.begin({ rows, answers, executed: executions.map((execution) => execution.id), pruned });
     // Told now, for what is under way may survive a crash; a restart tells what did not.
     world.observers.executed(id, { executions, results, rows });
-    if (pruned !== null) world.statistics.prunings += 1;
+    if (pruned !== null) this.#count(pruned);
     if (this.#machine.diesAt('executing')) return;
     this.#machine.afterDisk(this, world.options.disk.writeMs, () => {
       disk.complete({ sync: false });
@@ -265,22 +345,34 @@ export class Process {
   }
 
   /** Reads without an instance see what the executions of their batch left. */
-  #answerReads({ reads }: Ready): void {
-    for (const operation of reads.map(asKvOperation)) {
+  #answerReads(ready: Ready): void {
+    for (const operation of ready.reads.map(asKvOperation)) {
       const row = this.rows.get(operation.key);
       const result = { version: row?.version ?? 0, value: row?.value ?? null, previousVersion: 0 };
       this.#calls.answer(operation, result);
     }
-    this.#end();
+    this.#end(ready);
   }
 
-  #end(): void {
+  #end({ snapshotFrom }: Ready): void {
+    if (snapshotFrom !== null) this.#copy.wanted(snapshotFrom);
     this.#turn = 'idle';
     const arrived = this.#messages.length + this.#operations.size + this.#reachable.size;
-    if (arrived === 0 && !this.#ticked && !this.core.hasReady()) return;
+    const hasWork = arrived > 0 || this.#ticked || this.core.hasReady() || this.#copy.isComplete;
+    if (!hasWork) return;
     // Not at once: one turn after another must not grow the stack.
     this.#turn = 'scheduled';
     this.#machine.later(this, this.#machine.world.options.turnMs, () => this.#begin());
+  }
+
+  #count({ pruned }: Pruned): void {
+    const { statistics, options } = this.#machine.world;
+    statistics.prunings += 1;
+    const reports = [...this.core.state.reports.values()];
+    const isByAll =
+      reports.length === options.replicas - 1 &&
+      reports.every(({ executed }) => pruned.every((slot, row) => slot <= (executed[row] ?? 0)));
+    if (!isByAll) statistics.prunedPlans += 1;
   }
 
   #note(executions: readonly Execution[]): void {
@@ -289,4 +381,14 @@ export class Process {
       world.trace.note(world.queue.nowMs, id, 'executes', execution.id.replica, execution.id.slot);
     }
   }
+}
+
+/** A core that begins with what is on the disk. */
+function restored({ id, world }: Machine, { records, pruned }: DiskContents): Replica {
+  const { options, prng } = world;
+  const { replicas, timing, limits } = options;
+  const core = new Replica({ id, replicas, seed: prng.integer(0, 2 ** 31), timing, limits });
+  if (pruned === null) core.restore(records);
+  else core.restore(records, pruned);
+  return core;
 }

@@ -2,7 +2,8 @@
 import { type Execution, type InstanceRecord, type ReplicaId, Status } from '../../src/epaxos/index.ts';
 import type { KvOperation, Row } from '../../src/kv/index.ts';
 import type { Reply } from './calls.ts';
-import type { DiskContents } from './disk.ts';
+import type { DiskContents } from './disk-state.ts';
+import type { Snapshot } from './snapshot.ts';
 
 export const SABOTAGES = [
   /** Messages leave before the records that they speak of are written. */
@@ -21,6 +22,14 @@ export const SABOTAGES = [
   'answerBeforeAgreement',
   /** Syncs do nothing: what they should have kept is lost in a crash. */
   'lyingDisk',
+  /** A snapshot is installed also if it lacks what was executed before. */
+  'unfitSnapshots',
+  /** Snapshots come without the answers of writes. */
+  'snapshotsWithoutAnswers',
+  /** Snapshots come without what holds later instances behind what was forgotten. */
+  'snapshotsWithoutFloor',
+  /** Snapshots come with the newest table, and the marks of some time before. */
+  'tornSnapshots',
   /** A replica never sends a commit, an accept or an answer to anybody. */
   'silentReplica',
 ] as const;
@@ -49,6 +58,24 @@ export function forgetful(
       };
     default:
       return contents;
+  }
+}
+
+/** The snapshot that a replica opens for a peer. */
+export function spoiled(sabotage: Sabotage | null, snapshot: Snapshot): Snapshot {
+  const { pruned, entries } = snapshot;
+  switch (sabotage) {
+    case 'snapshotsWithoutAnswers':
+      return { ...snapshot, entries: entries.filter(({ type }) => type !== 'answer') };
+    case 'snapshotsWithoutFloor':
+      return { ...snapshot, pruned: { ...pruned, floor: pruned.floor.map(() => 0) } };
+    case 'tornSnapshots': {
+      const records = entries.filter(({ type }) => type === 'record');
+      const missing = new Set(records.slice(records.length / 2));
+      return { ...snapshot, entries: entries.filter((entry) => !missing.has(entry)) };
+    }
+    default:
+      return snapshot;
   }
 }
 

@@ -10,7 +10,7 @@ import type { EventQueue } from './event-queue.ts';
 import type { Network } from './network.ts';
 import type { Observers } from './observers.ts';
 import type { WorldOptions } from './options.ts';
-import { type Machine, Process, type Stage } from './process.ts';
+import { type Machine, Process, type ServedSnapshot, type Stage } from './process.ts';
 import { forgetful } from './sabotage.ts';
 import type { Statistics } from './statistics.ts';
 import type { Trace } from './trace.ts';
@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly prng: Prng;
   /** A replica has died of itself: by a failed disk, or at the step where it was ordered to. */
   readonly onDeath: (replica: ReplicaId) => void;
+  /** A replica is asked for a chunk of its snapshot. */
+  readonly serveSnapshot: (source: ReplicaId, served: ServedSnapshot) => void;
 }
 
 export class SimulatedReplica implements Machine {
@@ -36,6 +38,7 @@ export class SimulatedReplica implements Machine {
   readonly world: Surroundings;
   readonly disk: Disk;
   crashStage: Stage | null = null;
+  snapshots = 0;
   isPaused = false;
   /** How many times slower the disk is now. */
   diskFactor = 1;
@@ -134,6 +137,12 @@ export class SimulatedReplica implements Machine {
   receive(from: ReplicaId, messages: readonly Message[]): void {
     if (this.isPaused && this.world.options.faults.pausesLose) return;
     this.#process?.receive(from, messages);
+  }
+
+  /** A peer asks for a chunk of a snapshot. Who is down does not answer. */
+  serveSnapshot(served: ServedSnapshot): void {
+    const process = this.#process;
+    if (process !== null) this.later(process, 0, () => process.serveSnapshot(served));
   }
 
   tick(): void {

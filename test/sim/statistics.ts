@@ -22,6 +22,12 @@ export interface Statistics {
   /** Instances executed again, because a crash took their effects. */
   repeatedExecutions: number;
   prunings: number;
+  /** Prunings that went beyond what every replica was known to have executed. */
+  prunedPlans: number;
+  /** Snapshots that were opened for a peer, put in place of a state, and found not to fit. */
+  snapshotsOffered: number;
+  snapshotsInstalled: number;
+  snapshotsRefused: number;
   crashes: number;
   batchesLost: number;
   diskErrors: number;
@@ -52,6 +58,10 @@ export function noStatistics(): Statistics {
     executions: 0,
     repeatedExecutions: 0,
     prunings: 0,
+    prunedPlans: 0,
+    snapshotsOffered: 0,
+    snapshotsInstalled: 0,
+    snapshotsRefused: 0,
     crashes: 0,
     batchesLost: 0,
     diskErrors: 0,

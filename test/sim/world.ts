@@ -12,6 +12,7 @@ import { History } from './history.ts';
 import { Network } from './network.ts';
 import { Observers } from './observers.ts';
 import type { WorldOptions } from './options.ts';
+import type { ServedSnapshot } from './process.ts';
 import { Reachability } from './reachability.ts';
 import { SimulatedReplica } from './simulated-replica.ts';
 import { noStatistics, type Statistics } from './statistics.ts';
@@ -84,6 +85,8 @@ class World {
       statistics,
       prng: generator(seed, Stream.replicas),
       onDeath: (id: number) => this.#faults.died(id),
+      serveSnapshot: (source: number, served: ServedSnapshot) =>
+        this.#replicas[source - 1]?.serveSnapshot(served),
     };
     this.#replicas = Array.from(
       { length: replicas },

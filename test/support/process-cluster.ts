@@ -6,7 +6,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type KvClient, type ReplicaStatus } from '../../src/client/index.ts';
-import { openLevelStorage } from '../../src/storage/index.ts';
+import { openLevelStorage, type Storage } from '../../src/storage/index.ts';
 import { type Exit, GroupProcess, PROGRAM } from './child-process.ts';
 import { freeBasePort } from './free-ports.ts';
 import { endOf, problemsIn } from './replica-log.ts';
@@ -33,7 +33,8 @@ interface Member {
 }
 
 export class ProcessCluster {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'epaxos-e2e-'));
+  /** Holds the data directories and the logs of all replicas. */
+  readonly directory = mkdtempSync(join(tmpdir(), 'epaxos-e2e-'));
   readonly #members: readonly Member[];
   readonly #clients = new Set<KvClient>();
   /** Replicas that ended without being asked to. */
@@ -46,8 +47,8 @@ export class ProcessCluster {
       return {
         id,
         endpoint,
-        dataDir: join(this.#directory, `replica-${id}`),
-        logFile: join(this.#directory, `replica-${id}.log`),
+        dataDir: join(this.directory, `replica-${id}`),
+        logFile: join(this.directory, `replica-${id}.log`),
         client: connect({ endpoints: endpoint, timeoutMs: 2000 }),
         process: null,
         isPaused: false,
@@ -78,6 +79,15 @@ export class ProcessCluster {
 
   endpoint(id: number): string {
     return this.#member(id).endpoint;
+  }
+
+  dataDir(id: number): string {
+    return this.#member(id).dataDir;
+  }
+
+  /** The process of a replica; null if it does not run. */
+  pid(id: number): number | null {
+    return this.#member(id).process?.pid ?? null;
   }
 
   /** A client of these replicas, or of all; closed with the cluster at the latest. */
@@ -179,7 +189,18 @@ export class ProcessCluster {
   /** Stops every replica in good order and reads its table from its data directory; replicas in order of id. */
   async stopAndReadTables(): Promise<readonly (readonly TableRow[])[]> {
     await Promise.all(this.#running().map((id) => this.terminate(id)));
-    return Promise.all(this.#members.map((member) => this.#readTable(member)));
+    return Promise.all(this.ids.map((id) => this.readStore(id, tableOf)));
+  }
+
+  /** Reads the data directory of a replica that does not run. */
+  async readStore<T>(id: number, read: (storage: Storage) => Promise<T>): Promise<T> {
+    const identity = { cluster: CLUSTER, replica: id, replicas: this.#members.length };
+    const storage = await openLevelStorage({ directory: this.dataDir(id), identity });
+    try {
+      return await read(storage);
+    } finally {
+      await storage.close();
+    }
   }
 
   /** The ends of all logs, for the report of a failure. */
@@ -188,15 +209,15 @@ export class ProcessCluster {
   }
 
   /**
-   * Ends every process, waits, and removes the data.
+   * Ends every process, waits, and removes the data unless told to keep it.
    * @throws Error if a replica ended by itself or its log has a line that no healthy replica writes
    */
-  async close(): Promise<void> {
+  async close(options: { readonly keepData?: boolean } = {}): Promise<void> {
     for (const client of this.#clients) client.close();
     for (const { client } of this.#members) client.close();
     await this.kill(...this.#running());
     const problems = [...this.#unexpected, ...this.#members.flatMap(({ logFile }) => problemsIn(logFile))];
-    rmSync(this.#directory, { recursive: true });
+    if (!options.keepData) rmSync(this.directory, { recursive: true });
     if (problems.length > 0) throw new Error(`problems of the replicas:\n${problems.join('\n')}`);
   }
 
@@ -251,20 +272,14 @@ export class ProcessCluster {
     member.process?.signalGroup(isPaused ? 'SIGSTOP' : 'SIGCONT');
     member.isPaused = isPaused;
   }
+}
 
-  async #readTable({ id, dataDir }: Member): Promise<readonly TableRow[]> {
-    const identity = { cluster: CLUSTER, replica: id, replicas: this.#members.length };
-    const storage = await openLevelStorage({ directory: dataDir, identity });
-    try {
-      const rows: TableRow[] = [];
-      for await (const [key, { value, version }] of storage.rows({ start: null, end: null })) {
-        rows.push({ key, value: Buffer.from(value).toString('latin1'), version });
-      }
-      return rows;
-    } finally {
-      await storage.close();
-    }
+async function tableOf(storage: Storage): Promise<readonly TableRow[]> {
+  const rows: TableRow[] = [];
+  for await (const [key, { value, version }] of storage.rows({ start: null, end: null })) {
+    rows.push({ key, value: Buffer.from(value).toString('latin1'), version });
   }
+  return rows;
 }
 
 /** Where a replica's status lists a peer: all replicas but itself, by id. */

@@ -54,6 +54,11 @@ export class Durability {
     );
   }
 
+  /** A replica has installed a snapshot: what is executed there is what it says now. */
+  installed(replica: ReplicaId): void {
+    this.#executed[replica - 1]?.fill(0);
+  }
+
   #whyNotExecuted(replica: ReplicaId, executed: readonly Slot[], disk: DurableState): string | null {
     const found = this.#executed[replica - 1] ?? [];
     for (const [row, upTo] of executed.entries()) {

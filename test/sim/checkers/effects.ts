@@ -59,6 +59,8 @@ class Model {
 
 export class Effects {
   readonly #models: Model[];
+  /** By snapshot. */
+  readonly #snapshots = new Map<string, Model>();
   /** The answers of writes, whoever executed them first. */
   readonly answers = new Map<string, OperationResult>();
   /** Requests that some replica has executed at some time. */
@@ -99,6 +101,21 @@ export class Effects {
   rewind(replica: ReplicaId, executions: number): void {
     const model = this.#model(replica);
     if (executions < model.log.length) this.#models[replica - 1] = model.first(executions);
+  }
+
+  /** A replica has opened a snapshot that stands for its first `executions` executions. */
+  opened(
+    replica: ReplicaId,
+    { snapshot, executions }: { readonly snapshot: string; readonly executions: number },
+  ): void {
+    this.#snapshots.set(snapshot, this.#model(replica).first(executions));
+  }
+
+  /** A replica has executed now what a snapshot stands for, and nothing else. */
+  install(replica: ReplicaId, snapshot: string): void {
+    const model = this.#snapshots.get(snapshot);
+    if (model === undefined) throw new RangeError(`no snapshot ${snapshot}`);
+    this.#models[replica - 1] = model.first(model.log.length);
   }
 
   /** What a replica's table must be now. */

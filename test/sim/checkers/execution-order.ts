@@ -23,9 +23,15 @@ export function accessesByKey(command: Command): Map<string, boolean> {
   return accesses;
 }
 
-/** One replica's executions that led to its present table. */
+interface Executed {
+  readonly instance: InstanceKey;
+  /** The keys that it writes. */
+  readonly written: readonly string[];
+}
+
+/** One replica's executions that led to its present table, also those that a snapshot stands for. */
 interface Lineage {
-  readonly log: { readonly instance: InstanceKey; readonly written: readonly string[] }[];
+  readonly log: Executed[];
   readonly executed: Set<InstanceKey>;
   /** By key: how many commands that write it were executed. */
   readonly writes: Map<string, number>;
@@ -39,7 +45,9 @@ interface KeyOrder {
 }
 
 export class ExecutionOrder {
-  readonly #lineages: readonly Lineage[];
+  readonly #lineages: Lineage[];
+  /** By snapshot: the sender's executions that it stands for. */
+  readonly #snapshots = new Map<string, readonly Executed[]>();
   readonly #keys = new Map<string, KeyOrder>();
   readonly #executors = new Map<InstanceKey, number>();
   readonly #everywhereAt = new Map<InstanceKey, number>();
@@ -47,11 +55,7 @@ export class ExecutionOrder {
   readonly ever = new Set<InstanceKey>();
 
   constructor(replicas: number) {
-    this.#lineages = Array.from({ length: replicas }, () => ({
-      log: [],
-      executed: new Set<InstanceKey>(),
-      writes: new Map<string, number>(),
-    }));
+    this.#lineages = Array.from({ length: replicas }, noLineage);
   }
 
   /**
@@ -80,9 +84,42 @@ export class ExecutionOrder {
     lineage.log.push({ instance, written });
     lineage.executed.add(instance);
     this.ever.add(instance);
-    const executors = (this.#executors.get(instance) ?? 0) + 1;
-    this.#executors.set(instance, executors);
-    if (executors === this.#lineages.length) this.#everywhereAt.set(instance, execution.at);
+    this.#gained(instance, execution.at);
+  }
+
+  /** A replica has opened a snapshot that stands for its first `executions` executions. */
+  opened(
+    replica: ReplicaId,
+    { snapshot, executions }: { readonly snapshot: string; readonly executions: number },
+  ): void {
+    this.#snapshots.set(snapshot, this.#lineage(replica).log.slice(0, executions));
+  }
+
+  /**
+   * A replica has executed now what a snapshot stands for, in the sender's order, and nothing else.
+   * @throws Violation durability if that is less than before
+   */
+  install(replica: ReplicaId, snapshot: string, at: number): void {
+    const log = this.#snapshots.get(snapshot);
+    if (log === undefined) throw new RangeError(`no snapshot ${snapshot}`);
+    const before = this.#lineage(replica);
+    const after = noLineage();
+    for (const executed of log) {
+      after.log.push(executed);
+      after.executed.add(executed.instance);
+      for (const key of executed.written) after.writes.set(key, (after.writes.get(key) ?? 0) + 1);
+      if (!before.executed.has(executed.instance)) this.#gained(executed.instance, at);
+    }
+    const lost = [...before.executed].filter((instance) => !after.executed.has(instance));
+    for (const instance of lost) this.#lost(instance);
+    this.#lineages[replica - 1] = after;
+    const [first] = lost;
+    demand(
+      first === undefined,
+      'durability',
+      () =>
+        `replica ${replica} had executed ${formatInstance(instanceOfKey(first ?? 0))}; snapshot ${snapshot} has not`,
+    );
   }
 
   /**
@@ -95,8 +132,7 @@ export class ExecutionOrder {
     for (const { instance, written } of undone) {
       lineage.executed.delete(instance);
       for (const key of written) lineage.writes.set(key, (lineage.writes.get(key) ?? 0) - 1);
-      this.#executors.set(instance, (this.#executors.get(instance) ?? 0) - 1);
-      this.#everywhereAt.delete(instance);
+      this.#lost(instance);
     }
     return undone.length;
   }
@@ -104,6 +140,17 @@ export class ExecutionOrder {
   /** When every replica had executed an instance; Infinity if some has not. */
   everywhereAt(instance: InstanceKey): number {
     return this.#everywhereAt.get(instance) ?? Number.POSITIVE_INFINITY;
+  }
+
+  #gained(instance: InstanceKey, at: number): void {
+    const executors = (this.#executors.get(instance) ?? 0) + 1;
+    this.#executors.set(instance, executors);
+    if (executors === this.#lineages.length) this.#everywhereAt.set(instance, at);
+  }
+
+  #lost(instance: InstanceKey): void {
+    this.#executors.set(instance, (this.#executors.get(instance) ?? 0) - 1);
+    this.#everywhereAt.delete(instance);
   }
 
   #place(access: {
@@ -149,4 +196,8 @@ export class ExecutionOrder {
     if (lineage === undefined) throw new RangeError(`no replica ${replica}`);
     return lineage;
   }
+}
+
+function noLineage(): Lineage {
+  return { log: [], executed: new Set(), writes: new Map() };
 }
