@@ -14,7 +14,10 @@ const LEAST_SILENCE_MS = 500;
  * replica gives a request up about so long before the deadline, and says why: that is the last word.
  */
 const LEAST_RETRY_MS = 100;
-/** While every endpoint refuses connections, a request waits this long for one to come up before it gives up. */
+/**
+ * While no endpoint takes a connection, a request waits this long for one to come up before it gives up, or a fifth of
+ * its time if that is longer: who allows much time may be talking to replicas that are starved, not dead.
+ */
 const UNREACHABLE_GRACE_MS = 1000;
 /** The pause after a round in which no endpoint served the request; it doubles up to the maximum. */
 const FIRST_PAUSE_MS = 25;
@@ -83,7 +86,8 @@ export async function runWithFailover<T>(pool: EndpointPool, options: FailoverOp
       }
     }
     const elapsedMs = performance.now() - startedMs;
-    if (history.onlyUnreachable && elapsedMs >= UNREACHABLE_GRACE_MS) throw history.asUnreachable();
+    const graceMs = Math.max(UNREACHABLE_GRACE_MS, options.timeoutMs / 5);
+    if (history.onlyUnreachable && elapsedMs >= graceMs) throw history.asUnreachable();
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** round, MAX_PAUSE_MS, options.timeoutMs - elapsedMs);
     await sleep(Math.max(pauseMs, 0), undefined, { signal }).catch(() => undefined);
   }

@@ -5,8 +5,10 @@
 
 export interface HeartbeatOptions {
   readonly intervalMs: number;
-  /** Silence for longer than this, once the peer has answered, ends the connection. */
+  /** A peer that was silent for longer than this, once it has answered, is quiet. */
   readonly silenceMs: number;
+  /** Silence for longer than this, once the peer has answered, ends the connection. */
+  readonly hangUpMs: number;
   /** The same until the first answer. */
   readonly connectTimeoutMs: number;
   readonly nowMs: number;
@@ -37,10 +39,15 @@ export class Heartbeat {
     return this.#answered;
   }
 
+  /** True while a peer that has answered before has been silent for too long to be counted on. */
+  isQuiet(nowMs: number): boolean {
+    return this.#answered && nowMs - this.#lastHeardMs > this.#options.silenceMs;
+  }
+
   /** Called about every `intervalMs`. */
   beat(nowMs: number): Beat {
-    const { intervalMs, silenceMs, connectTimeoutMs } = this.#options;
-    const allowedMs = this.#answered ? silenceMs : connectTimeoutMs;
+    const { intervalMs, silenceMs, hangUpMs, connectTimeoutMs } = this.#options;
+    const allowedMs = this.#answered ? hangUpMs : connectTimeoutMs;
     const lateMs = nowMs - this.#lastBeatMs - intervalMs;
     this.#lastBeatMs = nowMs;
     if (lateMs > silenceMs / 2) {

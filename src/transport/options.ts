@@ -6,8 +6,10 @@ import { RPC_LIMITS } from '../rpc/index.ts';
 export interface TransportTiming {
   /** A ping to every peer this often. */
   readonly heartbeatIntervalMs: number;
-  /** A connection on which nothing arrived for this long is given up; well above the usual loop delays. */
+  /** A peer of which nothing arrived for this long is not reachable, until it is heard again; above the usual loop delays. */
   readonly silenceMs: number;
+  /** A connection on which nothing arrived for this long is given up. A starved peer would only be set back by dialling anew. */
+  readonly hangUpMs: number;
   /** A connection that does not answer its first ping within this time is given up. */
   readonly connectTimeoutMs: number;
   /** The wait before dialling a peer again; it doubles with every failure. */
@@ -20,7 +22,8 @@ export interface TransportTiming {
 export const DEFAULT_TIMING: TransportTiming = {
   heartbeatIntervalMs: 100,
   silenceMs: 1000,
-  connectTimeoutMs: 2000,
+  hangUpMs: 5000,
+  connectTimeoutMs: 5000,
   firstBackoffMs: 20,
   maxBackoffMs: 1000,
   snapshotSilenceMs: 10_000,

@@ -1,7 +1,7 @@
 /**
  * One connection to one peer, from dialling to its end: a channel of its own with every stream of the
  * Replica service open on it. It is good or it is given up as a whole: the first stream that ends, or
- * silence, ends the connection, and whoever wants another makes a new one.
+ * long silence, ends the connection, and whoever wants another makes a new one.
  */
 import type { ClientDuplexStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import { KvError } from '../errors.ts';
@@ -40,6 +40,8 @@ export interface PeerConnectionOptions {
 export interface PeerConnectionEvents {
   /** The peer answered the first ping. */
   onOpen(): void;
+  /** An open connection has been silent for too long, or is heard again. */
+  onQuiet(quiet: boolean): void;
   onFrame(lane: Lane, frame: Buffer): void;
   onRoundTrip(roundTripMs: number): void;
   onDropped(count: number): void;
@@ -54,15 +56,17 @@ export class PeerConnection {
   readonly #heartbeatStream: FrameStream;
   readonly #heartbeat: Heartbeat;
   readonly #timer: NodeJS.Timeout;
+  #quiet = false;
   #closed = false;
 
   constructor(options: PeerConnectionOptions) {
-    const { heartbeatIntervalMs, silenceMs, connectTimeoutMs } = options.timing;
+    const { heartbeatIntervalMs, silenceMs, hangUpMs, connectTimeoutMs } = options.timing;
     this.#options = options;
     this.#channel = openChannel(options.address);
     this.#heartbeat = new Heartbeat({
       intervalMs: heartbeatIntervalMs,
       silenceMs,
+      hangUpMs,
       connectTimeoutMs,
       nowMs: performance.now(),
     });
@@ -92,6 +96,7 @@ export class PeerConnection {
     const lane: Lane = { stream: name, direction: 'response' };
     const stream = this.#openStream(name, (frame) => {
       this.#heartbeat.heard(performance.now());
+      this.#noteQuiet();
       events.onFrame(lane, frame);
     });
     return new OutboundQueue(stream, { limits, onDropped: (count) => events.onDropped(count) });
@@ -131,6 +136,14 @@ export class PeerConnection {
     if (beat.type === 'silent') {
       this.#fail(new KvError('unreachable', `no answer for ${Math.round(beat.forMs)} ms`));
     }
+    this.#noteQuiet();
+  }
+
+  #noteQuiet(): void {
+    const quiet = this.#heartbeat.isQuiet(performance.now());
+    if (this.#closed || quiet === this.#quiet) return;
+    this.#quiet = quiet;
+    this.#options.events.onQuiet(quiet);
   }
 
   #onPong(frame: Buffer): void {
@@ -145,6 +158,7 @@ export class PeerConnection {
     const opened = !this.#heartbeat.answered;
     const roundTripMs = this.#heartbeat.pong(sequence, performance.now());
     if (roundTripMs !== null) this.#options.events.onRoundTrip(roundTripMs);
+    this.#noteQuiet();
     if (!opened) return;
     this.#options.events.onOpen();
     if (!this.#closed) this.#beat(); // the first round trip is measured without waiting for the timer

@@ -41,6 +41,7 @@ export class PeerLink {
   #connection: PeerConnection | null = null;
   #redial: NodeJS.Timeout | null = null;
   #openedAtMs: number | null = null;
+  #quiet = false;
   #roundTripMs: number | null = null;
   #dropped = 0;
   /** True if the connection was ended here, because of the peer's store. */
@@ -65,7 +66,7 @@ export class PeerLink {
     return {
       id: peer,
       address,
-      reachable: this.#openedAtMs !== null,
+      reachable: this.#openedAtMs !== null && !this.#quiet,
       roundTripMs: this.#roundTripMs,
       dropped: this.#dropped,
     };
@@ -114,6 +115,7 @@ export class PeerLink {
       limits,
       events: {
         onOpen: () => this.#onOpen(),
+        onQuiet: (quiet) => this.#onQuiet(quiet),
         onFrame: (lane, frame) => this.#events?.onFrame(peer, lane, frame),
         onRoundTrip: (roundTripMs) => {
           this.#roundTripMs = roundTripMs;
@@ -132,18 +134,26 @@ export class PeerLink {
     this.#events?.onReachable(peer, true);
   }
 
+  /** The connection stands, but the peer cannot be counted on while it is silent. */
+  #onQuiet(quiet: boolean): void {
+    this.#quiet = quiet;
+    this.#events?.onReachable(this.#options.peer, !quiet);
+  }
+
   #onClosed(error: KvError): void {
     const { peer, timing } = this.#options;
     const openedAtMs = this.#openedAtMs;
+    const wasReachable = openedAtMs !== null && !this.#quiet;
     this.#connection = null;
     this.#openedAtMs = null;
+    this.#quiet = false;
     // A connection that did not last is a failure too: two processes of one id would else dial in a tight loop.
     if (openedAtMs !== null && performance.now() - openedAtMs > timing.maxBackoffMs) this.#backoff.reset();
     const waitMs = isRefusal(error) ? this.#backoff.slowest() : this.#backoff.next();
     this.#redial = setTimeout(() => this.#dial(), waitMs);
     this.#report(error, { wasOpen: openedAtMs !== null });
     if (error.code === 'dataDirectoryMismatch') this.#events?.onDisowned(error);
-    if (openedAtMs !== null) this.#events?.onReachable(peer, false);
+    if (wasReachable) this.#events?.onReachable(peer, false);
   }
 
   #report(error: KvError, { wasOpen }: { readonly wasOpen: boolean }): void {

@@ -67,7 +67,7 @@ it('a peer that accepts connections but never answers leaves no sockets behind, 
     silent.close();
     for (const socket of open) socket.destroy();
   });
-  const timing = { ...IMPATIENT, connectTimeoutMs: 50, silenceMs: 100 };
+  const timing = { ...IMPATIENT, connectTimeoutMs: 50, silenceMs: 100, hangUpMs: 100 };
   const one = await new TestReplica({ self: 1, ports, timing }).start();
   await eventually(() => expect(accepted).toBeGreaterThan(10));
   expect(open.size).toBeLessThanOrEqual(2);
@@ -89,6 +89,26 @@ it('a peer that accepts connections but never answers leaves no sockets behind, 
   await new Promise((resolve) => silent.close(resolve));
   const two = await new TestReplica({ self: 2, ports }).start();
   await Promise.all([patient.sees(2), two.sees(1)]);
+});
+
+it('a peer that is silent for a while is not reachable, and keeps its connection', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  let answers = true;
+  let calls = 0;
+  await startRawPeer(ports[1] ?? 0, {
+    Heartbeat: (call) => {
+      calls++;
+      call.on('data', (ping) => answers && call.write(ping));
+    },
+  });
+  const one = await new TestReplica({ self: 1, ports, timing: { ...IMPATIENT, hangUpMs: 30_000 } }).start();
+  await one.sees(2);
+  answers = false;
+  await eventually(() => expect(one.status(2).reachable).toBe(false));
+  answers = true;
+  await one.sees(2);
+  expect(calls).toBe(1);
+  expect(one.eventsOf('disconnected')).toEqual([]);
 });
 
 it('a peer that falls silent on an open connection is given up and dialled anew', async () => {

@@ -4,7 +4,7 @@ import { Backoff } from '../../src/transport/backoff.ts';
 import { Heartbeat } from '../../src/transport/heartbeat.ts';
 
 function setUp(): Heartbeat {
-  return new Heartbeat({ intervalMs: 100, silenceMs: 1000, connectTimeoutMs: 2000, nowMs: 0 });
+  return new Heartbeat({ intervalMs: 100, silenceMs: 900, hangUpMs: 1000, connectTimeoutMs: 2000, nowMs: 0 });
 }
 
 /** Beats at every multiple of the interval in (from, to]. */
@@ -45,6 +45,15 @@ describe('a peer that has answered', () => {
     const heartbeat = answered();
     expect(new Set(beats(heartbeat, { from: 0, to: 1000 }))).toEqual(new Set(['ping']));
     expect(heartbeat.beat(1100)).toEqual({ type: 'silent', forMs: 1100 });
+  });
+
+  it('is quiet before it is given up, and no longer when it is heard again', () => {
+    const heartbeat = answered();
+    expect(heartbeat.isQuiet(900)).toBe(false);
+    expect(heartbeat.isQuiet(901)).toBe(true);
+    heartbeat.heard(950);
+    expect(heartbeat.isQuiet(951)).toBe(false);
+    expect(setUp().isQuiet(5000)).toBe(false); // it has never answered: not open, rather than quiet
   });
 
   it('is not silent while anything arrives from it', () => {

@@ -35,6 +35,7 @@ const HOST = '127.0.0.1';
 export const PATIENT: TransportTiming = {
   heartbeatIntervalMs: 20,
   silenceMs: 30_000,
+  hangUpMs: 30_000,
   connectTimeoutMs: 30_000,
   firstBackoffMs: 5,
   maxBackoffMs: 50,
@@ -45,6 +46,7 @@ export const PATIENT: TransportTiming = {
 export const IMPATIENT: TransportTiming = {
   ...PATIENT,
   silenceMs: 500,
+  hangUpMs: 500,
   connectTimeoutMs: 500,
   snapshotSilenceMs: 500,
 };
