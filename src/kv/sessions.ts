@@ -41,6 +41,7 @@ function word(value: number): string {
  */
 export class Sessions {
   readonly #results = new Map<AnswerId, OperationResult>();
+  #valueBytes = 0;
 
   constructor(answers: Iterable<RecordedAnswer> = []) {
     this.record(answers);
@@ -49,6 +50,11 @@ export class Sessions {
   /** How many answers are kept. */
   get size(): number {
     return this.#results.size;
+  }
+
+  /** Bytes of the previous values in the answers that are kept. */
+  get valueBytes(): number {
+    return this.#valueBytes;
   }
 
   /** The names of all answers that are kept. */
@@ -71,6 +77,7 @@ export class Sessions {
       const id = answerId(request, key);
       if (this.#results.has(id)) continue;
       this.#results.set(id, result);
+      this.#valueBytes += result.value?.length ?? 0;
       fresh.push(id);
     }
     return fresh;
@@ -78,6 +85,9 @@ export class Sessions {
 
   /** Drops answers; what is not there is ignored. */
   forget(ids: Iterable<AnswerId>): void {
-    for (const id of ids) this.#results.delete(id);
+    for (const id of ids) {
+      this.#valueBytes -= this.#results.get(id)?.value?.length ?? 0;
+      this.#results.delete(id);
+    }
   }
 }

@@ -105,6 +105,7 @@ export class Node {
         outcome: 'notApplied',
       });
     }
+    this.#machine.admit(operation);
     const { call, isNew } = this.#pending.add(operation, this.#options.clock.nowMs() + timeoutMs);
     if (isNew) {
       this.#inbox.addOperation(operation);

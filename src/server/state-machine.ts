@@ -3,6 +3,7 @@
  * and when these are dropped. The loop hands it what has become executable.
  */
 import type { Deps, Execution, Operation, Pruned, ReplicaId } from '../epaxos/index.ts';
+import { KvError } from '../errors.ts';
 import {
   applyOperations,
   asKvOperation,
@@ -14,6 +15,12 @@ import {
 } from '../kv/index.ts';
 import type { Effects, Storage } from '../storage/index.ts';
 import { AnswerExpiry, type AnswerExpiryLimits } from './answer-expiry.ts';
+
+/**
+ * Bytes of previous values in recorded answers (puts and deletes with `returnPrevious`), all in memory. Beyond
+ * it this replica takes no more such requests; what its peers take adds to it, so all stop at about the same time.
+ */
+export const KEPT_VALUE_BYTES = 256 * 1024 * 1024;
 
 const NO_EFFECTS: Effects = { rows: [], answers: [], expired: [], executed: [], pruned: null };
 
@@ -51,6 +58,17 @@ export class StateMachine {
   /** What a write answered when it was executed; undefined for what was not, and for what is not recorded. */
   find(operation: KvOperation): OperationResult | undefined {
     return isRecorded(operation) ? this.#sessions.find(operation.request, operation.key) : undefined;
+  }
+
+  /** @throws KvError overloaded, outcome notApplied, for a request whose answer there is no room to keep */
+  admit(operation: KvOperation): void {
+    if (operation.kind === 'get' || !operation.returnPrevious || !isRecorded(operation)) return;
+    if (this.#sessions.valueBytes < KEPT_VALUE_BYTES) return;
+    throw new KvError(
+      'overloaded',
+      'too many previous values are kept for retries: write without asking for the previous value, or try later',
+      { outcome: 'notApplied' },
+    );
   }
 
   /** Executes, and writes the effects and what was pruned in one batch. It is written when this resolves. */

@@ -1,0 +1,44 @@
+/** Previous values in recorded answers: how much of them a replica keeps in memory. */
+import { expect, it } from 'vitest';
+import { putOperation } from '../../src/codec/index.ts';
+import { LIMITS, Sessions } from '../../src/kv/index.ts';
+import { DEFAULT_ANSWER_EXPIRY } from '../../src/server/answer-expiry.ts';
+import { KEPT_VALUE_BYTES, StateMachine } from '../../src/server/state-machine.ts';
+import { MemoryStorage } from '../../src/storage/index.ts';
+
+const client = 'c'.repeat(16);
+const value = new Uint8Array(LIMITS.valueBytes); // one array for all: only its length counts here
+
+function put(options: { readonly sequence: number; readonly returnPrevious: boolean }) {
+  const { sequence, returnPrevious } = options;
+  return putOperation({
+    request: { client, sequence },
+    key: Buffer.from('k'),
+    value: Buffer.from('v'),
+    returnPrevious,
+  });
+}
+
+it('beyond the limit a write that asks for the previous value is refused, and no other', () => {
+  const sessions = new Sessions();
+  const machine = new StateMachine({
+    storage: new MemoryStorage({ replicas: 3 }),
+    sessions,
+    peers: [2, 3],
+    expiry: DEFAULT_ANSWER_EXPIRY,
+    nowMs: 0,
+  });
+  const asking = put({ sequence: 1_000_000, returnPrevious: true });
+  const count = KEPT_VALUE_BYTES / value.length;
+  const ids = Array.from({ length: count }, (_, index) => {
+    machine.admit(asking);
+    const request = { client, sequence: index + 1 };
+    return sessions.record([{ request, key: 'k', result: { version: 2, value, previousVersion: 1 } }]);
+  }).flat();
+  expect(() => machine.admit(asking)).toThrow(
+    expect.objectContaining({ code: 'overloaded', outcome: 'notApplied', retryable: true }),
+  );
+  machine.admit(put({ sequence: 1_000_000, returnPrevious: false }));
+  sessions.forget(ids.slice(0, 1));
+  machine.admit(asking);
+});
