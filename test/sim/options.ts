@@ -130,7 +130,7 @@ export function forgetful(options: WorldOptions, prng: Prng): WorldOptions {
     },
     snapshots: {
       chunkEntries: chance(prng, 0.5) ? 1_000 : prng.integer(1, 40),
-      timeoutMs: between(prng, 50, 400),
+      timeoutMs: between(prng, 250, 1_000),
       backoffMs: between(prng, 5, 100),
     },
     faults: { ...faults, kinds: [...faults.kinds, 'absence'] },

@@ -24,10 +24,10 @@ import { type Call, Calls, type Reply } from './calls.ts';
 import type { Disk } from './disk.ts';
 import type { DiskContents } from './disk-state.ts';
 import { chance } from './draw.ts';
-import { answerByItself, inExecutionOrder, spoiled } from './sabotage.ts';
+import { answerByItself, inExecutionOrder } from './sabotage.ts';
 import type { Surroundings } from './simulated-replica.ts';
-import { chunkOf, type Snapshot, type SnapshotChunk, type SnapshotRequest } from './snapshot.ts';
 import { SnapshotCopy } from './snapshot-copy.ts';
+import { SnapshotSource } from './snapshot-source.ts';
 
 /** Steps of a turn at which a crash can be ordered. */
 export const STAGES = [
@@ -61,26 +61,18 @@ export interface Machine {
   diesAt(stage: Stage): boolean;
 }
 
-/** A chunk of a snapshot that a peer asks for. */
-export interface ServedSnapshot {
-  readonly peer: ReplicaId;
-  readonly request: SnapshotRequest;
-  readonly answer: (chunk: SnapshotChunk) => void;
-}
-
 /** Messages that wait for a turn; more are dropped. */
 const INBOX_MESSAGES = 2_000;
 
 export class Process {
   core: Replica;
   rows: Map<string, Row>;
+  readonly snapshots: SnapshotSource;
   readonly #machine: Machine;
   #sessions: Sessions;
   readonly #calls: Calls;
   readonly #copy: SnapshotCopy;
-  /** The snapshots that are open for peers. */
-  readonly #views = new Map<ReplicaId, Snapshot>();
-  /** What was told of the peers last, and what of it is news to the core. */
+  /** Which peers are reachable, as far as was told, and what of it is news to the core. */
   readonly #peers = new Map<ReplicaId, boolean>();
   #reachable = new Map<ReplicaId, boolean>();
   #messages: { readonly from: ReplicaId; readonly message: Message }[] = [];
@@ -91,6 +83,7 @@ export class Process {
   constructor(machine: Machine, contents: DiskContents) {
     this.#machine = machine;
     this.core = restored(machine, contents);
+    this.snapshots = new SnapshotSource(machine);
     this.#copy = new SnapshotCopy(machine, this);
     this.rows = new Map(contents.rows);
     this.#sessions = new Sessions(contents.answers);
@@ -155,24 +148,6 @@ export class Process {
     if (this.#calls.add(call)) this.#operations.add(operation);
     this.#machine.later(this, timeoutMs, () => this.#calls.expire(call));
     this.wake();
-  }
-
-  /** A peer asks for a chunk: of the snapshot that is open for it, or of a new one. */
-  serveSnapshot({ peer, request, answer }: ServedSnapshot): void {
-    const { world, disk, id } = this.#machine;
-    const open = this.#views.get(peer);
-    let view = open;
-    if (view === undefined || view.id !== request.id) {
-      this.#machine.snapshots += 1;
-      const name = { id: `${id}.${this.#machine.snapshots}`, source: id };
-      view = spoiled(world.options.sabotage, disk.snapshot(name));
-      this.#views.set(peer, view);
-      world.observers.opened(id, view);
-      world.statistics.snapshotsOffered += 1;
-      world.trace.note(world.queue.nowMs, id, 'opens snapshot', view.id, 'for', peer, view.executions);
-    }
-    const after = view === open ? request.after : 0;
-    answer(chunkOf(view, { after, count: world.options.snapshots.chunkEntries }));
   }
 
   /** Has a turn begun, unless one is under way. */

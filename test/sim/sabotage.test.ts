@@ -1,7 +1,8 @@
 /** The checkers can fail: each world here is broken on purpose, and some check must find out, also if others look away. */
 import { expect, test } from 'vitest';
 import type { Check } from './checkers/violation.ts';
-import { drawOptions, type FaultKind, type WorldOptions } from './options.ts';
+import { generator } from './draw.ts';
+import { drawOptions, type FaultKind, forgetful, type WorldOptions } from './options.ts';
 import type { Sabotage } from './sabotage.ts';
 import { simulate } from './world.ts';
 
@@ -21,10 +22,22 @@ function broken(sabotage: Sabotage | null, seed: number, replicas: number): Worl
   };
 }
 
+/** The same, with replicas that are away for so long that they need snapshots. */
+function brokenSnapshots(sabotage: Sabotage | null, seed: number, replicas: number): WorldOptions {
+  const world = broken(sabotage, seed, replicas);
+  const faults = { ...world.faults, kinds: ['crash', 'isolate'] as const, roundMs: 900, intervalMs: 150 };
+  return forgetful({ ...world, faults }, generator(seed, 100));
+}
+
 /** What is found in the first world in which anything is found; null if nothing is in any. */
-function firstFinding(sabotage: Sabotage, replicas: number, ignored: readonly Check[]): Check | null {
+function firstFinding(
+  sabotage: Sabotage,
+  replicas: number,
+  ignored: readonly Check[],
+  world = broken,
+): Check | null {
   for (let seed = 1; seed <= SEEDS; seed += 1) {
-    const { violation } = simulate(broken(sabotage, seed, replicas), { ignored });
+    const { violation } = simulate(world(sabotage, seed, replicas), { ignored });
     if (violation !== null) return violation.check;
   }
   return null;
@@ -39,7 +52,7 @@ test.each<[Sabotage, number, readonly Check[], readonly Check[]]>([
   ['sendBeforeWrite', 3, [], ['durability']],
   ['sendBeforeWrite', 5, [], ['durability']],
   ['sendBeforeWrite', 3, ['durability'], ['agreement', 'visibility', 'order']],
-  ['sendBeforeWrite', 3, INSIDE, ['order', 'effects']],
+  ['sendBeforeWrite', 3, INSIDE, ['order', 'effects', 'linearizability']],
   ['lyingDisk', 3, [], ['durability']],
   ['lyingDisk', 3, ['durability'], ['agreement', 'order', 'assertion']],
   ['lyingDisk', 5, ['durability'], ['agreement', 'order', 'assertion']],
@@ -58,6 +71,22 @@ test.each<[Sabotage, number, readonly Check[], readonly Check[]]>([
   ['silentReplica', 3, [], ['liveness']],
 ])('%s at N = %i is found; without %j by one of %j', (sabotage, replicas, ignored, finders) => {
   expect(finders).toContain(firstFinding(sabotage, replicas, ignored));
+});
+
+test.each<[Sabotage, number, readonly Check[], readonly Check[]]>([
+  ['unfitSnapshots', 3, [], ['durability']],
+  ['snapshotsWithoutAnswers', 3, [], ['effects']],
+  ['snapshotsWithoutAnswers', 3, ALL_BUT_CLIENTS, ['acknowledged', 'linearizability', 'convergence']],
+  ['tornSnapshots', 3, [], ['exactlyOnce']],
+  ['tornSnapshots', 5, [], ['exactlyOnce']],
+])('%s at N = %i is found; without %j by one of %j', (sabotage, replicas, ignored, finders) => {
+  expect(finders).toContain(firstFinding(sabotage, replicas, ignored, brokenSnapshots));
+});
+
+test.each([3, 5])('worlds with honest snapshots violate nothing (N = %i)', (replicas) => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    expect(simulate(brokenSnapshots(null, seed, replicas)).violation).toBeNull();
+  }
 });
 
 test.each([3, 5])('the same worlds, not broken, violate nothing (N = %i)', (replicas) => {

@@ -10,8 +10,9 @@ import type { EventQueue } from './event-queue.ts';
 import type { Network } from './network.ts';
 import type { Observers } from './observers.ts';
 import type { WorldOptions } from './options.ts';
-import { type Machine, Process, type ServedSnapshot, type Stage } from './process.ts';
+import { type Machine, Process, type Stage } from './process.ts';
 import { forgetful } from './sabotage.ts';
+import type { ServedSnapshot } from './snapshot-source.ts';
 import type { Statistics } from './statistics.ts';
 import type { Trace } from './trace.ts';
 
@@ -142,7 +143,7 @@ export class SimulatedReplica implements Machine {
   /** A peer asks for a chunk of a snapshot. Who is down does not answer. */
   serveSnapshot(served: ServedSnapshot): void {
     const process = this.#process;
-    if (process !== null) this.later(process, 0, () => process.serveSnapshot(served));
+    if (process !== null) this.later(process, 0, () => process.snapshots.serve(served));
   }
 
   tick(): void {

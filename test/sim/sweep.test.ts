@@ -14,7 +14,11 @@ describe('no seed violates anything', () => {
     const { commitsFast, commitsSlow, commitsRecovery, noOps, crashes, batchesLost } = statistics;
     const { repeatedExecutions, partitions, messagesLost, messagesDuplicated, diskErrors, pauses } =
       statistics;
+    const { prunedPlans, snapshotsOffered, snapshotsInstalled } = statistics;
     for (const [name, count] of Object.entries({
+      prunedPlans,
+      snapshotsOffered,
+      snapshotsInstalled,
       commitsFast,
       commitsSlow,
       commitsRecovery,

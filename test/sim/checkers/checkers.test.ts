@@ -185,6 +185,36 @@ describe('order of execution', () => {
   });
 });
 
+describe('order of execution across snapshots', () => {
+  const writes = { command: put('k', 1), at: 1 };
+
+  function withSnapshot(): ExecutionOrder {
+    const order = new ExecutionOrder(2);
+    for (const instance of [1, 2, 3]) order.executed(1, instance, writes);
+    order.opened(1, { snapshot: 's', executions: 2 });
+    return order;
+  }
+
+  test('a snapshot stands for the executions in it', () => {
+    const order = withSnapshot();
+    order.executed(2, 1, writes);
+    order.install(2, 's', 7);
+    expect(order.everywhereAt(2)).toBe(7);
+    expect(order.everywhereAt(3)).toBe(Number.POSITIVE_INFINITY);
+    expect(refusal(() => order.executed(2, 2, writes))).toBe('exactlyOnce');
+    expect(refusal(() => order.executed(2, 4, writes))).toBe('order');
+    order.executed(2, 3, writes);
+    expect(order.rewind(2, 2)).toBe(1);
+    order.executed(2, 3, writes);
+  });
+
+  test('it takes nothing back', () => {
+    const order = withSnapshot();
+    for (const instance of [1, 2, 3]) order.executed(2, instance, writes);
+    expect(refusal(() => order.install(2, 's', 7))).toBe('durability');
+  });
+});
+
 describe('effects', () => {
   function executed(
     command: Command,
@@ -215,6 +245,17 @@ describe('effects', () => {
     expect(executed(get('k', 3), { result: { version: 2, value }, version: 0 }, effects)).toBeNull();
     effects.rewind(1, 1);
     expect(executed(put('k', 2), { result: { version: 2 }, version: 2 }, effects)).toBeNull();
+  });
+
+  test('a snapshot brings the rows and the answers of its sender', () => {
+    const effects = new Effects(2);
+    executed(put('k', 1), { result: { version: 1 }, version: 1 }, effects, 1);
+    effects.opened(1, { snapshot: 's', executions: 1 });
+    executed(put('k', 2), { result: { version: 2 }, version: 2 }, effects, 1);
+    effects.install(2, 's');
+    expect(effects.table(2).get('k')?.version).toBe(1);
+    expect(executed(put('k', 1), { result: { version: 1 }, version: 0 }, effects, 2)).toBeNull();
+    expect(executed(put('k', 2), { result: { version: 3 }, version: 2 }, effects, 2)).toBe('effects');
   });
 
   test('a wrong answer, a wrong row, a second application', () => {
