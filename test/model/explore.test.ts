@@ -28,6 +28,7 @@ const smallWorlds: Record<string, World> = {
   'n3-one-command': worldNamed('n3-one-command'),
   'n3-queue without recovery': {
     ...worldNamed('n3-queue'),
+    timeouts: true,
     followers: 'any',
     recoveries: { total: 0, perInstance: 0 },
   },

@@ -2,7 +2,7 @@
  * The model checker's command line: `npm run model -- --world NAME`. Exits with 1 on a violation, with 2 on wrong use.
  */
 import { parseArgs } from 'node:util';
-import { describeBounds, Explorer } from './explore.ts';
+import { describeBounds, Explorer, type Limits } from './explore.ts';
 import { Model } from './model.ts';
 import { walk } from './walk.ts';
 import { WORLDS, worldNamed } from './worlds.ts';
@@ -16,40 +16,63 @@ ${WORLDS.map(({ name, about }) => `${name.padEnd(30)} ${about}`).join('\n')}
 process.exitCode = main(process.argv.slice(2));
 
 function main(argv: string[]): number {
+  let order: Order | null;
+  try {
+    order = parse(argv);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 2;
+  }
+  if (order === null) {
+    print(USAGE);
+    return 0;
+  }
+  const { model, walks, seed, limits } = order;
+  print(`${model.world.name}: ${model.world.about}\n${describeBounds(model)}\n`);
+  return walks === undefined ? runSearch(model, limits) : runWalks(model, { ...limits, walks, seed });
+}
+
+interface Order {
+  readonly model: Model;
+  /** Undefined for a search. */
+  readonly walks: number | undefined;
+  readonly seed: number;
+  readonly limits: Limits;
+}
+
+/**
+ * Null if no world is named.
+ * @throws Error for what cannot be done
+ */
+function parse(argv: string[]): Order | null {
   const { values } = parseArgs({
     args: argv,
     options: {
       world: { type: 'string' },
       walks: { type: 'string' },
-      seed: { type: 'string', default: '1' },
+      seed: { type: 'string' },
       'limit-seconds': { type: 'string' },
       'limit-states': { type: 'string' },
-      help: { type: 'boolean', default: false },
     },
   });
-  if (values.world === undefined || values.help) {
-    print(USAGE);
-    return values.help ? 0 : 2;
-  }
-  const model = new Model(worldNamed(values.world));
-  print(`${model.world.name}: ${model.world.about}\n${describeBounds(model)}\n`);
-  const seconds = numberOf(values['limit-seconds']);
-  if (values.walks !== undefined) {
-    const options = {
-      walks: Number(values.walks),
-      seed: Number(values.seed),
-      ...(seconds === null ? {} : { seconds }),
-    };
-    return runWalks(model, options);
-  }
-  const states = numberOf(values['limit-states']);
-  return runSearch(model, {
-    ...(seconds === null ? {} : { seconds }),
-    ...(states === null ? {} : { states }),
-  });
+  if (values.world === undefined) return null;
+  const number = (name: Exclude<keyof typeof values, 'world'>): number | undefined => {
+    const text = values[name];
+    if (text === undefined || /^[1-9]\d{0,14}$/.test(text))
+      return text === undefined ? undefined : Number(text);
+    throw new Error(`--${name} takes a whole number from 1 on, not ${text}`);
+  };
+  const seconds = number('limit-seconds');
+  const states = number('limit-states');
+  return {
+    model: new Model(worldNamed(values.world)),
+    walks: number('walks'),
+    seed: number('seed') ?? 1,
+    limits: { ...(seconds === undefined ? {} : { seconds }), ...(states === undefined ? {} : { states }) },
+  };
 }
 
-function runSearch(model: Model, limits: { readonly seconds?: number; readonly states?: number }): number {
+function runSearch(model: Model, limits: Limits): number {
   const result = new Explorer(model).run(limits, (states, expanded) => {
     process.stderr.write(`${states} states, ${states - expanded} of them to be expanded\n`);
   });
@@ -98,10 +121,6 @@ function report({
     print(`${String(index + 1).padStart(3)}  ${step}\n`);
   });
   return 1;
-}
-
-function numberOf(text: string | undefined): number | null {
-  return text === undefined ? null : Number(text);
 }
 
 function cpuSeconds(): number {

@@ -18,14 +18,16 @@ const ALWAYS = [
 ];
 const AT_FIVE = ['validate', 'validateReply', 'waiting'];
 
+const queue = { ...worldNamed('n3-queue'), timeouts: true };
+
 test.each([
-  ['n3-four-commands', 2_000, ['crash']],
-  ['n3-queue', 1_000, []],
-  ['n5-two-commands', 1_500, AT_FIVE],
-  ['n5-three-commands', 1_500, AT_FIVE],
-  ['n5-four-commands', 1_000, [...AT_FIVE, 'crash']],
-])('%s: %i walks', (name, walks, kinds) => {
-  const result = walk(new Model(worldNamed(name)), { walks, seed: 1 });
+  { walks: 2_000, world: worldNamed('n3-four-commands'), kinds: ['crash'] },
+  { walks: 1_000, world: queue, kinds: [] },
+  { walks: 1_500, world: worldNamed('n5-two-commands'), kinds: AT_FIVE },
+  { walks: 1_500, world: worldNamed('n5-three-commands'), kinds: AT_FIVE },
+  { walks: 1_000, world: worldNamed('n5-four-commands'), kinds: [...AT_FIVE, 'crash'] },
+])('$walks walks through $world.name', ({ walks, world, kinds }) => {
+  const result = walk(new Model(world), { walks, seed: 1 });
   expect({ violation: result.violation, trace: result.trace }).toEqual({ violation: null, trace: [] });
   expect(result.walks).toBe(walks);
   expect(result.committed).toBeGreaterThan(walks / 2);

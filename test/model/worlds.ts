@@ -33,9 +33,10 @@ export const WORLDS: readonly World[] = [
   {
     ...SMALL,
     name: 'n3-two-recoveries',
-    about: 'one command and two ballots',
+    about: 'one command, two recoveries, each by the coordinator or its follower; no timeouts',
     commands: commands('a1'),
-    recoveries: { total: 2, perInstance: 2 },
+    recoveries: { total: 2, perInstance: 2, by: [1, 2] },
+    timeouts: false,
   },
   {
     ...SMALL,
@@ -63,9 +64,10 @@ export const WORLDS: readonly World[] = [
     ...SMALL,
     name: 'n3-queue',
     about:
-      'the same two commands through the queue: the second waits, and a command displaced by a no-op is proposed again',
+      'the same two commands through the queue: the second waits, and what a no-op displaced is proposed again; no timeouts',
     commands: commands('a1 b1'),
     queued: true,
+    timeouts: false,
   },
   {
     ...SMALL,
