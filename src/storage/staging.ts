@@ -14,7 +14,14 @@ import {
   type SnapshotChunk,
   type SnapshotEntry,
 } from '../codec/index.ts';
-import { type Pruned, type ReplicaId, replicaIds, Status } from '../epaxos/index.ts';
+import {
+  type Deps,
+  type InstanceId,
+  type Pruned,
+  type ReplicaId,
+  replicaIds,
+  Status,
+} from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
 import { BatchedWriter } from './batched-writer.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
@@ -89,7 +96,7 @@ export class Staging implements SnapshotStaging {
   async install(): Promise<boolean> {
     const state = this.#state();
     assert(state?.complete && state.phase === Phase.receiving, 'a complete snapshot is installed');
-    if (!(await this.#hasWhatIsPruned(state))) {
+    if (!(await this.#hasWhatIsExecuted(state))) {
       await this.clear();
       return false;
     }
@@ -107,19 +114,27 @@ export class Staging implements SnapshotStaging {
   }
 
   /**
-   * Whether every instance that was executed and pruned here is executed in the snapshot, too. Its record is
-   * gone, so that it could not be executed again on the snapshot's table.
+   * Whether every instance that was executed here is executed in the snapshot, too. The peers were told that it
+   * is: they may have forgotten it, and propose what comes after it without naming it (R2.7). So it must not be taken
+   * back.
    */
-  async #hasWhatIsPruned(state: StagingState): Promise<boolean> {
-    const own = this.#pruned();
-    if (own === null) return true;
+  async #hasWhatIsExecuted(state: StagingState): Promise<boolean> {
+    const own = this.#pruned()?.pruned;
     for (const replica of replicaIds(this.#replicas)) {
-      const last = own.pruned[replica - 1] ?? 0;
+      const last = own?.[replica - 1] ?? 0;
       for (let slot = (state.pruned.pruned[replica - 1] ?? 0) + 1; slot <= last; slot += 1) {
-        if (this.#store.get(stagedKey(recordKey({ replica, slot }))) === undefined) return false;
+        if (!this.#isExecutedIn(state, { replica, slot })) return false;
       }
     }
+    for await (const key of this.#store.keys(INSTANCE_RANGE)) {
+      const place = instanceOf(key);
+      if (place.executed && !this.#isExecutedIn(state, place.id)) return false;
+    }
     return true;
+  }
+
+  #isExecutedIn({ pruned }: StagingState, id: InstanceId): boolean {
+    return includesInstance(pruned.pruned, id) || this.#store.get(stagedKey(recordKey(id))) !== undefined;
   }
 
   /** Every step of it can be repeated, in this order, whatever a crash left. */
@@ -128,7 +143,7 @@ export class Staging implements SnapshotStaging {
     for (const range of [ANSWER_RANGE, ROW_RANGE]) {
       for await (const key of this.#store.keys(range)) await writer.add({ key, value: null });
     }
-    await this.#takeBackInstances(state, writer);
+    await this.#dropPruned(state, writer);
     for await (const [staged, value] of this.#store.entries(STAGED_RANGE)) {
       const key = parseStagedKey(staged);
       await writer.add({ key, value });
@@ -142,14 +157,10 @@ export class Staging implements SnapshotStaging {
     await this.#drop();
   }
 
-  /** Removes the records that the sender has pruned, and the marks of what it has not executed. */
-  async #takeBackInstances({ pruned }: StagingState, writer: BatchedWriter): Promise<void> {
+  /** Removes the records that the sender has pruned, with their marks. */
+  async #dropPruned({ pruned }: StagingState, writer: BatchedWriter): Promise<void> {
     for await (const key of this.#store.keys(INSTANCE_RANGE)) {
-      const place = parseInstanceKey(key);
-      assert(place !== undefined, 'an instance');
-      const isPruned = place.id.slot <= (pruned.pruned[place.id.replica - 1] ?? 0);
-      const isTakenBack = place.executed && !this.#isStaged(recordKey(place.id));
-      if (isPruned || isTakenBack) await writer.add({ key, value: null });
+      if (includesInstance(pruned.pruned, instanceOf(key).id)) await writer.add({ key, value: null });
     }
   }
 
@@ -161,10 +172,6 @@ export class Staging implements SnapshotStaging {
     const own = this.#pruned();
     const floor = pruned.floor.map((slot, row) => Math.max(slot, own?.floor[row] ?? 0));
     return { pruned: pruned.pruned, floor };
-  }
-
-  #isStaged(key: Uint8Array): boolean {
-    return this.#store.get(stagedKey(key)) !== undefined;
   }
 
   /** Removes all entries, and at last the note. */
@@ -184,6 +191,16 @@ export class Staging implements SnapshotStaging {
     const bytes = this.#store.get(PRUNED_KEY);
     return bytes === undefined ? null : decodePruned(bytes, { replicas: this.#replicas });
   }
+}
+
+function instanceOf(key: Uint8Array): { readonly id: InstanceId; readonly executed: boolean } {
+  const place = parseInstanceKey(key);
+  assert(place !== undefined, 'an instance');
+  return place;
+}
+
+function includesInstance(deps: Deps, { replica, slot }: InstanceId): boolean {
+  return slot <= (deps[replica - 1] ?? 0);
 }
 
 function beginning(source: ReplicaId, { id, pruned }: SnapshotChunk): StagingState {

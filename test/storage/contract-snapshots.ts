@@ -63,12 +63,11 @@ export async function fillSender(storage: Storage): Promise<void> {
   );
 }
 
-/** A replica that is behind, has executed something that the sender has not, and has promised something. */
+/** A replica that is behind, and has promised something. */
 export async function fillReceiver(storage: Storage): Promise<void> {
   const executed = [
     { replica: 1, slot: 2 },
     { replica: 1, slot: 6 },
-    { replica: 2, slot: 6 },
   ];
   const promised: InstanceRecord = {
     ...committedRecord({ replica: 3, slot: 2 }),
@@ -84,7 +83,8 @@ export async function fillReceiver(storage: Storage): Promise<void> {
   const old: InstanceRecord = { ...committedRecord({ replica: 2, slot: 3 }), status: Status.preAccepted };
   const overtaken: InstanceRecord = { ...committedRecord({ replica: 1, slot: 7 }), status: Status.accepted };
   const bare: InstanceRecord = { ...promised, command: null, attributes: null };
-  const records = executed.map((id) => committedRecord(id, 'the receiver knows'));
+  const committed = [...executed, { replica: 2, slot: 6 }];
+  const records = committed.map((id) => committedRecord(id, 'the receiver knows'));
   await storage.writeRecords([...records, bare, accepted, old, overtaken], sync);
   const rows = ['a', 'only here'].map((key) => ({ key, row: rowOf('old') }));
   const answers = [{ request: { client: 'receiver'.padEnd(16), sequence: 1 }, key: 'a', result }];
@@ -101,7 +101,7 @@ export const INSTALLED = {
     '1.7: executed',
     '1.9: status 2 at 8', // accepted here, and as it was
     '2.5: executed',
-    '2.6: status 3 at 0', // executed here alone: to be executed again
+    '2.6: status 3 at 0', // committed here, and not executed there
     '2.7: executed',
     '3.1: executed',
     '3.2: status 0 at 11', // promised here, and as it was
@@ -246,6 +246,16 @@ export function testSnapshots(create: () => Promise<Storage>, reopen: StoreMaker
       );
       await storage.writeEffects(effectsOf({ executed }));
       await storage.writeEffects(effectsOf({ pruned: { pruned: [0, 0, 2], floor: NO_FLOOR } }));
+      const before = await contentsOf(storage);
+      for (const chunk of await chunksOfSender('too old')) await storage.staging.add(2, chunk);
+      expect(await storage.staging.install()).toBe(false);
+      expect(await contentsOf(storage)).toEqual(before);
+    });
+
+    test('is refused, and dropped, if it lacks what was executed here', async () => {
+      const storage = await create();
+      await storage.writeRecords([committedRecord({ replica: 2, slot: 6 })], sync);
+      await storage.writeEffects(effectsOf({ executed: [{ replica: 2, slot: 6 }] }));
       const before = await contentsOf(storage);
       for (const chunk of await chunksOfSender('too old')) await storage.staging.add(2, chunk);
       expect(await storage.staging.install()).toBe(false);
