@@ -91,47 +91,48 @@ it('a peer that accepts connections but never answers leaves no sockets behind, 
   await Promise.all([patient.sees(2), two.sees(1)]);
 });
 
-it('a peer that is silent for a while is not reachable, and keeps its connection', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
-  let answers = true;
-  let calls = 0;
-  await startRawPeer(ports[1] ?? 0, {
+/** A peer that answers heartbeats as long as `answers`, and counts the connections made to it. */
+async function startMoodyPeer(): Promise<{ ports: number[]; answers: boolean; calls: number }> {
+  const peer = { ports: [await freePort(), await freePort(), await freePort()], answers: true, calls: 0 };
+  await startRawPeer(peer.ports[1] ?? 0, {
     Heartbeat: (call) => {
-      calls++;
-      call.on('data', (ping) => answers && call.write(ping));
+      peer.calls++;
+      call.on('data', (ping) => peer.answers && call.write(ping));
     },
   });
-  const one = await new TestReplica({ self: 1, ports, timing: { ...IMPATIENT, hangUpMs: 30_000 } }).start();
+  return peer;
+}
+
+it('a peer that is silent for a while is not reachable, and keeps its connection', async () => {
+  const peer = await startMoodyPeer();
+  const one = await new TestReplica({
+    self: 1,
+    ports: peer.ports,
+    timing: { ...IMPATIENT, hangUpMs: 30_000 },
+  }).start();
   await one.sees(2);
-  answers = false;
+  peer.answers = false;
   await eventually(() => expect(one.status(2).reachable).toBe(false));
-  answers = true;
+  peer.answers = true;
   await one.sees(2);
-  expect(calls).toBe(1);
+  expect(peer.calls).toBe(1);
   expect(one.eventsOf('disconnected')).toEqual([]);
 });
 
 it('a peer that falls silent on an open connection is given up and dialled anew', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
-  let answers = true;
-  let calls = 0;
-  await startRawPeer(ports[1] ?? 0, {
-    Heartbeat: (call) => {
-      calls++;
-      call.on('data', (ping) => answers && call.write(ping));
-    },
-  });
-  const one = await new TestReplica({ self: 1, ports, timing: IMPATIENT }).start();
+  const peer = await startMoodyPeer();
+  const one = await new TestReplica({ self: 1, ports: peer.ports, timing: IMPATIENT }).start();
   await one.sees(2);
-  answers = false;
-  await eventually(() => expect(one.status(2).reachable).toBe(false));
+  peer.answers = false;
+  await eventually(() => expect(one.eventsOf('disconnected')).not.toEqual([]));
+  expect(one.status(2).reachable).toBe(false);
   const [lost] = one.eventsOf('disconnected');
   expect(lost?.error).toMatchObject({
     code: 'unreachable',
     message: expect.stringMatching(/^no answer for \d+ ms$/),
   });
-  await eventually(() => expect(calls).toBeGreaterThan(2));
-  answers = true;
+  await eventually(() => expect(peer.calls).toBeGreaterThan(2));
+  peer.answers = true;
   await one.sees(2);
 });
 
