@@ -86,8 +86,8 @@ export class Replica {
       if (record.id.replica === this.state.id && !isCommitted(record)) this.state.leaveUnsettled(record.id);
     }
     this.state.nextSlot = this.state.space.row(this.state.id).pruned + 1;
-    // What a store gives back has survived, but may not all be on disk if only the process was restarted.
-    this.state.writtenExecuted = this.state.space.executed();
+    // Nothing counts as executed on disk before the next synced batch: what a killed process wrote may not be
+    // there yet, and the marks of no-ops that were found committed here are only now on their way.
   }
 
   /**

@@ -1,0 +1,26 @@
+/** After a restart: what is told as executed must be on disk (seed 202475 of the simulator at N = 5). */
+import { expect, test } from 'vitest';
+import { emptyRecord, type Ready, Replica, Status } from '../../../src/epaxos/index.ts';
+import { put } from '../../support/core-operations.ts';
+
+function toldAsExecuted({ messages }: Ready): readonly number[] | undefined {
+  const told = messages.find(({ message }) => message.type === 'watermarks')?.message;
+  return told?.type === 'watermarks' ? told.executed : undefined;
+}
+
+test('a no-op that was committed, and lost its mark in the crash, is not told as executed before the mark is on disk', () => {
+  const replica = new Replica({ id: 1, replicas: 3, seed: 1, timing: { watermarkTicks: 1 } });
+  const id = { replica: 2, slot: 1 };
+  const attributes = { seq: 0, deps: [0, 0, 0] };
+  replica.restore([{ ...emptyRecord(id), status: Status.committed, noOp: true, attributes }]);
+  replica.propose(put('a', 'key'));
+  const first = replica.takeReady();
+  expect(first.sync).toBe(true);
+  expect(first.executions).toEqual([{ id, command: null }]); // the mark is written after this sync
+  replica.tick();
+  const second = replica.takeReady();
+  expect(toldAsExecuted(second)).toEqual([0, 0, 0]);
+  expect(second.sync).toBe(true); // which brings the mark to disk
+  replica.tick();
+  expect(toldAsExecuted(replica.takeReady())).toEqual([0, 1, 0]);
+});
