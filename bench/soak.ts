@@ -116,7 +116,7 @@ async function instancesOf(cluster: ProcessCluster, id: number): Promise<number>
 
 /** What a store holds: records of instances, answers and rows. */
 async function contentsOf(storage: Storage): Promise<readonly number[]> {
-  const contents = [storage.records(), storage.answers(), storage.rows({ start: null, end: null })];
+  const contents = [storage.records(), storage.answerPages(), storage.rows({ start: null, end: null })];
   return Promise.all(
     contents.map(async (entries: AsyncIterable<unknown>) => {
       let count = 0;

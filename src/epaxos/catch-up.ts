@@ -7,7 +7,7 @@ import { isCommitted, type Row } from './instance-space.ts';
 import type { Fetch, Watermarks } from './messages.ts';
 import { covers, noteReport, ownWatermarks } from './pruning.ts';
 import type { ReplicaState } from './state.ts';
-import type { Command, ReplicaId, Slot } from './types.ts';
+import { type ReplicaId, type Slot, sizeOf } from './types.ts';
 
 /** A row of which a peer has told that it has more commits. */
 export interface Lag {
@@ -89,8 +89,4 @@ function endOfGap(row: Row, range: { readonly from: Slot; readonly to: Slot }): 
     end += 1;
   }
   return end;
-}
-
-function sizeOf(command: Command): number {
-  return command.operations.reduce((sum, operation) => sum + operation.bytes.length, 0);
 }

@@ -23,6 +23,8 @@ export interface Timing {
   readonly silentTicks: number;
   /** How often the watermarks are told to the peers (R9.1). */
   readonly watermarkTicks: number;
+  /** How long the effects of executed commands may lie in memory before they are written (R7.4). */
+  readonly flushTicks: number;
 }
 
 /** For ticks of 10 ms. */
@@ -37,6 +39,7 @@ export const DEFAULT_TIMING: Timing = {
   maxRecoveryTicks: 500,
   silentTicks: 3_000,
   watermarkTicks: 10,
+  flushTicks: 100,
 };
 
 export interface Limits {
@@ -60,6 +63,8 @@ export interface Limits {
   readonly retainedInstances: number;
   /** Slots pruned in one tick, so that no turn gets long. */
   readonly prunedPerTick: number;
+  /** Bytes of executed operations whose effects are not written yet; with more they are written at once. */
+  readonly unflushedBytes: number;
   /** Steps of the executor in one turn. */
   readonly executionSteps: number;
 }
@@ -75,6 +80,7 @@ export const DEFAULT_LIMITS: Limits = {
   fetchSlots: 256,
   retainedInstances: 50_000,
   prunedPerTick: 4_096,
+  unflushedBytes: 32 * 1024 * 1024,
   executionSteps: 20_000,
 };
 

@@ -51,11 +51,16 @@ export interface Ready {
   readonly sync: boolean;
   /** 2. Sent after the records are written. Losing one is harmless. */
   readonly messages: readonly Envelope[];
-  /** 3. Applied in this order; effects and executed marks in one atomic batch (R7.4). */
+  /** 3. Applied in this order. Effects need not be written at once: lost ones are executed again (R7.4). */
   readonly executions: readonly Execution[];
+  /**
+   * True if the effects of all that was executed and not written yet, these executions included, are to be written
+   * now, with their executed marks, in one atomic batch (R7.4). They may be written sooner, but only so.
+   */
+  readonly flush: boolean;
   /** 4. Reads to be answered from the state that these executions leave (R8.1). */
   readonly reads: readonly Operation[];
-  /** 5. Written in one batch with whatever is convenient, later than this batch's executions; null for no change. */
+  /** 5. Written in one batch with whatever is convenient, not before those of the instances it names; null for no change. */
   readonly pruned: Pruned | null;
   /** A peer that has forgotten what this replica still needs: a snapshot must be had from it. */
   readonly snapshotFrom: ReplicaId | null;
@@ -68,6 +73,7 @@ export class Outbox {
   /** By instance: a later record replaces an earlier one of the same turn. */
   readonly records = new Map<InstanceKey, InstanceRecord>();
   sync = false;
+  flush = false;
   readonly messages: Envelope[] = [];
   readonly executions: Execution[] = [];
   readonly reads: Operation[] = [];
@@ -82,18 +88,20 @@ export class Outbox {
       count === 0 &&
       this.reads.length === 0 &&
       !this.sync &&
+      !this.flush &&
       this.pruned === null &&
       this.snapshotFrom === null
     );
   }
 
   seal(): Ready {
-    const { sync, messages, executions, reads, pruned, snapshotFrom, events } = this;
+    const { sync, messages, executions, flush, reads, pruned, snapshotFrom, events } = this;
     return {
       records: [...this.records.values()],
       sync,
       messages,
       executions,
+      flush,
       reads,
       pruned,
       snapshotFrom,

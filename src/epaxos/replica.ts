@@ -86,8 +86,9 @@ export class Replica {
       if (record.id.replica === this.state.id && !isCommitted(record)) this.state.leaveUnsettled(record.id);
     }
     this.state.nextSlot = this.state.space.row(this.state.id).pruned + 1;
-    // Nothing counts as executed on disk before the next synced batch: what a killed process wrote may not be
-    // there yet, and the marks of no-ops that were found committed here are only now on their way.
+    // Nothing counts as executed on disk before the next flush, and a sync after it: what a killed process wrote may
+    // not be there yet, and the marks of no-ops that were found committed here are only now on their way.
+    this.state.unflushed = true;
   }
 
   /**
@@ -164,6 +165,7 @@ export class Replica {
     tickReads(state);
     tickSuspicion(state);
     advanceCatchUp(state);
+    if (state.now % state.timing.flushTicks === 0) state.flush();
     if (state.now % state.timing.watermarkTicks === 0) broadcastWatermarks(state);
     advancePruning(state);
   }

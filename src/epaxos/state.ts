@@ -28,6 +28,7 @@ import {
   instanceKey,
   type ReplicaId,
   Status,
+  sizeOf,
 } from './types.ts';
 
 /** How a peer looks from here; used for waiting and for choosing, never for safety. */
@@ -67,6 +68,10 @@ export class ReplicaState {
   durablyExecuted: Deps;
   /** The same, for what is written but perhaps not on disk yet. */
   writtenExecuted: Deps;
+  /** Bytes of the operations executed since effects were last written. */
+  unflushedBytes = 0;
+  /** Whether any instance was executed since then. */
+  unflushed = false;
   /** By replica: rows in which a peer is known to have more commits (catch-up.ts). */
   readonly lags = new Map<ReplicaId, Lag>();
   outbox = new Outbox();
@@ -134,11 +139,21 @@ export class ReplicaState {
 
   /** Hands over the batch; what earlier ones executed is on disk once a synced one is (R6.1). */
   takeOutbox(): Ready {
+    if (this.unflushedBytes >= this.limits.unflushedBytes) this.flush();
     const ready = this.outbox.seal();
     this.outbox = new Outbox();
     if (ready.sync) this.durablyExecuted = this.writtenExecuted;
-    this.writtenExecuted = this.space.executed();
+    if (ready.flush) {
+      this.writtenExecuted = this.space.executed();
+      this.unflushed = false;
+      this.unflushedBytes = 0;
+    }
     return ready;
+  }
+
+  /** R7.4: what has been executed is to be written with this batch. */
+  flush(): void {
+    this.outbox.flush ||= this.unflushed;
   }
 
   /** Puts a record that came from the store in its place. */
@@ -170,7 +185,10 @@ export class ReplicaState {
   /** The turn of a committed instance has come: its effects belong into this batch. */
   markExecuted(record: InstanceRecord): void {
     this.space.put({ ...record, status: Status.executed });
-    this.outbox.executions.push({ id: record.id, command: record.noOp ? null : record.command });
+    const command = record.noOp ? null : record.command;
+    this.outbox.executions.push({ id: record.id, command });
+    this.unflushed = true;
+    if (command !== null) this.unflushedBytes += sizeOf(command);
     this.onExecuted(record);
   }
 

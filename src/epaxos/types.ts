@@ -46,6 +46,13 @@ export interface Command {
   readonly operations: readonly Operation[];
 }
 
+/** Bytes of a command's operations. */
+export function sizeOf({ operations }: Command): number {
+  let bytes = 0;
+  for (const operation of operations) bytes += operation.bytes.length;
+  return bytes;
+}
+
 /** A dependency vector of N slots: (q, i) is in it exactly when i ≤ deps[q − 1] (R2.2). */
 export type Deps = readonly Slot[];
 

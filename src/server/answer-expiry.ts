@@ -3,7 +3,7 @@
  * request that will ever be proposed has been executed here: whoever else has dropped it or not, none can
  * be met again.
  *
- * Answers are put into buckets by the time of their execution. No copy is proposed later than the longest
+ * Pages of answers are put into buckets by the time when they were last added to. No copy is proposed later than the longest
  * time a request may wait; when a bucket is older than that twice over, every replica is waited for until
  * it tells the highest slots that it knows (its watermarks): any copy is in one of these. Once all of them
  * are executed here, the bucket is dropped.
@@ -11,13 +11,13 @@
  * Time is the time that this process was running: while it stood still it heard nothing of the copies.
  */
 import type { Deps, ReplicaId } from '../epaxos/index.ts';
-import type { AnswerId } from '../kv/index.ts';
+import type { AnswerPage } from '../kv/index.ts';
 import { TIMEOUTS } from './kv-service.ts';
 
 export interface AnswerExpiryLimits {
   /** How old an answer is at the least when it is dropped; see {@link DEFAULT_ANSWER_EXPIRY}. */
   readonly retentionMs: number;
-  /** Answers of so long a time share a bucket. */
+  /** Pages of so long a time share a bucket. */
   readonly bucketMs: number;
   /** A step from one tick to the next counts as no longer than this: what is more, the process stood still. */
   readonly longestStepMs: number;
@@ -25,7 +25,7 @@ export interface AnswerExpiryLimits {
   readonly answers: number;
   /** A replica that has told nothing for so long is silent. */
   readonly silentMs: number;
-  /** Answers dropped in one turn. */
+  /** Pages dropped in one turn. */
   readonly perTurn: number;
 }
 
@@ -34,15 +34,15 @@ export const DEFAULT_ANSWER_EXPIRY: AnswerExpiryLimits = {
   retentionMs: 2 * TIMEOUTS.maxMs + 30_000,
   bucketMs: 5_000,
   longestStepMs: 2_000,
-  answers: 2_000_000,
+  answers: 20_000_000,
   silentMs: 30_000,
-  perTurn: 4_096,
+  perTurn: 1_024,
 };
 
-/** Answers that were executed in the same few seconds. */
+/** Pages that were last added to in the same few seconds. */
 interface Bucket {
   readonly openedMs: number;
-  readonly ids: AnswerId[];
+  readonly pages: Set<AnswerPage>;
 }
 
 /** Finding out what must be executed before the oldest buckets can go. */
@@ -59,11 +59,10 @@ export class AnswerExpiry {
   readonly #limits: AnswerExpiryLimits;
   /** Oldest first. */
   readonly #buckets: Bucket[] = [];
+  readonly #bucketOf = new Map<AnswerPage, Bucket>();
   #settling: Settling | null = null;
-  /** May be dropped now; from `#taken` on. */
-  #due: AnswerId[] = [];
-  #taken = 0;
-  #kept = 0;
+  /** May be dropped now. */
+  readonly #due = new Set<AnswerPage>();
   #lastTickMs: number;
   #runningMs = 0;
 
@@ -78,16 +77,19 @@ export class AnswerExpiry {
     this.#lastTickMs = options.nowMs;
   }
 
-  /** Answers that were recorded just now, or that a store held: these count as new. */
-  add(ids: readonly AnswerId[]): void {
-    if (ids.length === 0) return;
-    let bucket = this.#buckets.at(-1);
-    if (bucket === undefined || this.#runningMs - bucket.openedMs >= this.#limits.bucketMs) {
-      bucket = { openedMs: this.#runningMs, ids: [] };
-      this.#buckets.push(bucket);
+  /** Answers were added to a page just now; or a store held it: it counts as new. */
+  touched(page: AnswerPage): void {
+    let newest = this.#buckets.at(-1);
+    if (newest === undefined || this.#runningMs - newest.openedMs >= this.#limits.bucketMs) {
+      newest = { openedMs: this.#runningMs, pages: new Set() };
+      this.#buckets.push(newest);
     }
-    for (const id of ids) bucket.ids.push(id);
-    this.#kept += ids.length;
+    const bucket = this.#bucketOf.get(page);
+    if (bucket === newest) return;
+    bucket?.pages.delete(page);
+    this.#due.delete(page);
+    newest.pages.add(page);
+    this.#bucketOf.set(page, newest);
   }
 
   /** A peer has told the highest slots that it knows. */
@@ -100,36 +102,46 @@ export class AnswerExpiry {
   /**
    * To be called with every tick.
    * @param at.highest the highest slots known here @param at.executed up to where all is executed here
+   * @param at.answers how many are kept
    */
-  tick(at: { readonly nowMs: number; readonly highest: Deps; readonly executed: Deps }): void {
+  tick(at: {
+    readonly nowMs: number;
+    readonly highest: Deps;
+    readonly executed: Deps;
+    readonly answers: number;
+  }): void {
     this.#runningMs += Math.min(at.nowMs - this.#lastTickMs, this.#limits.longestStepMs);
     this.#lastTickMs = at.nowMs;
     this.#settling ??= this.#settle(at.highest);
     const settling = this.#settling;
     if (settling === null) return;
     const isPatient =
-      this.#kept <= this.#limits.answers || this.#runningMs - settling.sinceMs < this.#limits.silentMs;
+      at.answers <= this.#limits.answers || this.#runningMs - settling.sinceMs < this.#limits.silentMs;
     if (isPatient && settling.awaited.size > 0) return;
     if (!settling.upTo.every((slot, row) => slot <= (at.executed[row] ?? 0))) return;
-    for (const { ids } of this.#buckets.splice(0, settling.buckets)) this.#due = this.#due.concat(ids);
+    for (const { pages } of this.#buckets.splice(0, settling.buckets)) {
+      for (const page of pages) {
+        this.#bucketOf.delete(page);
+        this.#due.add(page);
+      }
+    }
     this.#settling = null;
   }
 
-  /** The next answers to drop, at most as many as one turn takes. They are not named again. */
-  take(): readonly AnswerId[] {
-    const ids = this.#due.slice(this.#taken, this.#taken + this.#limits.perTurn);
-    this.#taken += ids.length;
-    this.#kept -= ids.length;
-    if (this.#taken === this.#due.length) {
-      this.#due = [];
-      this.#taken = 0;
+  /** The next pages to drop, at most as many as one turn takes. They are not named again. */
+  take(): readonly AnswerPage[] {
+    const taken: AnswerPage[] = [];
+    for (const page of this.#due) {
+      if (taken.length >= this.#limits.perTurn) break;
+      taken.push(page);
+      this.#due.delete(page);
     }
-    return ids;
+    return taken;
   }
 
   /** True if {@link take} has something to give. */
   get hasDue(): boolean {
-    return this.#due.length > 0;
+    return this.#due.size > 0;
   }
 
   #settle(highest: Deps): Settling | null {

@@ -14,7 +14,7 @@ import { PathCounters } from './metrics.ts';
 import type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';
 import { type Call, PendingRequests } from './pending.ts';
 import { SnapshotFetcher } from './snapshot-fetcher.ts';
-import { type Answered, StateMachine } from './state-machine.ts';
+import { StateMachine } from './state-machine.ts';
 
 type State = 'running' | 'stopping' | 'stopped' | 'failed';
 
@@ -205,6 +205,7 @@ export class Node {
   async #install(): Promise<void> {
     const { storage, restore, logger } = this.#options;
     logger.info({ ...this.#fetcher.progress }, 'putting the snapshot of a peer in place');
+    await this.#machine.flush();
     const installed = await storage.staging.install();
     if (installed) {
       const restored = await restore();
@@ -225,7 +226,7 @@ export class Node {
     for (const operation of this.#pending.operations()) {
       const isTakenBack = before.withdraw(operation);
       const recorded = this.#machine.find(operation);
-      if (recorded !== undefined) this.#answer([{ operation, result: recorded }]);
+      if (recorded !== undefined) this.#pending.answer(operation, recorded);
       else if (isTakenBack) this.#inbox.addOperation(operation);
     }
   }
@@ -288,19 +289,13 @@ export class Node {
       if (this.#state === 'failed') return;
     }
     if (ready.messages.length > 0) transport.send(ready.messages);
-    if (ready.executions.length > 0 || ready.pruned !== null) {
-      this.#answer(await this.#machine.execute(ready));
-    }
-    if (ready.reads.length > 0) this.#answer(this.#machine.read(ready.reads));
+    this.#machine.execute(ready, (operation, result) => this.#pending.answer(operation, result));
+    if (ready.flush || ready.pruned !== null) await this.#machine.write(ready);
     if (ready.snapshotFrom !== null) this.#fetcher.wanted(ready.snapshotFrom);
     this.#paths.count(ready.events);
     for (const event of ready.events) {
       if (event.type === 'recoveryStarted') this.#options.logger.debug(event, 'recovery started');
     }
-  }
-
-  #answer(answered: readonly Answered[]): void {
-    for (const { operation, result } of answered) this.#pending.answer(operation, result);
   }
 
   #logDropped(): void {
@@ -317,7 +312,11 @@ export class Node {
     this.#stopTicking();
     this.#pending.failAll(shuttingDown);
     this.#fetcher.stop();
-    this.#stopped.resolve();
+    // So that nothing needs to be executed again at the next start. Nothing is lost without it (R7.4).
+    this.#machine
+      .flush()
+      .catch((error: unknown) => this.#options.logger.error({ err: error }, 'effects could not be written'))
+      .finally(() => this.#stopped.resolve());
   }
 
   /** The end: a store that cannot be written to, or a bug. Nothing may happen after it. */

@@ -3,7 +3,7 @@
  * first attempt): they share its one proposal, and each has its own deadline.
  */
 import { KvError, type Outcome } from '../errors.ts';
-import { type AnswerId, answerId, type KvOperation, type OperationResult } from '../kv/index.ts';
+import type { KvOperation, OperationResult, RequestId } from '../kv/index.ts';
 import { createDeferred, type Deferred } from '../util/deferred.ts';
 import { Deadlines } from './deadlines.ts';
 
@@ -43,7 +43,7 @@ interface Waiter {
 
 export class PendingRequests {
   readonly #options: PendingOptions;
-  readonly #entries = new Map<AnswerId, Entry>();
+  readonly #entries = new Map<string, Entry>();
   readonly #deadlines: Deadlines<Waiter>;
   #calls = 0;
   #bytes = 0;
@@ -185,4 +185,8 @@ export class PendingRequests {
       { outcome },
     );
   }
+}
+
+function answerId({ client, sequence }: RequestId, key: string): string {
+  return `${client}${sequence}/${key}`;
 }

@@ -162,13 +162,13 @@ async function restore(from: {
 }): Promise<Restored> {
   const { config, storage, logger, replica } = from;
   const records = await collect(storage.records());
-  const answers = await collect(storage.answers());
+  const sessions = new Sessions(await collect(storage.answerPages()));
   // Random delays and the numbers of reads come from the seed: another one for every replica and start.
   const seed = randomInt(2 ** 32);
   const core = new Replica({ ...replica, id: config.id, replicas: config.peers.size, seed });
   core.restore(records, storage.pruned() ?? undefined);
-  logger.info({ instances: records.length, answers: answers.length }, 'store read');
-  return { core, sessions: new Sessions(answers) };
+  logger.info({ instances: records.length, answers: sessions.size }, 'store read');
+  return { core, sessions };
 }
 
 async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {

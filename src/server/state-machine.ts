@@ -2,18 +2,17 @@
  * The state machine of this replica: the table in the store, the recorded answers in memory and in the store,
  * and when these are dropped. The loop hands it what has become executable.
  */
-import type { Deps, Execution, Operation, Pruned, ReplicaId } from '../epaxos/index.ts';
+import type { Deps, InstanceId, Ready, ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
-  applyOperations,
   asKvOperation,
   isRecorded,
   type KvOperation,
+  KvState,
   type OperationResult,
   type Sessions,
-  type StateView,
 } from '../kv/index.ts';
-import type { Effects, Storage } from '../storage/index.ts';
+import type { Storage } from '../storage/index.ts';
 import { AnswerExpiry, type AnswerExpiryLimits } from './answer-expiry.ts';
 
 /**
@@ -22,13 +21,11 @@ import { AnswerExpiry, type AnswerExpiryLimits } from './answer-expiry.ts';
  */
 export const KEPT_VALUE_BYTES = 256 * 1024 * 1024;
 
-const NO_EFFECTS: Effects = { rows: [], answers: [], expired: [], executed: [], pruned: null };
+/** What is written besides the effects: nothing. */
+const NOTHING_ELSE = { expired: [], pruned: null };
 
-/** An operation that was executed, and what it answers. */
-export interface Answered {
-  readonly operation: KvOperation;
-  readonly result: OperationResult;
-}
+/** Is told what an operation answers, whoever waits for it. */
+export type Answering = (operation: KvOperation, result: OperationResult) => void;
 
 export interface StateMachineOptions {
   readonly storage: Pick<Storage, 'row' | 'writeEffects'>;
@@ -42,28 +39,28 @@ export interface StateMachineOptions {
 
 export class StateMachine {
   readonly #storage: StateMachineOptions['storage'];
-  readonly #sessions: Sessions;
   readonly #expiry: AnswerExpiry;
-  readonly #view: StateView;
+  readonly #state: KvState;
+  /** Executed, with effects that are not written yet. */
+  #executed: InstanceId[] = [];
 
   constructor(options: StateMachineOptions) {
     const { storage, sessions, peers, expiry, nowMs } = options;
     this.#storage = storage;
-    this.#sessions = sessions;
     this.#expiry = new AnswerExpiry({ peers, limits: expiry, nowMs });
-    this.#expiry.add([...sessions.ids()]);
-    this.#view = { row: (key) => storage.row(key), sessions };
+    for (const page of sessions.pages()) this.#expiry.touched(page);
+    this.#state = new KvState({ stored: (key) => storage.row(key), sessions });
   }
 
   /** What a write answered when it was executed; undefined for what was not, and for what is not recorded. */
   find(operation: KvOperation): OperationResult | undefined {
-    return isRecorded(operation) ? this.#sessions.find(operation.request, operation.key) : undefined;
+    return isRecorded(operation) ? this.#state.sessions.find(operation.request, operation.key) : undefined;
   }
 
   /** @throws KvError overloaded, outcome notApplied, for a request whose answer there is no room to keep */
   admit(operation: KvOperation): void {
     if (operation.kind === 'get' || !operation.returnPrevious || !isRecorded(operation)) return;
-    if (this.#sessions.valueBytes < KEPT_VALUE_BYTES) return;
+    if (this.#state.sessions.valueBytes < KEPT_VALUE_BYTES) return;
     throw new KvError(
       'overloaded',
       'too many previous values are kept for retries: write without asking for the previous value, or try later',
@@ -71,24 +68,44 @@ export class StateMachine {
     );
   }
 
-  /** Executes, and writes the effects and what was pruned in one batch. It is written when this resolves. */
-  async execute(batch: {
-    readonly executions: readonly Execution[];
-    readonly pruned: Pruned | null;
-  }): Promise<readonly Answered[]> {
-    const { executions, pruned } = batch;
-    const operations = executions.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
-    const { results, rows, answers } = applyOperations(this.#view, operations);
-    const executed = executions.map(({ id }) => id);
-    await this.#storage.writeEffects({ ...NO_EFFECTS, rows, answers, executed, pruned });
-    this.#expiry.add(this.#sessions.record(answers));
-    return pair(operations, results);
+  /**
+   * Executes, in order, and then reads (R8.1). What is read sees all that was executed before; nothing is written
+   * before {@link write}.
+   */
+  execute({ executions, reads }: Pick<Ready, 'executions' | 'reads'>, answer: Answering): void {
+    for (const { id, command } of executions) {
+      this.#executed.push(id);
+      for (const each of command?.operations ?? []) {
+        const operation = asKvOperation(each);
+        answer(operation, this.#state.apply(operation));
+      }
+    }
+    for (const each of reads) {
+      const operation = asKvOperation(each);
+      answer(operation, this.#state.read(operation.key));
+    }
   }
 
-  /** Answers reads from the table as it is (R8.1). */
-  read(reads: readonly Operation[]): readonly Answered[] {
-    const operations = reads.map(asKvOperation);
-    return pair(operations, applyOperations(this.#view, operations).results);
+  /**
+   * Writes, in one batch: with `flush` the effects of all that was executed and not written yet; and what was
+   * pruned. It is written when this resolves.
+   */
+  async write({ flush, pruned }: Pick<Ready, 'flush' | 'pruned'>): Promise<void> {
+    if (!flush) {
+      await this.#storage.writeEffects({ ...NOTHING_ELSE, rows: new Map(), pages: [], executed: [], pruned });
+      return;
+    }
+    const { rows, pages } = this.#state.takeChanges();
+    const executed = this.#executed;
+    this.#executed = [];
+    for (const page of pages) this.#expiry.touched(page);
+    await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages, executed, pruned });
+    this.#state.written();
+  }
+
+  /** The same for what lies in memory only, before the store is closed or changed as a whole. */
+  async flush(): Promise<void> {
+    if (this.#executed.length > 0) await this.write({ flush: true, pruned: null });
   }
 
   /** A peer has told the highest slots that it knows. */
@@ -97,8 +114,8 @@ export class StateMachine {
   }
 
   /** Time has passed; see {@link AnswerExpiry.tick}. */
-  tick(at: Parameters<AnswerExpiry['tick']>[0]): void {
-    this.#expiry.tick(at);
+  tick(at: Omit<Parameters<AnswerExpiry['tick']>[0], 'answers'>): void {
+    this.#expiry.tick({ ...at, answers: this.#state.sessions.size });
   }
 
   /** True if there are answers that can be dropped. */
@@ -108,15 +125,7 @@ export class StateMachine {
 
   /** Drops some of them. */
   async dropExpired(): Promise<void> {
-    const expired = this.#expiry.take();
-    await this.#storage.writeEffects({ ...NO_EFFECTS, expired });
-    this.#sessions.forget(expired);
+    const expired = this.#expiry.take().filter((page) => this.#state.forget(page));
+    await this.#storage.writeEffects({ ...NOTHING_ELSE, rows: new Map(), pages: [], executed: [], expired });
   }
-}
-
-function pair(operations: readonly KvOperation[], results: readonly OperationResult[]): readonly Answered[] {
-  return operations.flatMap((operation, index) => {
-    const result = results[index];
-    return result === undefined ? [] : [{ operation, result }];
-  });
 }

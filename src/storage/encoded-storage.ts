@@ -3,10 +3,10 @@
  * so that none of them can keep a pointer to live state.
  */
 import {
-  decodeAnswer,
+  decodeAnswers,
   decodePruned,
   decodeRecord,
-  encodeAnswer,
+  encodeAnswers,
   encodePruned,
   encodeRecord,
   MAX_SLOT,
@@ -20,16 +20,15 @@ import {
   Status,
 } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
-import type { Row } from '../kv/index.ts';
+import type { AnswerPage, Row } from '../kv/index.ts';
 import { assert } from '../util/assert.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
 import {
-  ANSWER_RANGE,
-  answerIdKey,
-  answerKey,
+  ANSWERS_RANGE,
+  answersKey,
   executedKey,
   PRUNED_KEY,
-  parseAnswerKey,
+  parseAnswersKey,
   parseInstanceKey,
   parseRowKey,
   peerKey,
@@ -42,7 +41,7 @@ import { decodePeer, encodePeer } from './peer-codec.ts';
 import { decodeRow, encodeRow } from './row-codec.ts';
 import { StoredSnapshot } from './snapshot-view.ts';
 import { Staging } from './staging.ts';
-import type { Answer, Effects, SnapshotView, Storage } from './storage.ts';
+import type { Effects, SnapshotView, Storage } from './storage.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -111,14 +110,14 @@ export class EncodedStorage implements Storage {
 
   async writeEffects(effects: Effects): Promise<void> {
     const writes: ByteWrite[] = [];
-    for (const { key, row } of effects.rows) {
+    for (const [key, row] of effects.rows) {
       writes.push({ key: rowKey(key), value: row && encodeRow(row) });
     }
-    for (const { request, key, result } of effects.answers) {
-      writes.push({ key: answerKey(request, key), value: encodeAnswer(result) });
+    for (const page of effects.pages) {
+      writes.push({ key: answersKey(page), value: encodeAnswers(page) });
     }
     for (const id of effects.expired) {
-      writes.push({ key: answerIdKey(id), value: null });
+      writes.push({ key: answersKey(id), value: null });
     }
     for (const id of effects.executed) {
       writes.push({ key: executedKey(id), value: NOTHING });
@@ -142,11 +141,11 @@ export class EncodedStorage implements Storage {
     }
   }
 
-  async *answers(): AsyncIterable<Answer> {
-    for await (const [key, bytes] of this.#store.entries(ANSWER_RANGE)) {
-      const name = parseAnswerKey(key);
-      if (!name) throw this.#unreadable('an answer', `its key is ${Buffer.from(key).toString('hex')}`);
-      yield { ...name, result: this.#read('an answer', () => decodeAnswer(bytes)) };
+  async *answerPages(): AsyncIterable<AnswerPage> {
+    for await (const [key, bytes] of this.#store.entries(ANSWERS_RANGE)) {
+      const id = parseAnswersKey(key);
+      if (!id) throw this.#unreadable('a page of answers', `its key is ${Buffer.from(key).toString('hex')}`);
+      yield this.#read('a page of answers', () => decodeAnswers(id, bytes));
     }
   }
 

@@ -7,7 +7,7 @@
  * | 0          |                                           | StoredIdentity                               |
  * | 1          | replica (1 byte), slot (8), 0             | InstanceRecord; `executed` stored as committed |
  * | 1          | replica (1 byte), slot (8), 1             | empty: the instance is executed              |
- * | 2          | client id (16), sequence (8), key         | StoredAnswer                                 |
+ * | 2          | client id (16), page (8)                  | StoredAnswers                                |
  * | 3          | the key's bytes                           | StoredRow                                    |
  * | 4          | number of a batch (8)                     | empty; LevelDB only (level-byte-store.ts)    |
  * | 5          |                                           | Pruned                                       |
@@ -19,13 +19,14 @@
  */
 import { CLIENT_ID_BYTES, keyToString } from '../codec/index.ts';
 import type { InstanceId, ReplicaId, Slot } from '../epaxos/index.ts';
-import { type AnswerId, answerId, type RequestId } from '../kv/index.ts';
+import type { AnswerPageId } from '../kv/index.ts';
+import { assert } from '../util/assert.ts';
 import type { ByteRange } from './byte-store.ts';
 
 const Kind = {
   identity: 0,
   instance: 1,
-  answer: 2,
+  answers: 2,
   row: 3,
   batch: 4,
   pruned: 5,
@@ -45,8 +46,8 @@ const MARK_AT = SLOT_AT + NUMBER_BYTES;
 const INSTANCE_KEY_BYTES = MARK_AT + 1;
 
 const CLIENT_AT = KIND_BYTES;
-const SEQUENCE_AT = CLIENT_AT + CLIENT_ID_BYTES;
-const ANSWERED_KEY_AT = SEQUENCE_AT + NUMBER_BYTES;
+const PAGE_AT = CLIENT_AT + CLIENT_ID_BYTES;
+const PAGE_KEY_BYTES = PAGE_AT + NUMBER_BYTES;
 
 function writeNumber(target: Buffer, value: number, at: number): void {
   target.writeUInt32BE(Math.floor(value / TWO_POW_32), at);
@@ -83,7 +84,7 @@ export const STAGING_KEY: Uint8Array = Buffer.from([Kind.staging]);
 /** All records and executed marks: by replica, then by slot, each mark right behind its record. */
 export const INSTANCE_RANGE: ByteRange = rangeOf(Kind.instance);
 /** All answers. */
-export const ANSWER_RANGE: ByteRange = rangeOf(Kind.answer);
+export const ANSWERS_RANGE: ByteRange = rangeOf(Kind.answers);
 /** All rows of the table. */
 export const ROW_RANGE: ByteRange = rangeOf(Kind.row);
 /** All entries of another replica's snapshot. */
@@ -131,25 +132,21 @@ export function slotRange(slots: {
   return { start: recordKey({ replica, slot: from }), end: recordKey({ replica, slot: to + 1 }) };
 }
 
-/** Where the answer of a request on a key is. */
-export function answerKey(request: RequestId, key: string): Buffer {
-  return answerIdKey(answerId(request, key));
+/** Where a page of answers is. */
+export function answersKey({ client, number }: AnswerPageId): Buffer {
+  assert(client.length === CLIENT_ID_BYTES, `a client id has ${CLIENT_ID_BYTES} bytes`);
+  const key = Buffer.allocUnsafe(PAGE_KEY_BYTES);
+  key[0] = Kind.answers;
+  key.write(client, CLIENT_AT, 'latin1');
+  writeNumber(key, number, PAGE_AT);
+  return key;
 }
 
-/** Where the answer of that name is: the name is a binary string of the very bytes of the key. */
-export function answerIdKey(id: AnswerId): Buffer {
-  return prefixed(Kind.answer, id);
-}
-
-/** What a key of {@link ANSWER_RANGE} stands for; undefined if it is none that this program writes. */
-export function parseAnswerKey(
-  bytes: Uint8Array,
-): { readonly request: RequestId; readonly key: string } | undefined {
-  const place = asBuffer(bytes);
-  if (place.length <= ANSWERED_KEY_AT) return undefined;
-  const client = keyToString(place.subarray(CLIENT_AT, SEQUENCE_AT));
-  const request = { client, sequence: readNumber(place, SEQUENCE_AT) };
-  return { request, key: keyToString(place.subarray(ANSWERED_KEY_AT)) };
+/** What a key of {@link ANSWERS_RANGE} stands for; undefined if it is none that this program writes. */
+export function parseAnswersKey(bytes: Uint8Array): AnswerPageId | undefined {
+  const key = asBuffer(bytes);
+  if (key.length !== PAGE_KEY_BYTES) return undefined;
+  return { client: keyToString(key.subarray(CLIENT_AT, PAGE_AT)), number: readNumber(key, PAGE_AT) };
 }
 
 /** Where a peer is remembered. */
@@ -158,12 +155,12 @@ export function peerKey(peer: ReplicaId): Buffer {
 }
 
 /** What a key is the key of; undefined if it is none that a snapshot may hold. */
-export function kindOf(key: Uint8Array): 'instance' | 'answer' | 'row' | undefined {
+export function kindOf(key: Uint8Array): 'instance' | 'answers' | 'row' | undefined {
   switch (key[0]) {
     case Kind.instance:
       return 'instance';
-    case Kind.answer:
-      return 'answer';
+    case Kind.answers:
+      return 'answers';
     case Kind.row:
       return 'row';
     default:

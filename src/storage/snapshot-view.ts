@@ -7,7 +7,7 @@ import { decodePruned, type SnapshotEntry } from '../codec/index.ts';
 import type { Pruned } from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
 import type { ByteReader } from './byte-store.ts';
-import { ANSWER_RANGE, after, INSTANCE_RANGE, PRUNED_KEY, parseInstanceKey, ROW_RANGE } from './keys.ts';
+import { ANSWERS_RANGE, after, INSTANCE_RANGE, PRUNED_KEY, parseInstanceKey, ROW_RANGE } from './keys.ts';
 import type { SnapshotView } from './storage.ts';
 
 export class StoredSnapshot implements SnapshotView {
@@ -25,7 +25,7 @@ export class StoredSnapshot implements SnapshotView {
   async *entries(last: Uint8Array | null): AsyncIterable<SnapshotEntry> {
     const start = last === null ? INSTANCE_RANGE.start : after(last);
     yield* this.#executedRecords(start);
-    for (const range of [ANSWER_RANGE, ROW_RANGE]) {
+    for (const range of [ANSWERS_RANGE, ROW_RANGE]) {
       if (Buffer.compare(start, range.end) >= 0) continue;
       const from = Buffer.compare(start, range.start) > 0 ? start : range.start;
       for await (const [key, value] of this.#reader.entries({ start: from, end: range.end })) {

@@ -6,7 +6,7 @@
  * every step can be repeated, and the staged entries are dropped only when all others are done.
  */
 import {
-  decodeAnswer,
+  decodeAnswers,
   decodePruned,
   decodeRecord,
   encodePruned,
@@ -26,12 +26,12 @@ import { assert } from '../util/assert.ts';
 import { BatchedWriter } from './batched-writer.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
 import {
-  ANSWER_RANGE,
+  ANSWERS_RANGE,
   executedKey,
   INSTANCE_RANGE,
   kindOf,
   PRUNED_KEY,
-  parseAnswerKey,
+  parseAnswersKey,
   parseInstanceKey,
   parseRowKey,
   parseStagedKey,
@@ -140,7 +140,7 @@ export class Staging implements SnapshotStaging {
   /** Every step of it can be repeated, in this order, whatever a crash left. */
   async #replace(state: StagingState): Promise<void> {
     const writer = new BatchedWriter(this.#store);
-    for (const range of [ANSWER_RANGE, ROW_RANGE]) {
+    for (const range of [ANSWERS_RANGE, ROW_RANGE]) {
       for await (const key of this.#store.keys(range)) await writer.add({ key, value: null });
     }
     await this.#dropPruned(state, writer);
@@ -253,10 +253,12 @@ function checkEntry(
       }
       return;
     }
-    case 'answer':
-      if (parseAnswerKey(key) === undefined) throw malformed('a snapshot holds an answer without a name');
-      decodeAnswer(value);
+    case 'answers': {
+      const id = parseAnswersKey(key);
+      if (id === undefined) throw malformed('a snapshot holds answers without a name');
+      decodeAnswers(id, value);
       return;
+    }
     case 'row':
       if (parseRowKey(key) === '') throw malformed('a snapshot holds a row without a key');
       decodeRow(value);

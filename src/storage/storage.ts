@@ -5,10 +5,10 @@
  */
 import type { SnapshotChunk, SnapshotEntry } from '../codec/index.ts';
 import type { InstanceId, InstanceRecord, Pruned, ReplicaId } from '../epaxos/index.ts';
-import type { AnswerId, RecordedAnswer, Row } from '../kv/index.ts';
+import type { AnswerPage, AnswerPageId, Row } from '../kv/index.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** Whose data a store holds. Opening it as anybody else is refused (R6.5). */
 export interface Identity {
@@ -18,22 +18,14 @@ export interface Identity {
   readonly replicas: number;
 }
 
-/** One change of the key-value table; `row` null removes the key. */
-export interface RowWrite {
-  /** The key's bytes as a binary string. */
-  readonly key: string;
-  readonly row: Row | null;
-}
-
-/** The answer of an executed write, kept so that a second copy of the request is not applied (R7.6). */
-export type Answer = RecordedAnswer;
-
-/** What a turn leaves behind once its instances are executed; written as one atomic batch (R7.4). */
+/** What executed instances leave behind, and what is no longer needed; written as one atomic batch (R7.4). */
 export interface Effects {
-  readonly rows: readonly RowWrite[];
-  readonly answers: readonly Answer[];
-  /** Answers that are no longer needed, by name; those that are not there are ignored. */
-  readonly expired: readonly AnswerId[];
+  /** By key, the key's bytes as a binary string: its row from now on; null removes it. */
+  readonly rows: ReadonlyMap<string, Row | null>;
+  /** Answers, kept so that a second copy of a request is not applied (R7.6). Each replaces the page of its name. */
+  readonly pages: Iterable<AnswerPage>;
+  /** Pages that are no longer needed; those that are not there are ignored. */
+  readonly expired: readonly AnswerPageId[];
   readonly executed: readonly InstanceId[];
   /** Removes the records and marks of every slot up to the vector (R9.2), which never goes back; null for none. */
   readonly pruned: Pruned | null;
@@ -116,8 +108,8 @@ export interface Storage {
     readonly start: string | null;
     readonly end: string | null;
   }): AsyncIterable<readonly [key: string, row: Row]>;
-  /** Every answer in the store, in no particular order. */
-  answers(): AsyncIterable<Answer>;
+  /** Every page of answers in the store, in no particular order. */
+  answerPages(): AsyncIterable<AnswerPage>;
   /** The id of the store that a peer had at first contact; undefined if there was none yet. Synchronous. */
   peerStore(peer: ReplicaId): string | undefined;
   /** Remembers it; it is on disk when this resolves. */

@@ -1,37 +1,87 @@
-/** Answers: round trips, and refusal of everything else. */
+/** Pages of answers: round trips, and refusal of everything else. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeAnswer, encodeAnswer } from '../../src/codec/index.ts';
+import { decodeAnswers, encodeAnswers, messageType } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
+import { AnswerPage, PAGE_SEQUENCES, type RecordedAnswer, Sessions } from '../../src/kv/index.ts';
 import { anyResult } from './arbitraries.ts';
 
-describe('answers', () => {
+const ID = { client: 'c'.repeat(16), number: 3 };
+const firstSequence = ID.number * PAGE_SEQUENCES;
+
+function pageOf(answers: readonly RecordedAnswer[]): AnswerPage {
+  const sessions = new Sessions();
+  for (const answer of answers) sessions.record(answer);
+  const [page = new AnswerPage(ID)] = sessions.pages();
+  return page;
+}
+
+const anyAnswer = fc.record({
+  request: fc.record({
+    client: fc.constant(ID.client),
+    sequence: fc.integer({ min: firstSequence, max: firstSequence + PAGE_SEQUENCES - 1 }),
+  }),
+  key: fc.constantFrom('a', 'b', '\xff\x00'),
+  result: fc.oneof(
+    anyResult,
+    fc.nat().map((version) => ({ version, value: null, previousVersion: 0 })),
+  ),
+});
+const anyAnswers = fc.uniqueArray(anyAnswer, {
+  selector: ({ request, key }) => `${request.sequence}/${key}`,
+  maxLength: 3 * PAGE_SEQUENCES,
+});
+
+/** Bytes that hold anything at all in the fields of a page. */
+function encodeAny(fields: Record<string, unknown>): Buffer {
+  return messageType<Record<string, unknown>>('StoredAnswers').encode(fields);
+}
+
+describe('a page of answers', () => {
   test('what was encoded is decoded', () => {
     fc.assert(
-      fc.property(anyResult, (result) => {
-        const decoded = decodeAnswer(encodeAnswer(result));
-        expect({ ...decoded, value: decoded.value && Uint8Array.from(decoded.value) }).toEqual(result);
+      fc.property(anyAnswers, (answers) => {
+        const page = decodeAnswers(ID, encodeAnswers(pageOf(answers)));
+        expect([page.client, page.number, page.size]).toEqual([ID.client, ID.number, answers.length]);
+        for (const { request, key, result } of answers) {
+          const found = page.find(request, key);
+          const value = found?.value && Uint8Array.from(found.value);
+          expect(found && { ...found, value }).toEqual(result);
+        }
       }),
     );
   });
 
-  test('an empty value is not the same as none', () => {
-    const answer = { version: 1, value: new Uint8Array(0), previousVersion: 0 };
-    expect(decodeAnswer(encodeAnswer(answer)).value?.length).toBe(0);
-    expect(decodeAnswer(encodeAnswer({ ...answer, value: null })).value).toBeNull();
+  test('a full page of versions has less than twelve bytes an answer', () => {
+    const answers = Array.from({ length: PAGE_SEQUENCES }, (_, place) => ({
+      request: { client: ID.client, sequence: firstSequence + place },
+      key: `key ${place}`,
+      result: { version: 100_000 + place, value: null, previousVersion: 0 },
+    }));
+    expect(encodeAnswers(pageOf(answers)).length).toBeLessThan(12 * PAGE_SEQUENCES);
   });
 
-  test('versions that are no safe integers are refused', () => {
-    const answer = { version: 1, value: null, previousVersion: 0 };
-    expect(() => decodeAnswer(encodeAnswer({ ...answer, version: 2 ** 53 }))).toThrow(KvError);
-    expect(() => decodeAnswer(encodeAnswer({ ...answer, previousVersion: 2 ** 60 }))).toThrow(KvError);
+  test.each([
+    ['a place beyond it', { places: [64], keyHashes: [1], versions: [1] }],
+    ['a place twice', { places: [1, 1], keyHashes: [1, 1], versions: [1, 1] }],
+    ['a place without a hash', { places: [1], keyHashes: [0], versions: [1] }],
+    ['lists of different lengths', { places: [1], keyHashes: [1], versions: [] }],
+    ['an answer of another page', { others: [{ sequence: 1, key: Buffer.from('k'), version: 1 }] }],
+    ['an answer without a sequence', { others: [{ key: Buffer.from('k'), version: 1 }] }],
+    ['a version that is no safe integer', { others: [{ sequence: 200, version: 2 ** 53 }] }],
+    [
+      'a previous version that is none',
+      { others: [{ sequence: 200, version: 1, previousVersion: 2 ** 60 }] },
+    ],
+  ])('is refused with %s', (_, fields) => {
+    expect(() => decodeAnswers(ID, encodeAny(fields))).toThrow(KvError);
   });
 
   test('any bytes at all are decoded or refused', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         try {
-          decodeAnswer(bytes);
+          decodeAnswers(ID, bytes);
         } catch (error) {
           expect(error).toBeInstanceOf(KvError);
         }

@@ -2,34 +2,50 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  type Applied,
-  answerId,
-  applyOperations,
+  AnswerPage,
   type KvOperation,
+  KvState,
   type OperationResult,
+  PAGE_SEQUENCES,
+  type RecordedAnswer,
   type Row,
   Sessions,
-  type StateView,
 } from '../../src/kv/index.ts';
 import { bytesOf, del, describeOperation, get, put } from './operations.ts';
 
-/** A replica's state: what is applied to it stays. */
-class State implements StateView {
+/** What one batch of operations did. */
+interface Applied {
+  readonly results: readonly OperationResult[];
+  /** The keys written, each with its row. */
+  readonly rows: readonly (readonly [key: string, row: Row | null])[];
+  /** How many answers the pages hold that were added to. */
+  readonly answers: number;
+}
+
+/** A replica's state, with a store to which every batch is written. */
+class State {
   readonly table = new Map<string, Row>();
-  readonly sessions = new Sessions();
+  readonly kv = new KvState({ stored: (key) => this.table.get(key), sessions: new Sessions() });
+
+  get sessions(): Sessions {
+    return this.kv.sessions;
+  }
 
   row(key: string): Row | undefined {
-    return this.table.get(key);
+    return this.kv.row(key);
   }
 
   apply(...operations: KvOperation[]): Applied {
-    const applied = applyOperations(this, operations);
-    for (const { key, row } of applied.rows) {
+    const before = this.sessions.size;
+    const results = operations.map((operation) => this.kv.apply(operation));
+    const { rows, pages } = this.kv.takeChanges();
+    for (const [key, row] of rows) {
       if (row === null) this.table.delete(key);
       else this.table.set(key, row);
     }
-    this.sessions.record(applied.answers);
-    return applied;
+    this.kv.written();
+    expect(pages.size > 0).toBe(this.sessions.size > before);
+    return { results, rows: [...rows], answers: this.sessions.size - before };
   }
 
   /** The result of one operation. */
@@ -87,7 +103,7 @@ describe('get', () => {
     const applied = state.apply(get('a'));
     expect(applied.results).toEqual([{ version: 1, value: bytesOf('1'), previousVersion: 0 }]);
     expect(applied.rows).toEqual([]);
-    expect(applied.answers).toEqual([]);
+    expect(applied.answers).toBe(0);
   });
 
   it('sees the present, also when its request id was seen before', () => {
@@ -115,7 +131,7 @@ describe('delete', () => {
     const applied = new State().apply(del('a', { returnPrevious: true }));
     expect(applied.results).toEqual([{ version: 0, value: null, previousVersion: 0 }]);
     expect(applied.rows).toEqual([]);
-    expect(applied.answers).toHaveLength(1);
+    expect(applied.answers).toBe(1);
   });
 });
 
@@ -125,15 +141,27 @@ describe('a batch', () => {
     const applied = state.apply(put('a', '1'), put('b', '1'), get('a'), del('a'), get('a'), put('a', '2'));
     expect(applied.results.map((result) => result.version)).toEqual([1, 1, 1, 1, 0, 1]);
     expect(applied.rows).toEqual([
-      { key: 'a', row: { value: bytesOf('2'), version: 1 } },
-      { key: 'b', row: { value: bytesOf('1'), version: 1 } },
+      ['a', { value: bytesOf('2'), version: 1 }],
+      ['b', { value: bytesOf('1'), version: 1 }],
     ]);
   });
 
-  it('changes nothing of the state it is given', () => {
-    const sessions = new Sessions();
-    applyOperations({ row: () => undefined, sessions }, [put('a', '1')]);
-    expect(sessions.size).toBe(0);
+  it('is found before, while and after it is written', () => {
+    const table = new Map<string, Row>([['b', { value: bytesOf('stored'), version: 4 }]]);
+    const state = new KvState({ stored: (key) => table.get(key), sessions: new Sessions() });
+    state.apply(put('a', '1'));
+    state.apply(del('b'));
+    expect(state.row('a')?.version).toBe(1);
+    expect(state.row('b')).toBeUndefined();
+    const { rows } = state.takeChanges();
+    state.apply(put('b', 'again'));
+    expect([...rows.keys()]).toEqual(['a', 'b']);
+    expect(state.row('a')?.version).toBe(1);
+    expect(state.row('b')?.version).toBe(1);
+    expect([...state.changedRows().keys()].sort()).toEqual(['a', 'b']);
+    state.written();
+    expect(state.row('a')).toBeUndefined(); // for this test wrote nothing
+    expect([...state.takeChanges().rows.keys()]).toEqual(['b']);
   });
 });
 
@@ -145,7 +173,7 @@ describe('exactly once (R7.6)', () => {
     const first = state.result(put('a', '1', { request, returnPrevious: true }));
     state.apply(put('a', '2'));
     const again = state.apply(put('a', '1', { request, returnPrevious: true }));
-    expect(again).toEqual({ results: [first], rows: [], answers: [] });
+    expect(again).toEqual({ results: [first], rows: [], answers: 0 });
     expect(state.row('a')).toEqual({ value: bytesOf('2'), version: 2 });
   });
 
@@ -153,7 +181,7 @@ describe('exactly once (R7.6)', () => {
     const state = new State();
     const applied = state.apply(del('a', { request }), put('a', '1'), del('a', { request }));
     expect(applied.results.map((result) => result.version)).toEqual([0, 1, 0]);
-    expect(applied.answers).toHaveLength(2);
+    expect(applied.answers).toBe(2);
     expect(state.row('a')?.version).toBe(1);
   });
 
@@ -168,7 +196,7 @@ describe('exactly once (R7.6)', () => {
   it('keeps no answer of a request that nobody can repeat', () => {
     const state = new State();
     const write = put('a', '1', { request, unrecorded: true });
-    expect(state.apply(write).answers).toEqual([]);
+    expect(state.apply(write).answers).toBe(0);
     expect(state.sessions.size).toBe(0);
     expect(state.result(write)?.version).toBe(2); // nothing would hold a copy back, so there must be none
   });
@@ -202,59 +230,82 @@ describe('exactly once (R7.6)', () => {
 describe('sessions', () => {
   const request = { client: 'the-same-client!', sequence: 1 };
   const result = { version: 1, value: null, previousVersion: 0 };
+  const filled = (answers: readonly RecordedAnswer[]) => {
+    const sessions = new Sessions();
+    for (const answer of answers) sessions.record(answer);
+    return sessions;
+  };
 
-  it('starts from the answers of the store', () => {
-    const sessions = new Sessions([{ request, key: 'a', result }]);
-    expect(sessions.find(request, 'a')).toBe(result);
+  it('start from the pages of the store', () => {
+    const sessions = new Sessions(filled([{ request, key: 'a', result }]).pages());
+    expect(sessions.find(request, 'a')).toEqual(result);
     expect(sessions.find({ ...request, sequence: 2 }, 'a')).toBeUndefined();
+    expect(sessions.find({ ...request, client: 'some-other-one!!' }, 'a')).toBeUndefined();
     expect(sessions.find(request, 'b')).toBeUndefined();
     expect(sessions.size).toBe(1);
   });
 
-  it('keeps the first answer of a request', () => {
-    const sessions = new Sessions([{ request, key: 'a', result }]);
-    expect(sessions.record([{ request, key: 'a', result: { ...result, version: 9 } }])).toEqual([]);
-    expect(sessions.find(request, 'a')).toBe(result);
-    expect(sessions.size).toBe(1);
-  });
-
-  it('names what is new, and forgets by name', () => {
-    const sessions = new Sessions();
-    const ids = sessions.record([
-      { request, key: 'a', result },
-      { request, key: 'b', result },
-      { request: { ...request, sequence: Number.MAX_SAFE_INTEGER }, key: 'a', result },
-    ]);
-    expect(new Set(ids).size).toBe(3);
-    expect([...sessions.ids()]).toEqual(ids);
-    sessions.forget([...ids.slice(0, 2), 'never there']);
-    expect(sessions.find(request, 'a')).toBeUndefined();
-    expect(sessions.find({ ...request, sequence: Number.MAX_SAFE_INTEGER }, 'a')).toBe(result);
-    expect(sessions.size).toBe(1);
-  });
-
-  it('never gives one name to two answers', () => {
-    const client = fc.string({ minLength: 16, maxLength: 16, unit: 'binary-ascii' });
+  it('keep the whole answer of every request, whatever it says', () => {
     const sequence = fc.oneof(
-      fc.integer({ min: 1, max: 70_000 }),
+      fc.integer({ min: 1, max: 200 }),
       fc.maxSafeInteger().filter((n) => n > 0),
     );
-    const name = fc.tuple(client, sequence, fc.string({ minLength: 1, maxLength: 9, unit: 'binary-ascii' }));
+    const answer = fc.record({
+      request: fc.record({ client: fc.constantFrom('client-number-01', 'client-number-02'), sequence }),
+      key: fc.constantFrom('a', 'b', 'ab', '\xff'),
+      result: fc.record({
+        version: fc.oneof(
+          fc.nat(),
+          fc.maxSafeInteger().map(Math.abs),
+          fc.constant(2 ** 32 - 1),
+          fc.constant(2 ** 32),
+        ),
+        value: fc.option(fc.uint8Array({ maxLength: 3 })),
+        previousVersion: fc.oneof(fc.constant(0), fc.nat()),
+      }),
+    });
+    const name = ({ request: { client, sequence: n }, key }: RecordedAnswer) => `${client}/${n}/${key}`;
     fc.assert(
-      fc.property(name, name, ([c1, s1, k1], [c2, s2, k2]) => {
-        const isSame = c1 === c2 && s1 === s2 && k1 === k2;
-        const [left, right] = [
-          answerId({ client: c1, sequence: s1 }, k1),
-          answerId({ client: c2, sequence: s2 }, k2),
-        ];
-        expect(left === right).toBe(isSame);
+      fc.property(fc.uniqueArray(answer, { selector: name, maxLength: 60 }), (answers) => {
+        const sessions = filled(answers);
+        expect(sessions.size).toBe(answers.length);
+        for (const each of answers) expect(sessions.find(each.request, each.key)).toEqual(each.result);
+        const bytes = answers.reduce((sum, each) => sum + (each.result.value?.length ?? 0), 0);
+        expect(sessions.valueBytes).toBe(bytes);
       }),
     );
-    const near = [1, 2, 255, 256, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1].map((one) =>
-      answerId({ client: 'c'.repeat(16), sequence: one }, 'k'),
+  });
+
+  it('forget page by page', () => {
+    const sequences = [1, PAGE_SEQUENCES - 1, PAGE_SEQUENCES, 10 * PAGE_SEQUENCES];
+    const sessions = filled(
+      sequences.map((sequence) => ({
+        request: { ...request, sequence },
+        key: 'a',
+        result: { version: 2, value: bytesOf('xyz'), previousVersion: 1 },
+      })),
     );
-    expect(new Set(near).size).toBe(near.length);
-    expect(near.toSorted()).toEqual(near);
+    expect(Array.from(sessions.pages(), ({ number }) => number)).toEqual([0, 1, 10]);
+    sessions.forget({ client: request.client, number: 0 });
+    sessions.forget({ client: request.client, number: 5 });
+    sessions.forget({ client: 'nobody-knows-me!', number: 0 });
+    const left = sequences.filter((sequence) => sessions.find({ ...request, sequence }, 'a') !== undefined);
+    expect(left).toEqual(sequences.slice(2));
+    expect([sessions.size, sessions.valueBytes]).toEqual([2, 6]);
+    sessions.record({ request, key: 'a', result });
+    expect(sessions.find(request, 'a')).toEqual(result);
+  });
+
+  it('do not drop a page with answers that are not written yet', () => {
+    const state = new KvState({ stored: () => undefined, sessions: new Sessions() });
+    state.apply(put('a', '1', { request }));
+    const [page = new AnswerPage({ client: '', number: 0 })] = state.sessions.pages();
+    expect(state.forget(page)).toBe(false);
+    state.takeChanges();
+    expect(state.forget(page)).toBe(false);
+    state.written();
+    expect(state.forget(page)).toBe(true);
+    expect(state.sessions.size).toBe(0);
   });
 });
 

@@ -34,6 +34,8 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'reports',
   'durablyExecuted',
   'writtenExecuted',
+  'unflushed',
+  'unflushedBytes',
   // derived
   'waiting',
   'places',

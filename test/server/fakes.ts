@@ -13,18 +13,11 @@ import type {
 } from '../../src/epaxos/index.ts';
 import { Outbox } from '../../src/epaxos/ready.ts';
 import { KvError } from '../../src/errors.ts';
-import type { KvOperation, Row } from '../../src/kv/index.ts';
+import type { AnswerPage, KvOperation, Row } from '../../src/kv/index.ts';
 import { asKvOperation } from '../../src/kv/index.ts';
 import type { Clock } from '../../src/server/clock.ts';
 import type { Core } from '../../src/server/node-options.ts';
-import type {
-  Answer,
-  Effects,
-  SnapshotStaging,
-  SnapshotView,
-  Staged,
-  Storage,
-} from '../../src/storage/index.ts';
+import type { Effects, SnapshotStaging, SnapshotView, Staged, Storage } from '../../src/storage/index.ts';
 import type { PeerStatus, Transport, TransportEvents } from '../../src/transport/index.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
 
@@ -231,12 +224,13 @@ export class FakeStorage implements Storage {
 
   async writeEffects(effects: Effects): Promise<void> {
     const executed = effects.executed.map(({ replica, slot }) => `${replica}.${slot}`).join(' ');
-    const line = `effects of ${executed}: ${effects.rows.length} rows, ${effects.answers.length} answers`;
+    const answers = [...effects.pages].reduce((sum, page) => sum + page.size, 0);
+    const line = `effects of ${executed}: ${effects.rows.size} rows, ${answers} answers`;
     const expired = effects.expired.length > 0 ? `, ${effects.expired.length} expired` : '';
     const pruned = effects.pruned === null ? '' : `, pruned to ${effects.pruned.pruned.join(' ')}`;
     this.log.push(`${line}${expired}${pruned}`);
     await this.#write();
-    for (const { key, row } of effects.rows) {
+    for (const [key, row] of effects.rows) {
       if (row === null) this.table.delete(key);
       else this.table.set(key, row);
     }
@@ -257,7 +251,7 @@ export class FakeStorage implements Storage {
     yield* this.table;
   }
 
-  async *answers(): AsyncIterable<Answer> {}
+  async *answerPages(): AsyncIterable<AnswerPage> {}
 
   async close(): Promise<void> {
     this.log.push('storage closed');

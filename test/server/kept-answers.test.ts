@@ -1,6 +1,5 @@
 /** Three servers with a short memory: which answers are kept, and that they go on every replica (R7.6). */
 import { expect, it } from 'vitest';
-import type { AnswerId } from '../../src/kv/index.ts';
 import { DEFAULT_ANSWER_EXPIRY } from '../../src/server/answer-expiry.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { bytesOf } from '../kv/operations.ts';
@@ -12,11 +11,11 @@ it('answers of requests with an id are kept until no copy can come, of the other
   const cluster = await Cluster.create({ answerExpiry });
   const stores = [1, 2, 3].map(() => new MemoryStorage({ replicas: 3 }));
   const expired = stores.map((storage) => {
-    const ids: AnswerId[] = [];
+    const ids: string[] = [];
     const write = storage.writeEffects.bind(storage);
     storage.writeEffects = async (effects) => {
       await write(effects);
-      ids.push(...effects.expired);
+      ids.push(...effects.expired.map(({ client, number }) => `${client}/${number}`));
     };
     return ids;
   });
@@ -33,6 +32,6 @@ it('answers of requests with an id are kept until no copy can come, of the other
   expect((await cluster.client(3).put(write(null))).version).toBe(2);
   await expect.poll(() => expired.map((ids) => ids.length), WAIT).toEqual([1, 1, 1]);
   expect(new Set(expired.flat()).size).toBe(1);
-  for (const storage of stores) expect(await collect(storage.answers())).toEqual([]);
+  for (const storage of stores) expect(await collect(storage.answerPages())).toEqual([]);
   expect((await cluster.client(2).put(named)).version).toBe(3); // as new
 });

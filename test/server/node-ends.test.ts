@@ -48,17 +48,19 @@ describe('failure', () => {
     await node.stop(0);
   });
 
-  it('of writing effects stops everything, and nobody is answered', async () => {
-    const { node, storage, clock, perform, sessions } = setUp();
+  it('of writing effects stops everything', async () => {
+    const { node, storage, clock, perform } = setUp();
     const operation = put('a', '1');
-    const { result } = node.submit(operation, TIMEOUT_MS);
-    const ended = expect(result).rejects.toMatchObject({ code: 'storageFailure', outcome: 'unknown' });
+    const waiting = node.submit(put('b', '1'), TIMEOUT_MS);
+    const ended = expect(waiting.result).rejects.toMatchObject({
+      code: 'storageFailure',
+      outcome: 'unknown',
+    });
     await clock.settle();
     storage.error = new KvError('storageFailure', 'the disk is full');
-    await perform({ executions: [execution(1, operation)] });
+    await perform({ executions: [execution(1, operation)], flush: true });
     await ended;
     expect(await node.failed).toBe(storage.error);
-    expect(sessions.size).toBe(0);
   });
 
   it('of an assertion in the core is fatal too', async () => {

@@ -1,8 +1,8 @@
 /** The loop: what is pruned from the store, and which answers are dropped (R2.7, R7.6). */
 import { describe, expect, it } from 'vitest';
-import { Sessions } from '../../src/kv/index.ts';
 import { DEFAULT_ANSWER_EXPIRY } from '../../src/server/answer-expiry.ts';
 import { put } from '../kv/operations.ts';
+import { sessionsOf } from '../storage/samples.ts';
 import { execution } from './fakes.ts';
 import { setUp, TIMEOUT_MS } from './node-setup.ts';
 
@@ -11,7 +11,7 @@ describe('what is no longer needed', () => {
 
   it('is pruned with the effects of the turn, and without any', async () => {
     const { log, perform } = setUp();
-    await perform({ executions: [execution(1, put('a', '1'))], pruned });
+    await perform({ executions: [execution(1, put('a', '1'))], flush: true, pruned });
     await perform({ pruned });
     expect(log).toEqual([
       'effects of 1.1: 1 rows, 1 answers, pruned to 1 0 0',
@@ -29,7 +29,7 @@ describe('what is no longer needed', () => {
       highest: slot,
     }));
     const operation = put('a', '1');
-    await perform({ executions: [execution(1, operation)] });
+    await perform({ executions: [execution(1, operation)], flush: true });
     const tick = async () => {
       clock.tickAfter(1_500);
       await clock.settle();
@@ -57,7 +57,7 @@ describe('what is no longer needed', () => {
 
   it('of answers counts those that the store held as new', async () => {
     const result = { version: 1, value: null, previousVersion: 0 };
-    const sessions = new Sessions([{ ...put('a', '1'), result }]);
+    const sessions = sessionsOf([{ ...put('a', '1'), result }]);
     const answerExpiry = { ...DEFAULT_ANSWER_EXPIRY, retentionMs: 1_000, bucketMs: 10 };
     const { core, transport, clock } = setUp({ answerExpiry, sessions });
     core.rows = [];

@@ -5,13 +5,18 @@ import { execution, NOTHING } from './fakes.ts';
 import { fetch, messages, records, setUp, TIMEOUT_MS } from './node-setup.ts';
 
 describe('a turn', () => {
-  it('writes records, then sends, then executes, then answers', async () => {
-    const { node, log, clock, perform } = setUp();
+  it('writes records, then sends, then executes and answers, then writes the effects', async () => {
+    const { node, log, storage, clock, perform } = setUp();
     const operation = put('a', '1');
     const { result } = node.submit(operation, TIMEOUT_MS);
     void result.then(() => log.push('answered'));
     await clock.settle();
-    await perform({ records, sync: true, messages, executions: [execution(1, operation)] });
+    storage.hold();
+    await perform({ records, sync: true, messages, executions: [execution(1, operation)], flush: true });
+    expect(log).toEqual(['write 1 synced']);
+    storage.release();
+    storage.hold();
+    await result;
     expect(log).toEqual([
       'write 1 synced',
       'written',
@@ -19,6 +24,7 @@ describe('a turn', () => {
       'effects of 1.1: 1 rows, 1 answers',
       'answered',
     ]);
+    storage.release();
   });
 
   it('sends nothing while the records are being written', async () => {
@@ -98,15 +104,16 @@ describe('a turn', () => {
 });
 
 describe('execution', () => {
-  it('writes the effects of all instances of a turn in one batch, no-ops included', async () => {
+  it('writes effects when they are due, all that were executed since, no-ops included, in one batch', async () => {
     const { log, perform, storage, sessions } = setUp();
     await perform({
       executions: [
         execution(1, put('a', '1'), put('a', '2')),
         { id: { replica: 2, slot: 7 }, command: null },
-        execution(2, put('b', '1')),
       ],
     });
+    expect(log).toEqual([]);
+    await perform({ executions: [execution(2, put('b', '1'))], flush: true });
     expect(log).toEqual(['effects of 1.1 2.7 1.2: 2 rows, 3 answers']);
     expect(storage.row('a')).toEqual({ value: bytesOf('2'), version: 2 });
     expect(sessions.size).toBe(3);

@@ -137,11 +137,11 @@ describe('a replica that is too far behind', () => {
     const { result } = node.submit(operation, 1_000);
     await clock.settle();
     const answer = { version: 7, value: null, previousVersion: 0 };
-    nextSessions.record([{ request: operation.request, key: 'a', result: answer }]);
+    nextSessions.record({ request: operation.request, key: 'a', result: answer });
     transport.chunks.push(stream(chunk('s', 'a', true)));
     await wanted();
-    expect(await result).toBe(answer);
-    expect(await node.submit(operation, 1_000).result).toBe(answer); // and a retry, too
+    expect(await result).toEqual(answer);
+    expect(await node.submit(operation, 1_000).result).toEqual(answer); // and a retry, too
     expect(next.proposed).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 /** What is on a simulated disk: the state that one batch after another makes. */
-import { decodeRecord, encodeRecord } from '../../src/codec/index.ts';
+import { decodeAnswers, decodeRecord, encodeAnswers, encodeRecord } from '../../src/codec/index.ts';
 import {
   type InstanceId,
   type InstanceKey,
@@ -8,15 +8,14 @@ import {
   type Pruned,
   Status,
 } from '../../src/epaxos/index.ts';
-import type { RecordedAnswer, Row } from '../../src/kv/index.ts';
-import type { RowWrite } from '../../src/storage/index.ts';
-import type { Snapshot, SnapshotEntry, Staged } from './snapshot.ts';
+import type { AnswerPage, Row } from '../../src/kv/index.ts';
+import type { Snapshot, SnapshotEntry, Staged, StoredPage } from './snapshot.ts';
 
 /** One atomic batch; whatever of it there is. */
 export interface DiskBatch {
   readonly records?: readonly InstanceRecord[];
-  readonly rows?: readonly RowWrite[];
-  readonly answers?: readonly RecordedAnswer[];
+  readonly rows?: ReadonlyMap<string, Row | null>;
+  readonly pages?: readonly StoredPage[];
   readonly executed?: readonly InstanceId[];
   readonly pruned?: Pruned | null;
   /** What is there of a peer's snapshot from now on. */
@@ -29,7 +28,7 @@ export interface DiskBatch {
 export interface DiskContents {
   readonly records: readonly InstanceRecord[];
   readonly rows: ReadonlyMap<string, Row>;
-  readonly answers: readonly RecordedAnswer[];
+  readonly pages: readonly AnswerPage[];
   readonly pruned: Pruned | null;
   /** The snapshot that was installed last; null for none. The lineage of what is there begins with the sender's. */
   readonly installed: string | null;
@@ -51,7 +50,8 @@ export class DiskState {
   #records = new Map<InstanceKey, Stored>();
   #executed = new Set<InstanceKey>();
   #rows = new Map<string, Row>();
-  #answers: RecordedAnswer[] = [];
+  /** By client and number. */
+  #pages = new Map<string, StoredPage>();
   #installed: string | null = null;
   #executions = 0;
 
@@ -68,7 +68,7 @@ export class DiskState {
     copy.#records = new Map(this.#records);
     copy.#executed = new Set(this.#executed);
     copy.#rows = new Map(this.#rows);
-    copy.#answers = [...this.#answers];
+    copy.#pages = new Map(this.#pages);
     copy.#installed = this.#installed;
     copy.#executions = this.#executions;
     return copy;
@@ -76,11 +76,11 @@ export class DiskState {
 
   apply(batch: DiskBatch): void {
     for (const record of batch.records ?? []) this.#put(record);
-    for (const { key, row } of batch.rows ?? []) {
+    for (const [key, row] of batch.rows ?? []) {
       if (row === null) this.#rows.delete(key);
       else this.#rows.set(key, row);
     }
-    this.#answers.push(...(batch.answers ?? []));
+    for (const page of batch.pages ?? []) this.#pages.set(nameOf(page), page);
     for (const id of batch.executed ?? []) this.#executed.add(instanceKey(id));
     this.#executions += batch.executed?.length ?? 0;
     if (batch.pruned) this.#prune(batch.pruned);
@@ -110,7 +110,7 @@ export class DiskState {
           : this.#read(stored),
       ),
       rows: new Map(this.#rows),
-      answers: [...this.#answers],
+      pages: Array.from(this.#pages.values(), (page) => decodeAnswers(page, page.bytes)),
       pruned: this.pruned,
       installed: this.#installed,
       executions: this.#executions,
@@ -123,7 +123,7 @@ export class DiskState {
     const none = new Array<number>(this.#replicas).fill(0);
     const entries: SnapshotEntry[] = [
       ...records.map((stored) => ({ type: 'record', record: this.#read(stored) }) as const),
-      ...this.#answers.map((answer) => ({ type: 'answer', answer }) as const),
+      ...Array.from(this.#pages.values(), (page) => ({ type: 'answers', page }) as const),
       ...Array.from(this.#rows, ([key, row]) => ({ type: 'row', key, row }) as const),
     ];
     const pruned = this.pruned ?? { pruned: none, floor: none };
@@ -154,14 +154,14 @@ export class DiskState {
    */
   #install({ id, pruned, entries, executions }: Staged): void {
     this.#rows.clear();
-    this.#answers = [];
+    this.#pages.clear();
     this.#executed.clear();
     for (const [key, { record }] of this.#records) {
       if (record.id.slot <= (pruned.pruned[record.id.replica - 1] ?? 0)) this.#records.delete(key);
     }
     for (const entry of entries) {
       if (entry.type === 'row') this.#rows.set(entry.key, entry.row);
-      else if (entry.type === 'answer') this.#answers.push(entry.answer);
+      else if (entry.type === 'answers') this.#pages.set(nameOf(entry.page), entry.page);
       else {
         this.#put(entry.record);
         this.#executed.add(instanceKey(entry.record.id));
@@ -200,4 +200,13 @@ export class DiskState {
     }
     this.pruned = pruned;
   }
+}
+
+function nameOf({ client, number }: StoredPage): string {
+  return `${client}/${number}`;
+}
+
+/** A page as it is now: it goes on changing in memory. */
+export function storedPage(page: AnswerPage): StoredPage {
+  return { client: page.client, number: page.number, bytes: encodeAnswers(page) };
 }

@@ -2,7 +2,6 @@
 import type { Execution, InstanceRecord, Message, ReplicaId, TraceEvent } from '../../src/epaxos/index.ts';
 import { instanceKey } from '../../src/epaxos/index.ts';
 import type { OperationResult, Row } from '../../src/kv/index.ts';
-import type { RowWrite } from '../../src/storage/index.ts';
 import { requestKey } from './calls.ts';
 import { Agreement } from './checkers/agreement.ts';
 import { Durability } from './checkers/durability.ts';
@@ -22,7 +21,7 @@ export interface ExecutedBatch {
   readonly executions: readonly Execution[];
   /** One for each operation of the executions, in their order. */
   readonly results: readonly OperationResult[];
-  readonly rows: readonly RowWrite[];
+  readonly rows: ReadonlyMap<string, Row | null>;
 }
 
 export class Observers {

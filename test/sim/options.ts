@@ -122,7 +122,7 @@ export function forgetful(options: WorldOptions, prng: Prng): WorldOptions {
   const retainedInstances = chance(prng, 0.5) ? 0 : prng.integer(1, 40);
   return {
     ...options,
-    timing: { ...timing, watermarkTicks, silentTicks },
+    timing: { ...timing, watermarkTicks, silentTicks, flushTicks: prng.integer(1, 2 * watermarkTicks) },
     limits: {
       ...limits,
       retainedInstances,
@@ -143,7 +143,7 @@ function drawPatient(seed: number, replicas: number): WorldOptions {
   return {
     seed,
     replicas,
-    timing: drawTiming(prng),
+    timing: { ...drawTiming(prng), ...(chance(prng, 0.7) ? { flushTicks: prng.integer(1, 30) } : {}) },
     limits: drawLimits(prng),
     tickMs: Array.from({ length: replicas }, () => (chance(prng, 0.3) ? between(prng, 5, 20) : 10)),
     turnMs: chance(prng, 0.3) ? between(prng, 0, 5) : 0,

@@ -4,6 +4,7 @@
  */
 import {
   type Execution,
+  type InstanceId,
   type InstanceRecord,
   type Message,
   type Pruned,
@@ -13,21 +14,21 @@ import {
   Status,
 } from '../../src/epaxos/index.ts';
 import {
-  applyOperations,
   asKvOperation,
+  type Changes,
   type KvOperation,
   type OperationResult,
   type Row,
-  Sessions,
 } from '../../src/kv/index.ts';
 import { type Call, Calls, type Reply } from './calls.ts';
 import type { Disk } from './disk.ts';
-import type { DiskContents } from './disk-state.ts';
+import { type DiskContents, storedPage } from './disk-state.ts';
 import { chance } from './draw.ts';
 import { answerByItself, inExecutionOrder } from './sabotage.ts';
 import type { Surroundings } from './simulated-replica.ts';
 import { SnapshotCopy } from './snapshot-copy.ts';
 import { SnapshotSource } from './snapshot-source.ts';
+import { Table } from './table.ts';
 
 /** Steps of a turn at which a crash can be ordered. */
 export const STAGES = [
@@ -35,9 +36,10 @@ export const STAGES = [
   'written',
   'sending',
   'sent',
-  'executing',
   'executed',
   'answering',
+  'flushing',
+  'flushed',
   'installing',
   'installed',
 ] as const;
@@ -64,12 +66,15 @@ export interface Machine {
 /** Messages that wait for a turn; more are dropped. */
 const INBOX_MESSAGES = 2_000;
 
+const NO_CHANGES: Changes = { rows: new Map(), pages: new Set() };
+
 export class Process {
   core: Replica;
-  rows: Map<string, Row>;
   readonly snapshots: SnapshotSource;
   readonly #machine: Machine;
-  #sessions: Sessions;
+  #table: Table;
+  /** Executed, with effects that are not written yet. */
+  #executed: InstanceId[] = [];
   readonly #calls: Calls;
   readonly #copy: SnapshotCopy;
   /** Which peers are reachable, as far as was told, and what of it is news to the core. */
@@ -85,8 +90,7 @@ export class Process {
     this.core = restored(machine, contents);
     this.snapshots = new SnapshotSource(machine);
     this.#copy = new SnapshotCopy(machine, this);
-    this.rows = new Map(contents.rows);
-    this.#sessions = new Sessions(contents.answers);
+    this.#table = new Table(contents);
     this.#calls = new Calls(
       (operation) => this.#operations.delete(operation) || this.core.withdraw(operation),
     );
@@ -95,6 +99,11 @@ export class Process {
   /** True while what the core counts as executed may not be in the table yet. */
   get isInTurn(): boolean {
     return this.#turn === 'running';
+  }
+
+  /** Every row as it is now, whether it is written or not. */
+  rows(): Map<string, Row> {
+    return this.#table.rows();
   }
 
   receive(from: ReplicaId, messages: readonly Message[]): void {
@@ -138,7 +147,11 @@ export class Process {
   /** A client's call, as the server takes it. */
   submit(operation: KvOperation, timeoutMs: number, reply: Reply): void {
     const { sabotage } = this.#machine.world.options;
-    if (sabotage !== null && answerByItself(sabotage, operation, { rows: this.rows, reply })) return;
+    if (
+      sabotage !== null &&
+      answerByItself(sabotage, operation, { row: (key) => this.#table.state.row(key), reply })
+    )
+      return;
     const recorded = this.#find(operation);
     if (recorded !== undefined) {
       reply({ type: 'answered', result: recorded });
@@ -167,6 +180,11 @@ export class Process {
 
   /** Before a turn: the snapshot that was copied takes the place of the state, and a new core begins from it. */
   #install(): void {
+    if (this.#executed.length > 0) this.#writeEffects({ flush: true, pruned: null }, () => this.#replace());
+    else this.#replace();
+  }
+
+  #replace(): void {
     const { world, disk, id } = this.#machine;
     const anyhow = world.options.sabotage === 'unfitSnapshots';
     if (!disk.beginInstallation({ anyhow })) {
@@ -193,8 +211,8 @@ export class Process {
     const { world, id } = this.#machine;
     const before = this.core;
     this.core = restored(this.#machine, contents);
-    this.rows = new Map(contents.rows);
-    this.#sessions = new Sessions(contents.answers);
+    this.#table = new Table(contents);
+    this.#executed = [];
     for (const [peer, reachable] of this.#peers) {
       this.core.setRoundTrip(peer, world.network.roundTripMs(id, peer));
       this.core.setReachable(peer, reachable);
@@ -224,7 +242,9 @@ export class Process {
 
   /** What a write answered when it was executed, if it was. */
   #find(operation: KvOperation): OperationResult | undefined {
-    return operation.kind === 'get' ? undefined : this.#sessions.find(operation.request, operation.key);
+    return operation.kind === 'get'
+      ? undefined
+      : this.#table.state.sessions.find(operation.request, operation.key);
   }
 
   #take(operation: KvOperation): boolean {
@@ -273,33 +293,20 @@ export class Process {
     world.network.send(id, messages);
   }
 
-  /** Step 5: effects and executed marks in one batch, not synced. */
+  /** Step 5: what has become executable, in memory. */
   #execute(ready: Ready): void {
-    const { pruned } = ready;
-    const { world, disk, id } = this.#machine;
-    if (ready.executions.length === 0 && pruned === null) {
-      this.#answerReads(ready);
-      return;
-    }
+    const { world, id } = this.#machine;
+    const { state } = this.#table;
     const executions = inExecutionOrder(world.options.sabotage, id, ready.executions);
     const operations = executions.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
-    const view = { row: (key: string) => this.rows.get(key), sessions: this.#sessions };
-    const { results, rows, answers } = applyOperations(view, operations);
-    disk.begin({ rows, answers, executed: executions.map((execution) => execution.id), pruned });
-    // Told now, for what is under way may survive a crash; a restart tells what did not.
-    world.observers.executed(id, { executions, results, rows });
-    if (pruned !== null) this.#count(pruned);
-    if (this.#machine.diesAt('executing')) return;
-    this.#machine.afterDisk(this, world.options.disk.writeMs, () => {
-      disk.complete({ sync: false });
-      for (const { key, row } of rows) {
-        if (row === null) this.rows.delete(key);
-        else this.rows.set(key, row);
-      }
-      this.#sessions.record(answers);
+    const results = operations.map((operation) => state.apply(operation));
+    const rows = new Map(operations.map(({ key }) => [key, state.row(key) ?? null]));
+    if (executions.length > 0) {
+      world.observers.executed(id, { executions, results, rows });
       this.#note(executions);
-      if (!this.#machine.diesAt('executed')) this.#answer(ready, { operations, results });
-    });
+      for (const execution of executions) this.#executed.push(execution.id);
+    }
+    if (!this.#machine.diesAt('executed')) this.#answer(ready, { operations, results });
   }
 
   /** Step 6: the clients. */
@@ -316,17 +323,33 @@ export class Process {
       if (result !== undefined) this.#calls.answer(operation, result);
       if (crashStage === 'answering' && chance(world.prng, 0.5)) break;
     }
-    if (!this.#machine.diesAt('answering')) this.#answerReads(ready);
+    if (this.#machine.diesAt('answering')) return;
+    // Reads without an instance see what the executions of their batch left.
+    for (const operation of ready.reads.map(asKvOperation)) {
+      this.#calls.answer(operation, this.#table.state.read(operation.key));
+    }
+    this.#flush(ready);
   }
 
-  /** Reads without an instance see what the executions of their batch left. */
-  #answerReads(ready: Ready): void {
-    for (const operation of ready.reads.map(asKvOperation)) {
-      const row = this.rows.get(operation.key);
-      const result = { version: row?.version ?? 0, value: row?.value ?? null, previousVersion: 0 };
-      this.#calls.answer(operation, result);
-    }
-    this.#end(ready);
+  /** Step 7: what is due of the effects. */
+  #flush(ready: Ready): void {
+    if (ready.flush || ready.pruned !== null) this.#writeEffects(ready, () => this.#end(ready));
+    else this.#end(ready);
+  }
+
+  /** The effects of all that was executed, with its marks, in one batch, not synced; and what is pruned. */
+  #writeEffects({ flush, pruned }: Pick<Ready, 'flush' | 'pruned'>, next: () => void): void {
+    const { world, disk } = this.#machine;
+    const { rows, pages } = flush ? this.#table.state.takeChanges() : NO_CHANGES;
+    const executed = flush ? this.#executed.splice(0) : [];
+    disk.begin({ rows, pages: Array.from(pages, storedPage), executed, pruned });
+    if (pruned !== null) this.#count(pruned);
+    if (this.#machine.diesAt('flushing')) return;
+    this.#machine.afterDisk(this, world.options.disk.writeMs, () => {
+      disk.complete({ sync: false });
+      if (flush) this.#table.written(rows);
+      if (!this.#machine.diesAt('flushed')) next();
+    });
   }
 
   #end({ snapshotFrom }: Ready): void {

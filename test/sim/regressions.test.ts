@@ -1,7 +1,13 @@
 /** Faults that the simulator has found, each reduced to the few steps that show it. */
 import { expect, test } from 'vitest';
 import { getOperation, putOperation } from '../../src/codec/index.ts';
-import { type Envelope, type InstanceRecord, Replica, type ReplicaId } from '../../src/epaxos/index.ts';
+import {
+  type Envelope,
+  type InstanceRecord,
+  Replica,
+  type ReplicaId,
+  replicaIds,
+} from '../../src/epaxos/index.ts';
 import { drawOptions } from './options.ts';
 import { simulate } from './world.ts';
 
@@ -25,7 +31,9 @@ class Cores {
 
   constructor(replicas: number) {
     this.replicas = replicas;
-    for (let id = 1; id <= replicas; id += 1) this.cores.set(id, new Replica({ id, replicas, seed: id }));
+    const timing = { flushTicks: 1 };
+    for (const id of replicaIds(replicas))
+      this.cores.set(id, new Replica({ id, replicas, seed: id, timing }));
   }
 
   core(id: ReplicaId): Replica {

@@ -66,7 +66,7 @@ export function spoiled(sabotage: Sabotage | null, snapshot: Snapshot): Snapshot
   const { pruned, entries } = snapshot;
   switch (sabotage) {
     case 'snapshotsWithoutAnswers':
-      return { ...snapshot, entries: entries.filter(({ type }) => type !== 'answer') };
+      return { ...snapshot, entries: entries.filter(({ type }) => type !== 'answers') };
     case 'snapshotsWithoutFloor':
       return { ...snapshot, pruned: { ...pruned, floor: pruned.floor.map(() => 0) } };
     case 'tornSnapshots': {
@@ -92,9 +92,9 @@ export function inExecutionOrder(
 export function answerByItself(
   sabotage: Sabotage,
   operation: KvOperation,
-  at: { readonly rows: ReadonlyMap<string, Row>; readonly reply: Reply },
+  at: { readonly row: (key: string) => Row | undefined; readonly reply: Reply },
 ): boolean {
-  const row = at.rows.get(operation.key);
+  const row = at.row(operation.key);
   const version = row?.version ?? 0;
   if (sabotage === 'localReads' && operation.kind === 'get') {
     const value = row?.value ?? null;

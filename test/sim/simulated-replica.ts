@@ -71,7 +71,7 @@ export class SimulatedReplica implements Machine {
 
   /** The table of the running process. */
   get rows(): ReadonlyMap<string, Row> {
-    return this.#process?.rows ?? new Map();
+    return this.#process?.rows() ?? new Map();
   }
 
   /** Starts a process on what the disk holds. */

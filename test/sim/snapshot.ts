@@ -3,12 +3,17 @@
  * one that takes it. Written down from the rules, without a look into the store of the product.
  */
 import type { InstanceRecord, Pruned, ReplicaId } from '../../src/epaxos/index.ts';
-import type { RecordedAnswer, Row } from '../../src/kv/index.ts';
+import type { AnswerPageId, Row } from '../../src/kv/index.ts';
+
+/** A page of answers as it was when it was written. */
+export interface StoredPage extends AnswerPageId {
+  readonly bytes: Uint8Array;
+}
 
 /** One piece of a snapshot. Records are of instances that the sender has executed. */
 export type SnapshotEntry =
   | { readonly type: 'record'; readonly record: InstanceRecord }
-  | { readonly type: 'answer'; readonly answer: RecordedAnswer }
+  | { readonly type: 'answers'; readonly page: StoredPage }
   | { readonly type: 'row'; readonly key: string; readonly row: Row };
 
 /** A replica's state as it was at one moment. */

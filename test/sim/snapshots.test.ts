@@ -14,7 +14,10 @@ import {
   replicaIds,
   Status,
 } from '../../src/epaxos/index.ts';
+import { Sessions } from '../../src/kv/index.ts';
+import { sessionsOf } from '../storage/samples.ts';
 import { Disk } from './disk.ts';
+import { storedPage } from './disk-state.ts';
 import { chunkOf, type Snapshot } from './snapshot.ts';
 
 const CLIENT = 'client'.padEnd(16);
@@ -99,7 +102,7 @@ class Cluster {
       id,
       replicas: this.ids.length,
       seed: id,
-      timing: { silentTicks: 30 },
+      timing: { silentTicks: 30, flushTicks: 1 },
       limits: { retainedInstances: 0 },
     });
     const { records, pruned } = this.disk(id).load();
@@ -234,8 +237,8 @@ describe('the simulated disk', () => {
       { records: [record(1, 1), record(1, 2), record(1, 3)] },
       {
         executed: [record(1, 1).id, record(1, 2).id],
-        rows: [{ key: 'new', row: row('new') }],
-        answers: [answer],
+        rows: new Map([['new', row('new')]]),
+        pages: Array.from(sessionsOf([answer]).pages(), storedPage),
       },
       { pruned: { pruned: [1, 0, 0], floor: [1, 0, 0] } },
     ).snapshot({ id: 's', source: 1 });
@@ -244,7 +247,7 @@ describe('the simulated disk', () => {
   const receiver = () =>
     diskWith(
       { records: [record(1, 1), promised, record(3, 1)] },
-      { executed: [record(1, 1).id], rows: [{ key: 'old', row: row('old') }] },
+      { executed: [record(1, 1).id], rows: new Map([['old', row('old')]]) },
     );
   const ids = (disk: Disk) =>
     disk.load().records.map(({ id, status, ballot }) => `${formatInstance(id)}: ${status} at ${ballot}`);
@@ -255,9 +258,9 @@ describe('the simulated disk', () => {
     expect(disk.beginInstallation()).toBe(true);
     disk.complete({ sync: true });
     expect(ids(disk)).toEqual(['1.2: 4 at 0', '2.1: 2 at 5', '3.1: 3 at 0']);
-    const { rows, answers, pruned, installed, executions } = disk.load();
+    const { rows, pages, pruned, installed, executions } = disk.load();
     expect([...rows.keys()]).toEqual(['new']);
-    expect(answers.map(({ request }) => request.sequence)).toEqual([2]);
+    expect(new Sessions(pages).find({ client: CLIENT, sequence: 2 }, 'key')?.version).toBe(2);
     expect({ pruned, installed, executions }).toEqual({
       pruned: { pruned: [1, 0, 0], floor: [1, 0, 0] },
       installed: 's',

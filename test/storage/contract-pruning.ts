@@ -4,7 +4,7 @@ import { type InstanceId, Status } from '../../src/epaxos/index.ts';
 import type { Storage } from '../../src/storage/index.ts';
 import { AssertionError } from '../../src/util/assert.ts';
 import type { StoreMaker } from './contract.ts';
-import { collect, committedRecord, effectsOf, rowOf } from './samples.ts';
+import { collect, committedRecord, effectsOf, rowOf, storedSessions } from './samples.ts';
 
 const sync = { sync: true };
 
@@ -92,19 +92,30 @@ export function testPruning(create: () => Promise<Storage>, reopen: StoreMaker['
 
   describe('answers that are no longer needed', () => {
     const result = { version: 1, value: null, previousVersion: 0 };
-    const answers = ['a', 'b', 'ab'].flatMap((key) =>
-      [1, 256].map((sequence) => ({ request: { client: 'c'.repeat(16), sequence }, key, result })),
+    const client = 'c'.repeat(16);
+    const other = 'd'.repeat(16);
+    const answers = [client, other].flatMap((each) =>
+      [1, 63, 64, 256].map((sequence) => ({ request: { client: each, sequence }, key: 'a', result })),
     );
 
-    test('are removed by name; the others of the same client or key stay', async () => {
+    test('are removed page by page; the others of the same client stay', async () => {
       const storage = await create();
       await storage.writeEffects(effectsOf({ answers }));
-      const id = `${'c'.repeat(16)}\0\0\0\0\0\0\x01\0a`;
-      await storage.writeEffects(effectsOf({ expired: [id, 'none of that name'] }));
-      const left = await collect((await reopen(storage)).answers());
-      const expected = answers.filter(({ request, key }) => request.sequence !== 256 || key !== 'a');
-      expect(left).toHaveLength(5);
-      expect(left).toEqual(expect.arrayContaining(expected));
+      const ids = [
+        { client, number: 0 },
+        { client, number: 4 },
+      ];
+      await storage.writeEffects(effectsOf({ expired: [...ids, { client: other, number: 9 }] }));
+      const left = await storedSessions(await reopen(storage));
+      const found = answers.filter(({ request, key }) => left.find(request, key) !== undefined);
+      expect(found.map(({ request }) => `${request.client[0]}${request.sequence}`)).toEqual([
+        'c64',
+        'd1',
+        'd63',
+        'd64',
+        'd256',
+      ]);
+      expect(left.size).toBe(5);
     });
   });
 

@@ -4,11 +4,11 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { keyToBytes, keyToString } from '../../src/codec/index.ts';
 import { type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { LIMITS, type Row } from '../../src/kv/index.ts';
-import type { Answer, Storage } from '../../src/storage/index.ts';
+import { LIMITS, type RecordedAnswer, type Row } from '../../src/kv/index.ts';
+import type { Storage } from '../../src/storage/index.ts';
 import { testPruning } from './contract-pruning.ts';
 import { testSnapshots } from './contract-snapshots.ts';
-import { collect, committedRecord, effectsOf, rowOf } from './samples.ts';
+import { collect, committedRecord, effectsOf, rowOf, storedSessions } from './samples.ts';
 
 /** How the suite gets its stores. */
 export interface StoreMaker {
@@ -36,7 +36,7 @@ function testRecords(create: () => Promise<Storage>, reopen: StoreMaker['reopen'
   test('an empty store holds nothing', async () => {
     const storage = await create();
     expect(await collect(storage.records())).toEqual([]);
-    expect(await collect(storage.answers())).toEqual([]);
+    expect(await collect(storage.answerPages())).toEqual([]);
     expect(await rowsOf(storage, null, null)).toEqual([]);
     expect(storage.row('key')).toBeUndefined();
   });
@@ -211,7 +211,7 @@ function testRows(create: () => Promise<Storage>, reopen: StoreMaker['reopen']):
     expect(await rowsOf(storage, null, null)).toEqual(keys);
     expect(await rowsOf(storage, '\xff', null)).toEqual(keys.slice(5));
     expect((await collect(storage.records())).length).toBe(1);
-    expect((await collect(storage.answers())).length).toBe(1);
+    expect((await storedSessions(storage)).size).toBe(1);
   });
 
   test('keys are any bytes, in the order of their bytes', async () => {
@@ -297,7 +297,7 @@ function testAnswers(create: () => Promise<Storage>, reopen: StoreMaker['reopen'
   test('answers are kept with everything in them, and over a restart', async () => {
     const storage = await create();
     const binary = keyToString(Uint8Array.from({ length: 16 }, (_, index) => index * 17));
-    const answers: Answer[] = [
+    const answers: RecordedAnswer[] = [
       {
         request: { client: binary, sequence: 1 },
         key: binary,
@@ -315,11 +315,13 @@ function testAnswers(create: () => Promise<Storage>, reopen: StoreMaker['reopen'
       },
     ];
     await storage.writeEffects(effectsOf({ answers }));
-    const sorted = async (from: Storage) =>
-      (await collect(from.answers())).toSorted((left, right) => left.result.version - right.result.version);
-    const expected = answers.toSorted((left, right) => left.result.version - right.result.version);
-    expect(await sorted(storage)).toEqual(expected);
-    expect(await sorted(await reopen(storage))).toEqual(expected);
+    const found = async (from: Storage) => {
+      const sessions = await storedSessions(from);
+      expect(sessions.size).toBe(answers.length);
+      return answers.map(({ request, key }) => sessions.find(request, key));
+    };
+    expect(await found(storage)).toEqual(answers.map(({ result }) => result));
+    expect(await found(await reopen(storage))).toEqual(answers.map(({ result }) => result));
   });
 
   test('rows, answers and marks are found together after a restart', async () => {
@@ -335,7 +337,7 @@ function testAnswers(create: () => Promise<Storage>, reopen: StoreMaker['reopen'
     await storage.writeEffects(effectsOf({ rows, answers: [answer], executed: [id] }));
     const again = await reopen(storage);
     expect(again.row('key')).toEqual(rowOf('value'));
-    expect(await collect(again.answers())).toEqual([answer]);
+    expect((await storedSessions(again)).find(answer.request, answer.key)).toEqual(answer.result);
     expect((await collect(again.records()))[0]?.status).toBe(Status.executed);
   });
 }
@@ -361,7 +363,7 @@ function testClosing(create: () => Promise<Storage>, reopen: StoreMaker['reopen'
       storage.writeRecords([record], sync),
       storage.writeEffects(effectsOf({ executed: [record.id] })),
       collect(storage.records()),
-      collect(storage.answers()),
+      collect(storage.answerPages()),
       collect(storage.rows({ start: null, end: null })),
     ];
     for (const attempt of attempts) await expect(attempt.catch(codeOf)).resolves.toBe('storageFailure');

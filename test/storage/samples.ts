@@ -1,8 +1,8 @@
 /** Things to store, and how to read all of something. */
 import { putOperation } from '../../src/codec/index.ts';
 import { type InstanceId, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
-import type { Row } from '../../src/kv/index.ts';
-import type { Effects } from '../../src/storage/index.ts';
+import { type RecordedAnswer, type Row, Sessions } from '../../src/kv/index.ts';
+import type { Effects, Storage } from '../../src/storage/index.ts';
 
 /** N of every store of these tests. */
 export const REPLICAS = 3;
@@ -34,8 +34,33 @@ export function committedRecord(id: InstanceId, text = 'value'): InstanceRecord 
   };
 }
 
-export function effectsOf(some: Partial<Effects>): Effects {
-  return { rows: [], answers: [], expired: [], executed: [], pruned: null, ...some };
+/** Rows and answers as lists, and nothing of what is not named. */
+export function effectsOf(
+  some: Partial<Omit<Effects, 'rows' | 'pages'>> & {
+    readonly rows?: readonly { readonly key: string; readonly row: Row | null }[];
+    readonly answers?: readonly RecordedAnswer[];
+  },
+): Effects {
+  const { rows = [], answers = [], ...rest } = some;
+  return {
+    expired: [],
+    executed: [],
+    pruned: null,
+    ...rest,
+    rows: new Map(rows.map(({ key, row }) => [key, row])),
+    pages: [...sessionsOf(answers).pages()],
+  };
+}
+
+export function sessionsOf(answers: readonly RecordedAnswer[]): Sessions {
+  const sessions = new Sessions();
+  for (const answer of answers) sessions.record(answer);
+  return sessions;
+}
+
+/** The answers that a store holds. */
+export async function storedSessions(storage: Storage): Promise<Sessions> {
+  return new Sessions(await collect(storage.answerPages()));
 }
 
 export function rowOf(text: string, version = 1): Row {

@@ -223,7 +223,7 @@ export class CoreCluster {
       id,
       replicas: this.ids.length,
       seed: seed * 100 + id,
-      timing,
+      timing: { flushTicks: 1, ...timing },
       // What is handed in together makes one instance.
       limits: { instancesPerTurn: 1, ...limits },
     });

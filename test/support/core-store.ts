@@ -69,7 +69,7 @@ export class CoreStore {
     if (sync) this.#synced = { replaced: new Map(), logLength: this.#log.length, pruned: this.#pruned };
   }
 
-  /** Writes effects and executed marks, at once (R7.4). */
+  /** Writes effects and executed marks, without waiting until they are due (R7.4). */
   apply(executions: readonly Execution[]): void {
     for (const { id, command } of executions) {
       const record = this.#records.get(instanceKey(id));

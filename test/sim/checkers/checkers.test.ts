@@ -230,7 +230,7 @@ describe('effects', () => {
       effects.executed(replica, {
         executions: [{ id: ID, command }],
         results: [{ version: 0, value: null, previousVersion: 0, ...seen.result }],
-        rows: seen.version === 0 ? [] : [{ key: 'k', row }],
+        rows: new Map(seen.version === 0 ? [] : [['k', row]]),
       }),
     );
   }

@@ -5,7 +5,6 @@
  */
 import type { Execution, ReplicaId } from '../../../src/epaxos/index.ts';
 import { asKvOperation, type KvOperation, type OperationResult, type Row } from '../../../src/kv/index.ts';
-import type { RowWrite } from '../../../src/storage/index.ts';
 import { requestKey } from '../calls.ts';
 import { demand } from './violation.ts';
 
@@ -80,7 +79,7 @@ export class Effects {
     effects: {
       readonly executions: readonly Execution[];
       readonly results: readonly OperationResult[];
-      readonly rows: readonly RowWrite[];
+      readonly rows: ReadonlyMap<string, Row | null>;
     },
   ): void {
     const model = this.#model(replica);
@@ -94,7 +93,7 @@ export class Effects {
         if (operation !== undefined) this.#compare(replica, operation, { expected, result });
       }
     }
-    for (const { key, row } of effects.rows) this.#compareRow(replica, key, row ?? undefined);
+    for (const [key, row] of effects.rows) this.#compareRow(replica, key, row ?? undefined);
   }
 
   /** A replica was restarted; the effects of its first `executions` executions are still there. */
