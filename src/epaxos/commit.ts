@@ -10,36 +10,47 @@ import {
   formatInstance,
   type InstanceId,
   type InstanceRecord,
+  type ReplicaId,
   Status,
 } from './types.ts';
 
 /** Which road an instance came by, as told in the trace. */
 export type CommitPath = 'fast' | 'slow' | 'recovery' | 'learned';
 
+/** A value that is final, and how that was found. */
+interface Committing {
+  readonly id: InstanceId;
+  /** Null is the no-op. */
+  readonly command: Command | null;
+  readonly attributes: Attributes;
+  readonly path: CommitPath;
+}
+
 /**
  * Commits what this replica, as coordinator, has found to be chosen, and tells everybody.
  * Only a fast commit must be on disk first (R6.2): recovery trusts that a coordinator that answers its
  * Prepare has not committed. After a majority's accepts, or a Commit that was seen elsewhere, recovery finds the value.
  */
-export function commitValue(
-  state: ReplicaState,
-  value: {
-    readonly id: InstanceId;
-    readonly command: Command | null;
-    readonly attributes: Attributes;
-    readonly path: CommitPath;
-  },
-): void {
+export function commitValue(state: ReplicaState, value: Committing): void {
   const { id, command, attributes, path } = value;
-  commitHere(state, { type: 'commit', id, command, attributes }, path);
-  state.broadcast({ type: 'commit', id, command, attributes });
+  commitHere(state, value);
+  // At ballot 0 the PreAccept has told every peer the command.
+  const told = command !== null && (path === 'fast' || path === 'slow') ? 'sent' : command;
+  state.broadcast({ type: 'commit', id, command: told, attributes });
 }
 
 /** R3.7: taken at any time, whatever was promised. */
-export function onCommit(state: ReplicaState, message: Commit): void {
-  const record = state.space.get(message.id);
+export function onCommit(state: ReplicaState, from: ReplicaId, message: Commit): void {
+  const { id, attributes } = message;
+  const record = state.space.get(id);
+  const command = message.command === 'sent' ? record.command : message.command;
+  if (message.command === 'sent' && command === null) {
+    const { replica, slot } = id;
+    state.send(from, { type: 'fetch', ranges: [{ replica, from: slot, to: slot }] });
+    return;
+  }
   if (!isCommitted(record)) {
-    commitHere(state, message, 'learned');
+    commitHere(state, { id, command, attributes, path: 'learned' });
     return;
   }
   const same =
@@ -56,7 +67,7 @@ export function commitOf(record: InstanceRecord): Commit {
   return { type: 'commit', id, command: noOp ? null : command, attributes };
 }
 
-function commitHere(state: ReplicaState, { id, command, attributes }: Commit, path: CommitPath): void {
+function commitHere(state: ReplicaState, { id, command, attributes, path }: Committing): void {
   const record = state.space.get(id);
   state.update(
     {

@@ -49,11 +49,15 @@ export interface AcceptReply {
   readonly promised: Ballot;
 }
 
-/** The final value; taken at any time, never answered (R3.7). `command` null is the no-op. */
+/** The final value; taken at any time, never answered (R3.7). */
 export interface Commit {
   readonly type: 'commit';
   readonly id: InstanceId;
-  readonly command: Command | null;
+  /**
+   * Null is the no-op. `'sent'`: the command that was sent with the PreAccept of this instance; who did not get that
+   * fetches this one. A slot never holds another command (R6.3).
+   */
+  readonly command: Command | 'sent' | null;
   readonly attributes: Attributes;
 }
 

@@ -133,7 +133,7 @@ export class Replica {
       case 'acceptReply':
         return onAcceptReply(state, from, message);
       case 'commit':
-        return onCommit(state, message);
+        return onCommit(state, from, message);
       case 'prepare':
         return onPrepare(state, from, message);
       case 'prepareReply':

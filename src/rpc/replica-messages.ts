@@ -59,6 +59,7 @@ interface WireMessages {
     readonly id: InstanceId | null;
     readonly command: WireCommand | null;
     readonly attributes: Attributes | null;
+    readonly sent: boolean;
   };
   readonly prepare: { readonly id: InstanceId | null; readonly ballot: number };
   readonly prepareReply: { readonly ballot: number; readonly record: WireRecord | null };
@@ -141,12 +142,19 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
     }),
   },
   commit: {
-    toWire: ({ id, command, attributes }) => ({ id, command: command && commandToWire(command), attributes }),
-    fromWire: (wire, context) => ({
-      type: 'commit',
-      ...idAndAttributes(wire, context),
-      command: wire.command && commandFromWire(wire.command),
-    }),
+    toWire: ({ id, command, attributes }) => {
+      const sent = command === 'sent';
+      return { id, command: sent ? null : command && commandToWire(command), attributes, sent };
+    },
+    fromWire: (wire, context) => {
+      if (wire.sent && wire.command) throw malformed('a command that is said to have been sent');
+      const command = wire.command && commandFromWire(wire.command);
+      return {
+        type: 'commit',
+        ...idAndAttributes(wire, context),
+        command: wire.sent ? 'sent' : command,
+      };
+    },
   },
   prepare: {
     toWire: ({ id, ballot }) => ({ id, ballot }),

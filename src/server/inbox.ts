@@ -100,6 +100,6 @@ export class Inbox {
 /** The bytes of a message that can be many; everything else in it is small. */
 function commandBytes(message: Message): number {
   const carrier = message.type === 'prepareReply' ? message.record : message;
-  if (!('command' in carrier) || carrier.command === null) return 0;
+  if (!('command' in carrier) || carrier.command === null || carrier.command === 'sent') return 0;
   return carrier.command.operations.reduce((sum, operation) => sum + operation.bytes.length, 0);
 }

@@ -13,6 +13,7 @@ const ALWAYS = [
   'accept',
   'acceptReply',
   'commit',
+  'fetch',
   'prepare',
   'prepareReply',
 ];

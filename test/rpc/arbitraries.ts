@@ -106,7 +106,13 @@ export function messagesOf(replicas: number): { readonly [Type in MessageType]: 
     acceptReply: fc
       .record({ id, ballot: promised, promised })
       .map((fields) => ({ type: 'acceptReply', ...fields })),
-    commit: value.map(({ proposal, command }) => ({ type: 'commit', ...proposal, command })),
+    commit: fc
+      .tuple(value, fc.boolean())
+      .map(([{ proposal, command }, sent]) => ({
+        type: 'commit',
+        ...proposal,
+        command: sent ? 'sent' : command,
+      })),
     prepare: fc
       .record({ id, ballot: recoveryBallot(replicas) })
       .map((fields) => ({ type: 'prepare', ...fields })),

@@ -388,7 +388,7 @@ function subjectOf(message: Message): string | null {
 function describeFlight({ from, to, message }: Flight): string {
   const parts = [`${from}→${to}`, message.type, subjectOf(message)];
   if ('ballot' in message) parts.push(`ballot ${message.ballot}`);
-  if ('command' in message) parts.push(nameOf(message.command));
+  if ('command' in message) parts.push(message.command === 'sent' ? 'sent' : nameOf(message.command));
   if ('attributes' in message) parts.push(`seq ${message.attributes.seq} deps ${message.attributes.deps}`);
   return parts.filter((part) => part !== null).join(' ');
 }

@@ -139,7 +139,7 @@ describe('R3.3: the fast path', () => {
     cluster.propose(1, put('a', 'x'));
     cluster.deliver({ to: [3, 4] });
     cluster.deliver({ type: 'preAcceptReply' });
-    expect(cluster.messages({ type: 'commit', to: 5 })).toEqual(['1→5 commit 1.1 a seq 2 deps 0,1,0,0,0']);
+    expect(cluster.messages({ type: 'commit', to: 5 })).toEqual(['1→5 commit 1.1 sent seq 2 deps 0,1,0,0,0']);
   });
 
   test('replies that agree with each other but not with the initial deps do not commit', () => {

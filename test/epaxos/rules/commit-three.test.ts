@@ -69,8 +69,8 @@ describe('R4.3: the fast path', () => {
     cluster.deliver({ type: 'preAcceptReply', from: 2 });
     expect(cluster.path(1, '1.1')).toBe('fast');
     expect(cluster.messages({ type: 'commit' })).toEqual([
-      '1→2 commit 1.1 a seq 2 deps 0,1,0',
-      '1→3 commit 1.1 a seq 2 deps 0,1,0',
+      '1→2 commit 1.1 sent seq 2 deps 0,1,0',
+      '1→3 commit 1.1 sent seq 2 deps 0,1,0',
     ]);
   });
 

@@ -266,6 +266,9 @@ describe('R5.7: waiting', () => {
     cluster.deliver({ type: 'preAccept', to: 5 });
     cluster.deliver({ type: 'preAcceptReply', to: 2 });
     expect(cluster.path(2, '2.1')).toBe('fast');
+    cluster.drop({ type: 'preAccept', about: '2.1', to: 3 });
+    cluster.deliver({ type: 'commit', to: 3 }); // replica 3 never saw the command, and fetches it
+    cluster.deliver({ type: 'fetch', from: 3 });
     cluster.deliver({ type: 'commit', to: 3 });
     expect(outcome(cluster)).toEqual(REFUTED);
   });

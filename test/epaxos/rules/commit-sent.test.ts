@@ -1,0 +1,53 @@
+/** R3.7: a Commit whose command was sent before, with the PreAccept. */
+import { expect, test } from 'vitest';
+import { emptyRecord, Replica, Status } from '../../../src/epaxos/index.ts';
+import { put } from '../../support/core-operations.ts';
+
+const id = { replica: 2, slot: 1 };
+const command = { operations: [put('a', 'key')] };
+const attributes = { seq: 1, deps: [0, 0, 0] };
+const commit = { type: 'commit', id, command: 'sent', attributes } as const;
+
+function replicaWith(...records: Parameters<Replica['restore']>[0] extends Iterable<infer R> ? R[] : never) {
+  const replica = new Replica({ id: 1, replicas: 3, seed: 1 });
+  replica.restore(records);
+  return replica;
+}
+
+test('who has the command commits it', () => {
+  const preAccepted = { ...emptyRecord(id), status: Status.preAccepted, command, attributes, follower: 1 };
+  const replica = replicaWith(preAccepted);
+  replica.step(2, commit);
+  const { records, executions } = replica.takeReady();
+  expect(records).toMatchObject([{ id, status: Status.committed, command, noOp: false, attributes }]);
+  expect(executions).toEqual([{ id, command }]);
+});
+
+test.each([
+  ['nothing is known of the instance', emptyRecord(id)],
+  ['only a promise was made', { ...emptyRecord(id), ballot: 4 }],
+])('who has not, as %s, asks the sender for all of it, and takes that', (_, record) => {
+  const replica = replicaWith(record);
+  replica.step(2, commit);
+  expect(replica.takeReady()).toMatchObject({
+    records: [],
+    executions: [],
+    messages: [{ to: 2, message: { type: 'fetch', ranges: [{ replica: 2, from: 1, to: 1 }] } }],
+  });
+  replica.step(2, { ...commit, command });
+  expect(replica.takeReady().executions).toEqual([{ id, command }]);
+});
+
+test('who has committed it already changes nothing, and says nothing', () => {
+  const committed = { ...emptyRecord(id), status: Status.committed, command, attributes };
+  const replica = replicaWith(committed);
+  replica.takeReady();
+  replica.step(2, commit);
+  expect(replica.takeReady()).toMatchObject({ records: [], messages: [] });
+});
+
+test('a different value for the same instance is a bug', () => {
+  const committed = { ...emptyRecord(id), status: Status.committed, command, attributes };
+  const replica = replicaWith(committed);
+  expect(() => replica.step(2, { ...commit, attributes: { seq: 2, deps: [0, 0, 0] } })).toThrow('2.1');
+});
