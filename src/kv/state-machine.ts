@@ -18,13 +18,16 @@ export interface Changes {
   readonly pages: ReadonlySet<AnswerPage>;
 }
 
+const NO_CHANGES: Changes = { rows: new Map(), pages: new Set() };
+
 export class KvState {
   readonly sessions: Sessions;
   readonly #stored: (key: string) => Row | undefined;
   #rows = new Map<string, Row | null>();
   #pages = new Set<AnswerPage>();
-  /** What was taken and is being written. */
-  #writing: Changes | null = null;
+  /** What was taken last: rows that are being written, or that the store holds just so. They are often asked for. */
+  #taken: Changes = NO_CHANGES;
+  #isWriting = false;
 
   constructor(options: {
     /** The row of a key in the store; undefined if there is none. */
@@ -39,13 +42,13 @@ export class KvState {
   /** A key's row as it is now. */
   row(key: string): Row | undefined {
     let changed = this.#rows.get(key);
-    if (changed === undefined) changed = this.#writing?.rows.get(key);
+    if (changed === undefined) changed = this.#taken.rows.get(key);
     return changed === undefined ? this.#stored(key) : (changed ?? undefined);
   }
 
-  /** Every row that is not known to be in the store as it is now; null where it was removed. */
+  /** Every row that may not be in the store as it is now; null where it was removed. */
   changedRows(): ReadonlyMap<string, Row | null> {
-    return new Map([...(this.#writing?.rows ?? []), ...this.#rows]);
+    return new Map([...this.#taken.rows, ...this.#rows]);
   }
 
   /** Executes one operation. Values are kept, not copied: nobody changes the bytes of an operation or of a row. */
@@ -73,9 +76,10 @@ export class KvState {
 
   /** Hands over the changes, to be written. Until {@link written} is called they are found here. */
   takeChanges(): Changes {
-    assert(this.#writing === null, 'changes are written one after another');
+    assert(!this.#isWriting, 'changes are written one after another');
     const changes = { rows: this.#rows, pages: this.#pages };
-    this.#writing = changes;
+    this.#taken = changes;
+    this.#isWriting = true;
     this.#rows = new Map();
     this.#pages = new Set();
     return changes;
@@ -83,12 +87,13 @@ export class KvState {
 
   /** What was taken is in the store. */
   written(): void {
-    this.#writing = null;
+    this.#taken = { rows: this.#taken.rows, pages: NO_CHANGES.pages };
+    this.#isWriting = false;
   }
 
   /** Drops a page of answers that are no longer needed. False: answers were added to it just now, and it stays. */
   forget(page: AnswerPage): boolean {
-    if (this.#pages.has(page) || this.#writing?.pages.has(page)) return false;
+    if (this.#pages.has(page) || this.#taken.pages.has(page)) return false;
     this.sessions.forget(page);
     return true;
   }
