@@ -3,9 +3,10 @@
  * have come; one that stays behind asks for what it lacks, range by range, and is answered with Commits.
  */
 import { commitOf } from './commit.ts';
+import { covers } from './deps.ts';
 import { isCommitted, type Row } from './instance-space.ts';
 import type { Fetch, Watermarks } from './messages.ts';
-import { covers, noteReport, ownWatermarks } from './pruning.ts';
+import { noteReport, ownWatermarks } from './pruning.ts';
 import type { ReplicaState } from './state.ts';
 import { type ReplicaId, type Slot, sizeOf } from './types.ts';
 

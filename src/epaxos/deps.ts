@@ -31,3 +31,8 @@ export function mergeAttributes(left: Attributes, right: Attributes): Attributes
 export function noOpAttributes(replicas: number): Attributes {
   return { seq: 0, deps: noDeps(replicas) };
 }
+
+/** True if `deps` reaches `other` in every row. */
+export function covers(deps: Deps, other: Deps): boolean {
+  return other.every((slot, row) => (deps[row] ?? 0) >= slot);
+}

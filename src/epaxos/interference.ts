@@ -116,11 +116,20 @@ export class InterferenceIndex {
     for (const { key, writes } of accesses) {
       const entry = this.keys.get(key);
       if (entry === undefined) continue;
-      (writes ? entry.accesses : entry.writes).forEach((slots, row) => {
-        deps[row] = Math.max(deps[row] ?? 0, slots.last);
-      });
+      const rows = writes ? entry.accesses : entry.writes;
+      for (let row = 0; row < rows.length; row += 1) {
+        const last = rows[row]?.last ?? 0;
+        if (last > (deps[row] ?? 0)) deps[row] = last;
+      }
     }
     return deps;
+  }
+
+  /** What a read of the key depends on (R2.3): for each row the highest slot that writes it, and at least the floor. */
+  writersOf(key: string): Deps {
+    const writes = this.keys.get(key)?.writes;
+    if (writes === undefined) return this.floor;
+    return this.floor.map((slot, row) => Math.max(slot, writes[row]?.last ?? 0));
   }
 
   /**

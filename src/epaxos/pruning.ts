@@ -20,7 +20,7 @@
  * would be executed before x where x is not known. The coordinator is not in Q, and who has executed x before it hears
  * of y does not agree to such deps. So it takes |Q| − e + 1 silent ones, and with so many nothing is forgotten.
  */
-import { mergeDeps } from './deps.ts';
+import { covers, mergeDeps } from './deps.ts';
 import type { Watermarks } from './messages.ts';
 import type { ReplicaState } from './state.ts';
 import type { Deps, ReplicaId } from './types.ts';
@@ -103,9 +103,4 @@ function forget(
     state.index.floor = mergeDeps(state.index.floor, state.space.pruned());
   }
   state.outbox.pruned = { pruned: state.space.pruned(), floor: state.index.floor };
-}
-
-/** True if `deps` reaches `other` in every row. */
-export function covers(deps: Deps, other: Deps): boolean {
-  return other.every((slot, row) => (deps[row] ?? 0) >= slot);
 }

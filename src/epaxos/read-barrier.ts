@@ -6,7 +6,7 @@
  * Every read stands for itself, but many share a round trip.
  */
 import { assert } from '../util/assert.ts';
-import { mergeDeps } from './deps.ts';
+import { covers, mergeDeps } from './deps.ts';
 import type { ReadReply, ReadRequest } from './messages.ts';
 import type { ReplicaState } from './state.ts';
 import { type Deps, type InstanceKey, instanceKey, type Operation, type ReplicaId } from './types.ts';
@@ -16,7 +16,10 @@ export const READ_ROW = 0;
 
 /** Reads that share a round trip. */
 export interface BarrierRound {
+  readonly sequence: number;
   readonly operations: readonly Operation[];
+  /** How many of them somebody still waits for. */
+  wanted: number;
   /** The key of each operation. */
   readonly keys: readonly string[];
   /** By operation: the merge of the answers so far, this replica's own included. */
@@ -34,14 +37,14 @@ export interface WaitingRead {
 
 /** Everything about the reads of this replica; volatile. */
 export class Reads {
-  /** Not asked for yet. */
-  arrived = new Set<Operation>();
+  /** Not asked for yet; it may hold some that nobody wants any more. */
+  arrived: Operation[] = [];
   nextRound: number;
   readonly rounds = new Map<number, BarrierRound>();
   nextRead = 1;
   readonly waiting = new Map<InstanceKey, WaitingRead>();
-  /** Every read that somebody still wants answered, with its round; 0 before it has one. */
-  readonly wanted = new Map<Operation, number>();
+  /** Every read that somebody still wants answered, with its round; null before it has one. */
+  readonly wanted = new Map<Operation, BarrierRound | null>();
 
   /**
    * @param firstRound another one after every restart: an answer that was under way meanwhile must not be taken for one
@@ -59,37 +62,39 @@ export class Reads {
 export function addRead(state: ReplicaState, operation: Operation): boolean {
   assert(operation.accesses.length === 1 && !operation.accesses[0]?.writes, 'a read of a single key (R8.2)');
   if (state.reads.wanted.size >= state.limits.heldOperations) return false;
-  state.reads.wanted.set(operation, 0);
-  state.reads.arrived.add(operation);
+  state.reads.wanted.set(operation, null);
+  state.reads.arrived.push(operation);
   return true;
 }
 
 /** Nobody waits for the read any more. True if it was under way. A round that nobody wants ends. */
 export function withdrawRead(state: ReplicaState, operation: Operation): boolean {
   const { reads } = state;
-  const sequence = reads.wanted.get(operation);
-  if (sequence === undefined) return false;
+  const round = reads.wanted.get(operation);
+  if (round === undefined) return false;
   reads.wanted.delete(operation);
-  reads.arrived.delete(operation);
-  const round = reads.rounds.get(sequence);
-  if (round?.operations.every((each) => !reads.wanted.has(each))) reads.rounds.delete(sequence);
+  if (round !== null) {
+    round.wanted -= 1;
+    if (round.wanted === 0) reads.rounds.delete(round.sequence);
+  }
   return true;
 }
 
 /** Begins a round for the reads that have arrived since the last one. */
 export function startReads(state: ReplicaState): void {
   const { reads, limits, timing } = state;
-  if (reads.arrived.size === 0) return;
-  const operations = [...reads.arrived].slice(0, limits.operationsPerInstance);
+  if (reads.arrived.length === 0) return;
+  const taken = reads.arrived.slice(0, limits.operationsPerInstance);
+  reads.arrived = reads.arrived.slice(taken.length);
+  const operations = taken.filter((operation) => reads.wanted.has(operation));
+  if (operations.length === 0) return;
   const keys = operations.map((operation) => operation.accesses[0]?.key ?? '');
   const sequence = reads.nextRound;
   reads.nextRound += 1;
-  for (const operation of operations) {
-    reads.arrived.delete(operation);
-    reads.wanted.set(operation, sequence);
-  }
   const round: BarrierRound = {
+    sequence,
     operations,
+    wanted: operations.length,
     keys,
     deps: contributions(state, keys),
     answered: new Set([state.id]),
@@ -97,6 +102,7 @@ export function startReads(state: ReplicaState): void {
     retryTicks: timing.retryTicks,
   };
   reads.rounds.set(sequence, round);
+  for (const operation of operations) reads.wanted.set(operation, round);
   for (const peer of nearestPeers(state)) sendRead(state, sequence, peer);
 }
 
@@ -113,10 +119,16 @@ export function onReadReply(state: ReplicaState, from: ReplicaId, message: ReadR
   round.answered.add(from);
   if (round.answered.size < state.quorums.majority) return;
   state.reads.rounds.delete(message.sequence);
+  const executed = state.space.executed();
   round.operations.forEach((operation, index) => {
+    const deps = round.deps[index] ?? [];
+    if (covers(executed, deps)) {
+      answerRead(state, operation);
+      return;
+    }
     const key = instanceKey({ replica: READ_ROW, slot: state.reads.nextRead });
     state.reads.nextRead += 1;
-    state.reads.waiting.set(key, { operation, deps: round.deps[index] ?? [] });
+    state.reads.waiting.set(key, { operation, deps });
     state.executor.committed(key);
   });
 }
@@ -126,7 +138,11 @@ export function finishRead(state: ReplicaState, key: InstanceKey): void {
   const read = state.reads.waiting.get(key);
   assert(read !== undefined, 'a read is finished once');
   state.reads.waiting.delete(key);
-  if (state.reads.wanted.delete(read.operation)) state.outbox.reads.push(read.operation);
+  answerRead(state, read.operation);
+}
+
+function answerRead(state: ReplicaState, operation: Operation): void {
+  if (state.reads.wanted.delete(operation)) state.outbox.reads.push(operation);
 }
 
 /** Asks those who have not answered again, beyond the nearest ones now. */
@@ -156,7 +172,7 @@ function sendRead(state: ReplicaState, sequence: number, to: ReplicaId): void {
 
 /** For each key, what a read of it would depend on here (R2.3). */
 function contributions(state: ReplicaState, keys: readonly string[]): Deps[] {
-  return keys.map((key) => state.index.depsOf([{ key, writes: false }]));
+  return keys.map((key) => state.index.writersOf(key));
 }
 
 /** As many as make a majority with this replica: those that can be reached first, the nearest first. */

@@ -196,7 +196,7 @@ export class Replica {
   /** True if `takeReady` has something to give, or work left to do. */
   hasReady(): boolean {
     const { outbox, reads, executor } = this.state;
-    return !outbox.isEmpty || this.proposer.hasWork || reads.arrived.size > 0 || executor.hasWork;
+    return !outbox.isEmpty || this.proposer.hasWork || reads.arrived.length > 0 || executor.hasWork;
   }
 
   /** Proposes what can be proposed, executes a slice, and hands over what must be done. */

@@ -7,7 +7,7 @@ export class SlotList {
 
   /** The highest slot; 0 for none. */
   get last(): Slot {
-    return this.slots.at(-1) ?? 0;
+    return this.slots[this.slots.length - 1] ?? 0;
   }
 
   add(slot: Slot): void {

@@ -195,9 +195,10 @@ export class ReplicaState {
   private enter(previous: InstanceRecord, record: InstanceRecord): void {
     this.space.put(record);
     if (record.command !== null) {
-      if (previous.command === null) this.index.learn(record.id, record.command);
-      const seq = Math.max(record.attributes?.seq ?? 0, record.initial?.seq ?? 0);
-      this.index.raiseSeq(record.command, seq);
+      const isNew = previous.command === null;
+      if (isNew) this.index.learn(record.id, record.command);
+      const seq = highestSeq(record);
+      if (isNew || seq > highestSeq(previous)) this.index.raiseSeq(record.command, seq);
     }
     const key = instanceKey(record.id);
     const settled = isCommitted(record) && !isCommitted(previous);
@@ -209,6 +210,11 @@ export class ReplicaState {
     if (settled || isKnown(record) !== isKnown(previous)) this.executor.resolved(key);
     if (settled) this.onCommitted();
   }
+}
+
+/** The highest seq that a record tells of. */
+function highestSeq({ attributes, initial }: InstanceRecord): number {
+  return Math.max(attributes?.seq ?? 0, initial?.seq ?? 0);
 }
 
 /** Invariant: a record only moves forward (protocol.md section 1, R3.6, R3.7). */
