@@ -6,3 +6,4 @@ export * from './operation.ts';
 export * from './pruned.ts';
 export * from './schema.ts';
 export * from './snapshot.ts';
+export * from './wire.ts';

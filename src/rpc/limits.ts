@@ -16,7 +16,9 @@ export const RPC_LIMITS = {
   queuedMessages: 16_384,
   /** Bytes of the messages that wait for one stream to one peer. */
   queuedBytes: 32 * MIB,
-  /** Characters of an error's message that travel in a gRPC status: it is sent as a header. */
+  /** Requests in one frame of a client's stream. */
+  frameRequests: 65_536,
+  /** Characters of an error's message that travel: in a gRPC status it is sent as a header. */
   statusCharacters: 2048,
 } as const;
 
