@@ -1,5 +1,6 @@
 /** What the client library hands out, and how keys and values come in. */
 import type { KvError } from '../errors.ts';
+import type { OperationResult } from '../kv/index.ts';
 import type { StatusResponse } from '../rpc/index.ts';
 
 /** Keys and values: bytes, or a string that stands for its UTF-8 bytes. */
@@ -26,6 +27,21 @@ export class Entry {
   text(): string {
     return Buffer.from(this.value).toString('utf8');
   }
+}
+
+/** What a get answered. */
+export function entryFound(key: Uint8Array, { value, version }: OperationResult): Entry | null {
+  return value === null ? null : new Entry({ key, value: owned(value), version });
+}
+
+/** The row before a write, if it was asked for. */
+export function entryReplaced(key: Uint8Array, { value, previousVersion }: OperationResult): Entry | null {
+  return value === null ? null : new Entry({ key, value: owned(value), version: previousVersion });
+}
+
+/** A small part of a large buffer is copied: whoever keeps it would keep the answers to many others alive. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.length * 2 >= bytes.buffer.byteLength ? bytes : Buffer.from(bytes);
 }
 
 export interface PutResult {

@@ -1,0 +1,79 @@
+/**
+ * One request of a caller, from the call to its answer, and where it stands meanwhile. Many thousands are open
+ * at once: each is one object that is handed on from hand to hand, with no timer, no signal and no promise of
+ * its own but the one its caller waits for.
+ */
+import type { KvError } from '../errors.ts';
+import type { OperationResult } from '../kv/index.ts';
+import type { PipelineRequest } from '../rpc/index.ts';
+import type { AttemptHistory } from './attempt-history.ts';
+import type { RequestList } from './request-list.ts';
+import type { Target } from './target.ts';
+
+/** What a request is made of. */
+export interface RequestFields {
+  /** Encoded. */
+  readonly operation: Uint8Array;
+  /** True if it changes something, so that an attempt without an answer may have been applied. */
+  readonly mutates: boolean;
+  /** True for a read that a replica may answer by itself. */
+  readonly stale: boolean;
+  /** When the call was made, on the clock of performance.now(). */
+  readonly startedMs: number;
+  /** For the whole call, all attempts together. */
+  readonly allowedMs: number;
+  readonly onResult: (result: OperationResult) => void;
+  readonly onError: (error: KvError) => void;
+}
+
+/**
+ * Fields are grouped by who writes them. It is a {@link PipelineRequest} itself, so that a frame is encoded
+ * from the requests as they are.
+ */
+export class Request implements PipelineRequest {
+  readonly operation: Uint8Array;
+  readonly mutates: boolean;
+  readonly stale: boolean;
+  readonly startedMs: number;
+  readonly allowedMs: number;
+  readonly onResult: (result: OperationResult) => void;
+  readonly onError: (error: KvError) => void;
+
+  /** Written by the pipeline as it sends the request: its number there, and what is left of its time. */
+  id = 0;
+  timeoutMs = 0;
+
+  /** Written by the list that the request waits in, if it does. */
+  list: RequestList | null = null;
+  before: Request | null = null;
+  behind: Request | null = null;
+
+  /** Written by wake-ups.ts: the tick in which the request is looked at, and its place there; −1: none. */
+  wakeTick = 0;
+  wakePlace = -1;
+
+  /** Written by failover. Target null: it waits, for a place in the window or for its next round. */
+  target: Target | null = null;
+  attemptedMs = 0;
+  silenceMs = 0;
+  /** Null until the first attempt has failed. */
+  history: AttemptHistory | null = null;
+  isSettled = false;
+
+  /** Only if the caller gave a signal: what lets go of it. */
+  release: (() => void) | null = null;
+
+  constructor(fields: RequestFields) {
+    this.operation = fields.operation;
+    this.mutates = fields.mutates;
+    this.stale = fields.stale;
+    this.startedMs = fields.startedMs;
+    this.allowedMs = fields.allowedMs;
+    this.onResult = fields.onResult;
+    this.onError = fields.onError;
+  }
+
+  get deadlineMs(): number {
+    return this.startedMs + this.allowedMs;
+  }
+}
