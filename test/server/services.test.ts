@@ -4,11 +4,11 @@ import { service as healthService } from 'grpc-health-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { keyToBytes } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
-import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
+import type { GetOperation, KvOperation, OperationResult } from '../../src/kv/index.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { createLogger } from '../../src/server/logger.ts';
-import type { Call } from '../../src/server/pending.ts';
-import { addServices, type Health } from '../../src/server/services.ts';
+import { Call, Request, type Waiter } from '../../src/server/pending.ts';
+import { addServices, type Services } from '../../src/server/services.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { FakeCore } from './fakes.ts';
@@ -24,22 +24,38 @@ interface Submission {
   readonly cancelled: Promise<void>;
 }
 
-/** Answers every operation with `result`, unless that is an error to throw or to reject with, or null: never. */
+/** Answers every operation with `result`, unless there is an error to throw or to fail with, or null: never. */
 class FakeNode {
   readonly submissions: Submission[] = [];
+  readonly staleReads: GetOperation[] = [];
+  readonly #cancelled = new Map<Call, Deferred<void>>();
   result: OperationResult | null = NO_ROW;
   thrown: Error | null = null;
-  rejected: Error | null = null;
+  failure: KvError | null = null;
   snapshot: { source: number; entries: number; bytes: number } | null = null;
 
-  submit(operation: KvOperation, timeoutMs: number): Call {
+  submit(operation: KvOperation, timeoutMs: number, waiter: Waiter): Call | null {
     if (this.thrown !== null) throw this.thrown;
     const cancelled: Deferred<void> = createDeferred();
     this.submissions.push({ operation, timeoutMs, cancelled: cancelled.promise });
-    const answer = createDeferred<OperationResult>();
-    if (this.rejected !== null) answer.reject(this.rejected);
-    else if (this.result !== null) answer.resolve(this.result);
-    return { result: answer.promise, cancel: () => cancelled.resolve() };
+    const call = new Call(new Request(operation), waiter);
+    this.#cancelled.set(call, cancelled);
+    const { failure, result } = this;
+    queueMicrotask(() => {
+      if (failure !== null) waiter.failed(failure);
+      else if (result !== null) waiter.answered(result);
+    });
+    return call;
+  }
+
+  cancel(call: Call): void {
+    this.#cancelled.get(call)?.resolve();
+  }
+
+  readStale(operation: GetOperation): OperationResult {
+    if (this.thrown !== null) throw this.thrown;
+    this.staleReads.push(operation);
+    return this.result ?? NO_ROW;
   }
 
   status() {
@@ -61,7 +77,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-async function setUp(): Promise<{ node: FakeNode; client: GrpcClient; health: Health }> {
+async function setUp(): Promise<{ node: FakeNode; client: GrpcClient; services: Services }> {
   const node = new FakeNode();
   const server = new Server();
   const peers = new Map([
@@ -70,7 +86,7 @@ async function setUp(): Promise<{ node: FakeNode; client: GrpcClient; health: He
     [3, 'c:3'],
   ]);
   const config = { id: 1, cluster: 'test', peers };
-  const health = addServices(server, { node, logger, config, version: '1.2.3', clock: systemClock });
+  const services = addServices(server, { node, logger, config, version: '1.2.3', clock: systemClock });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
@@ -81,7 +97,7 @@ async function setUp(): Promise<{ node: FakeNode; client: GrpcClient; health: He
     () => client.close(),
     () => server.forceShutdown(),
   );
-  return { node, client, health };
+  return { node, client, services };
 }
 
 describe('Put', () => {
@@ -187,6 +203,23 @@ describe('Get', () => {
     expect(node.submissions[0]?.operation).toMatchObject({ kind: 'get', key: '\x00\xff' });
   });
 
+  it('that may be stale is answered from the table at once', async () => {
+    const { node, client } = await setUp();
+    node.result = { version: 4, value: bytesOf('x'), previousVersion: 0 };
+    const found = { value: Buffer.from('x'), version: 4 };
+    expect(await client.get({ key: bytesOf('a'), stale: true })).toEqual({ found });
+    expect(node.staleReads).toMatchObject([{ kind: 'get', key: 'a' }]);
+    expect(node.submissions).toEqual([]);
+    await expect(client.get({ key: bytesOf(''), stale: true })).rejects.toMatchObject({
+      code: 'invalidArgument',
+    });
+    node.thrown = new KvError('shuttingDown', 'stopping', { outcome: 'notApplied' });
+    await expect(client.get({ key: bytesOf('a'), stale: true })).rejects.toMatchObject({
+      code: 'shuttingDown',
+      outcome: 'notApplied',
+    });
+  });
+
   it('refuses an empty key', async () => {
     const { client } = await setUp();
     await expect(client.get({ key: bytesOf('') })).rejects.toMatchObject({ code: 'invalidArgument' });
@@ -213,7 +246,7 @@ describe('Delete', () => {
 describe('failures', () => {
   it('travel with their code and outcome, thrown or later', async () => {
     const { node, client } = await setUp();
-    node.rejected = new KvError('noQuorum', 'nobody there', { outcome: 'unknown' });
+    node.failure = new KvError('noQuorum', 'nobody there', { outcome: 'unknown' });
     await expect(client.get({ key: bytesOf('a') })).rejects.toEqual({
       status: status.UNAVAILABLE,
       details: 'nobody there',
@@ -306,14 +339,14 @@ describe('health checking', () => {
   const check = healthService.Check;
 
   it('follows what is set, for the server and for the KV service', async () => {
-    const { client, health } = await setUp();
+    const { client, services } = await setUp();
     if (check === undefined) throw new Error('the health service has no Check');
     const ask = (service: string) => client.call<object, object>(check, { service });
     expect(await ask('')).toMatchObject({ status: 'NOT_SERVING' });
-    health.set('server', true);
+    services.setHealth('server', true);
     expect(await ask('')).toMatchObject({ status: 'SERVING' });
     expect(await ask('epaxos.v1.KV')).toMatchObject({ status: 'NOT_SERVING' });
-    health.set('kv', true);
+    services.setHealth('kv', true);
     expect(await ask('epaxos.v1.KV')).toMatchObject({ status: 'SERVING' });
     await expect(ask('other')).rejects.toMatchObject({ status: status.NOT_FOUND });
   });
