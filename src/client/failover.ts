@@ -53,7 +53,7 @@ export class Failover {
 
   /** The request's endpoint has answered it. */
   served(request: Request, result: OperationResult): void {
-    if (this.#settle(request)) request.onResult(result);
+    if (this.#settle(request)) request.resolve(result);
   }
 
   /** The attempt that was under way failed. @param error its outcome speaks of this attempt alone */
@@ -155,7 +155,7 @@ export class Failover {
   }
 
   #reject(request: Request, error: KvError): void {
-    if (this.#settle(request)) request.onError(error);
+    if (this.#settle(request)) request.reject(error);
   }
 
   #settle(request: Request): boolean {

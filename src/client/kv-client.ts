@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { encodeDelete, encodeGet, encodePut } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
-import { MAX_REQUEST_MS, type OperationResult } from '../kv/index.ts';
+import { MAX_REQUEST_MS } from '../kv/index.ts';
 import { adminService } from '../rpc/index.ts';
 import {
   type CallOptions,
@@ -18,24 +18,21 @@ import { parseEndpoints } from './endpoint-list.ts';
 import {
   type Bytes,
   type DeleteResult,
+  deleteResult,
   type Entry,
-  entryFound,
-  entryReplaced,
+  getResult,
   type PutResult,
+  putResult,
   type ReplicaReport,
   toBytes,
 } from './entry.ts';
-import { Request } from './request.ts';
+import { Request, type RequestKind } from './request.ts';
 import type { UnaryCallLimits } from './unary-call.ts';
 
-/** A request before it is known who waits for it, and how long. */
-interface Call<T> {
-  readonly operation: Uint8Array;
-  readonly mutates: boolean;
-  readonly stale: boolean;
-  /** What the caller is told. */
-  answerOf(result: OperationResult): T;
-}
+const PUT: RequestKind<PutResult> = { mutates: true, stale: false, answerOf: putResult };
+const GET: RequestKind<Entry | null> = { mutates: false, stale: false, answerOf: getResult };
+const STALE_GET: RequestKind<Entry | null> = { ...GET, stale: true };
+const DELETE: RequestKind<DeleteResult> = { mutates: true, stale: false, answerOf: deleteResult };
 
 const NO_OPTIONS: CallOptions = {};
 
@@ -65,16 +62,15 @@ export class KvClient {
 
   /** Sets a key's value. The key has 1 to 4096 bytes, the value at most 1 MiB. Resolves when it was executed. */
   put(key: Bytes, value: Bytes, options: WriteOptions = NO_OPTIONS): Promise<PutResult> {
-    return this.#run(options, (name) => {
-      const keyBytes = toBytes(key);
-      const { returnPrevious = false } = options;
-      return {
-        operation: encodePut({ ...name, key: keyBytes, value: toBytes(value), returnPrevious }),
-        mutates: true,
-        stale: false,
-        answerOf: (result) => ({ version: result.version, previous: entryReplaced(keyBytes, result) }),
-      };
-    });
+    return this.#run(PUT, key, options, () =>
+      encodePut({
+        client: this.#clientId,
+        sequence: this.#sequence,
+        key: toBytes(key),
+        value: toBytes(value),
+        returnPrevious: options.returnPrevious === true,
+      }),
+    );
   }
 
   /**
@@ -82,33 +78,21 @@ export class KvClient {
    * before the call is seen.
    */
   get(key: Bytes, options: ReadOptions = NO_OPTIONS): Promise<Entry | null> {
-    return this.#run(options, (name) => {
-      const keyBytes = toBytes(key);
-      return {
-        operation: encodeGet({ ...name, key: keyBytes }),
-        mutates: false,
-        stale: options.level === 'stale',
-        answerOf: (result) => entryFound(keyBytes, result),
-      };
-    });
+    return this.#run(options.level === 'stale' ? STALE_GET : GET, key, options, () =>
+      encodeGet({ client: this.#clientId, sequence: this.#sequence, key: toBytes(key) }),
+    );
   }
 
   /** Removes a key; no error if it does not exist. */
   delete(key: Bytes, options: WriteOptions = NO_OPTIONS): Promise<DeleteResult> {
-    return this.#run(options, (name) => {
-      const keyBytes = toBytes(key);
-      const { returnPrevious = false } = options;
-      return {
-        operation: encodeDelete({ ...name, key: keyBytes, returnPrevious }),
-        mutates: true,
-        stale: false,
-        answerOf: (result) => ({
-          deleted: result.version > 0,
-          version: result.version,
-          previous: entryReplaced(keyBytes, result),
-        }),
-      };
-    });
+    return this.#run(DELETE, key, options, () =>
+      encodeDelete({
+        client: this.#clientId,
+        sequence: this.#sequence,
+        key: toBytes(key),
+        returnPrevious: options.returnPrevious === true,
+      }),
+    );
   }
 
   /** Asks every endpoint for its own view, all at once. Rejects only if the call is cancelled or misused. */
@@ -128,25 +112,20 @@ export class KvClient {
     this.#dispatcher.close();
   }
 
-  /** What is thrown in here becomes the promise's rejection. */
-  #run<T>(
+  /** @param encode makes the operation, under the present sequence; what it throws becomes the rejection */
+  #run<Answer>(
+    kind: RequestKind<Answer>,
+    key: Bytes,
     options: CallOptions,
-    prepare: (name: { readonly client: Uint8Array; readonly sequence: number }) => Call<T>,
-  ): Promise<T> {
+    encode: () => Uint8Array,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const allowedMs = this.#timeoutOf(options);
       this.#sequence += 1;
-      const call = prepare({ client: this.#clientId, sequence: this.#sequence });
-      const request = new Request({
-        operation: call.operation,
-        mutates: call.mutates,
-        stale: call.stale,
-        startedMs: performance.now(),
-        allowedMs,
-        onResult: (result) => resolve(call.answerOf(result)),
-        onError: reject,
-      });
-      this.#dispatcher.submit(request, options.signal);
+      const operation = encode();
+      const startedMs = performance.now();
+      const request = new Request({ kind, key, operation, startedMs, allowedMs, resolve, reject });
+      this.#dispatcher.submit(request as Request, options.signal); // nobody else minds what it answers
     });
   }
 

@@ -7,37 +7,46 @@ import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
 import type { PipelineRequest } from '../rpc/index.ts';
 import type { AttemptHistory } from './attempt-history.ts';
+import type { Bytes } from './entry.ts';
 import type { RequestList } from './request-list.ts';
 import type { Target } from './target.ts';
 
-/** What a request is made of. */
-export interface RequestFields {
-  /** Encoded. */
-  readonly operation: Uint8Array;
+/** What all requests of a kind have in common. */
+export interface RequestKind<Answer> {
   /** True if it changes something, so that an attempt without an answer may have been applied. */
   readonly mutates: boolean;
   /** True for a read that a replica may answer by itself. */
   readonly stale: boolean;
+  /** What the caller is told. */
+  readonly answerOf: (result: OperationResult, key: Bytes) => Answer;
+}
+
+/** What a request is made of. */
+export interface RequestFields<Answer> {
+  readonly kind: RequestKind<Answer>;
+  readonly key: Bytes;
+  /** Encoded. */
+  readonly operation: Uint8Array;
   /** When the call was made, on the clock of performance.now(). */
   readonly startedMs: number;
   /** For the whole call, all attempts together. */
   readonly allowedMs: number;
-  readonly onResult: (result: OperationResult) => void;
-  readonly onError: (error: KvError) => void;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: KvError) => void;
 }
 
 /**
  * Fields are grouped by who writes them. It is a {@link PipelineRequest} itself, so that a frame is encoded
  * from the requests as they are.
  */
-export class Request implements PipelineRequest {
+export class Request<Answer = unknown> implements PipelineRequest {
   readonly operation: Uint8Array;
-  readonly mutates: boolean;
-  readonly stale: boolean;
   readonly startedMs: number;
   readonly allowedMs: number;
-  readonly onResult: (result: OperationResult) => void;
-  readonly onError: (error: KvError) => void;
+  readonly #kind: RequestKind<Answer>;
+  readonly #key: Bytes;
+  readonly #resolve: (answer: Answer) => void;
+  readonly #reject: (error: KvError) => void;
 
   /** Written by the pipeline as it sends the request: its number there, and what is left of its time. */
   id = 0;
@@ -63,17 +72,35 @@ export class Request implements PipelineRequest {
   /** Only if the caller gave a signal: what lets go of it. */
   release: (() => void) | null = null;
 
-  constructor(fields: RequestFields) {
+  constructor(fields: RequestFields<Answer>) {
     this.operation = fields.operation;
-    this.mutates = fields.mutates;
-    this.stale = fields.stale;
     this.startedMs = fields.startedMs;
     this.allowedMs = fields.allowedMs;
-    this.onResult = fields.onResult;
-    this.onError = fields.onError;
+    this.#kind = fields.kind;
+    this.#key = fields.key;
+    this.#resolve = fields.resolve;
+    this.#reject = fields.reject;
+  }
+
+  get mutates(): boolean {
+    return this.#kind.mutates;
+  }
+
+  get stale(): boolean {
+    return this.#kind.stale;
   }
 
   get deadlineMs(): number {
     return this.startedMs + this.allowedMs;
+  }
+
+  /** Tells the caller. */
+  resolve(result: OperationResult): void {
+    this.#resolve(this.#kind.answerOf(result, this.#key));
+  }
+
+  /** Tells the caller. */
+  reject(error: KvError): void {
+    this.#reject(error);
   }
 }

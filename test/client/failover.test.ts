@@ -209,8 +209,8 @@ describe('the error of all attempts together', () => {
     const request = requestOf({
       startedMs: world.nowMs,
       allowedMs: 100,
-      onError: (error) => errors.push(error),
-      onResult: (result) => results.push(result),
+      reject: (error) => errors.push(error),
+      resolve: (result) => results.push(result),
     });
     world.failover.begin(request);
     world.pass(200);

@@ -5,19 +5,22 @@ import { Request, type RequestFields } from '../../src/client/request.ts';
 import type { Progress, Target } from '../../src/client/target.ts';
 import { TICK_MS, WakeUps } from '../../src/client/wake-ups.ts';
 import { type ErrorCode, KvError, type Outcome } from '../../src/errors.ts';
+import type { OperationResult } from '../../src/kv/index.ts';
 
 /** A request that nobody waits for. */
-export function requestOf(fields: Partial<RequestFields> = {}): Request {
+export function requestOf(
+  fields: Partial<RequestFields<OperationResult>> & { readonly mutates?: boolean } = {},
+): Request {
   return new Request({
+    kind: { mutates: fields.mutates ?? true, stale: false, answerOf: (result) => result },
+    key: 'key',
     operation: new Uint8Array(10),
-    mutates: true,
-    stale: false,
     startedMs: 0,
     allowedMs: 30_000,
-    onResult: () => undefined,
-    onError: () => undefined,
+    resolve: () => undefined,
+    reject: () => undefined,
     ...fields,
-  });
+  }) as Request;
 }
 
 /** What an attempt gets: a version, an error, or nothing for ever. */
@@ -104,10 +107,10 @@ export class RequestWorld {
       mutates: options.mutates ?? true,
       startedMs,
       allowedMs: options.timeoutMs ?? 30_000,
-      onResult: ({ version }) => {
+      resolve: ({ version }) => {
         value = version;
       },
-      onError: (reason) => {
+      reject: (reason) => {
         error = reason;
       },
     });
