@@ -99,6 +99,24 @@ describe('a replica that is too far behind', () => {
     expect(log).toContain('snapshot installed');
   });
 
+  it('answers no stale read while the table is being replaced', async () => {
+    const { node, storage, transport, wanted } = setUp();
+    const install = storage.staging.install.bind(storage.staging);
+    let refusal: unknown = null;
+    storage.staging.install = async () => {
+      try {
+        node.readStale(get('a'));
+      } catch (error) {
+        refusal = error;
+      }
+      return await install();
+    };
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    expect(refusal).toMatchObject({ code: 'overloaded', outcome: 'notApplied' });
+    expect(node.readStale(get('a'))).toMatchObject({ version: 0 });
+  });
+
   it('tells the new core which peers are reachable', async () => {
     const { next, transport, wanted } = setUp();
     transport.events?.onReachable(2, true);
