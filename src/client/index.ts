@@ -12,7 +12,8 @@ export { Entry } from './entry.ts';
 export type { KvClient } from './kv-client.ts';
 
 /**
- * A client of the cluster at the given endpoints; connections are made by the first call.
+ * A client of the cluster at the given endpoints; connections are made by the first call. From then on it keeps the
+ * process alive until it is closed.
  * @throws KvError `invalidArgument` for an unusable list of endpoints or time
  */
 export function connect(options: ConnectOptions): KvClient {
