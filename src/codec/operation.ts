@@ -82,7 +82,7 @@ function named({ client, sequence }: RequestId): { readonly client: Buffer; read
  * @throws KvError invalidArgument if the bytes are no operation, limitExceeded over kv's LIMITS
  */
 export function decodeOperation(bytes: Uint8Array): KvOperation {
-  const reader = new WireReader(bytes);
+  const reader = new WireReader(bytes, 'Operation');
   let request: RequestId | null = null;
   let put: Body | null = null;
   let get: Body | null = null;

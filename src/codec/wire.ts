@@ -3,6 +3,7 @@
  * reader over one buffer, and what a writer needs to fill a buffer of the right size. It makes no objects of
  * its own. Fields are told apart by their tag: the field's number and its kind.
  */
+import type { KvError } from '../errors.ts';
 import { malformed } from './check.ts';
 
 const VARINT_BYTES = 10;
@@ -27,12 +28,17 @@ export function bytesTag(field: number): number {
 /** Reads one message, field by field. Every method throws KvError invalidArgument where the bytes end too early. */
 export class WireReader {
   readonly #bytes: Buffer;
+  readonly #what: string;
   #position = 0;
   #end: number;
 
-  /** @param bytes they are not changed while views of them are in use */
-  constructor(bytes: Uint8Array) {
+  /**
+   * @param bytes they are not changed while views of them are in use
+   * @param what the name of the message, for errors
+   */
+  constructor(bytes: Uint8Array, what: string) {
     this.#bytes = asBuffer(bytes);
+    this.#what = what;
     this.#end = bytes.length;
   }
 
@@ -117,26 +123,30 @@ export class WireReader {
         this.#position = this.#endOfField();
         return;
       case 3:
-        if (depth >= GROUP_DEPTH) throw malformed('groups are nested too deeply');
+        if (depth >= GROUP_DEPTH) throw this.#malformed('groups are nested too deeply');
         for (let inner = this.varint(); (inner & 7) !== 4; inner = this.varint()) this.skip(inner, depth + 1);
         return;
       case 5:
         this.#pass(4);
         return;
       default:
-        throw malformed(`a field has the unknown kind ${tag & 7}`);
+        throw this.#malformed(`a field has the unknown kind ${tag & 7}`);
     }
   }
 
+  #malformed(reason: string): KvError {
+    return malformed(`malformed ${this.#what}: ${reason}`);
+  }
+
   #pass(length: number): void {
-    if (this.#position + length > this.#end) throw malformed('a field is cut off');
+    if (this.#position + length > this.#end) throw this.#malformed('a field is cut off');
     this.#position += length;
   }
 
   #endOfField(): number {
     const length = this.varint();
     const end = this.#position + length;
-    if (end > this.#end) throw malformed('a field is cut off');
+    if (end > this.#end) throw this.#malformed('a field is cut off');
     return end;
   }
 
@@ -144,14 +154,14 @@ export class WireReader {
     let value = 0;
     let factor = 1;
     for (let index = 0; index < VARINT_BYTES; index++) {
-      if (this.#position >= this.#end) throw malformed('an integer is cut off');
+      if (this.#position >= this.#end) throw this.#malformed('an integer is cut off');
       const byte = this.#bytes[this.#position] as number;
       this.#position += 1;
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;
       factor *= 0x80;
     }
-    throw malformed('an integer is too long');
+    throw this.#malformed('an integer is too long');
   }
 }
 

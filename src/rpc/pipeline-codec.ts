@@ -63,7 +63,7 @@ export function encodeRequestFrame(requests: readonly PipelineRequest[]): Buffer
  * @throws KvError invalidArgument if the bytes are no such frame, limitExceeded over {@link RPC_LIMITS}.frameRequests
  */
 export function decodeRequestFrame(bytes: Buffer): PipelineRequest[] {
-  const reader = new WireReader(bytes);
+  const reader = new WireReader(bytes, 'RequestFrame');
   const requests: PipelineRequest[] = [];
   while (!reader.isDone) {
     const tag = reader.varint();
@@ -97,7 +97,7 @@ export function encodeResponseFrame(responses: readonly PipelineResponse[]): Buf
  * @throws KvError invalidArgument if the bytes are no such frame
  */
 export function decodeResponseFrame(bytes: Buffer): PipelineResponse[] {
-  const reader = new WireReader(bytes);
+  const reader = new WireReader(bytes, 'ResponseFrame');
   const responses: PipelineResponse[] = [];
   while (!reader.isDone) {
     const tag = reader.varint();

@@ -81,7 +81,7 @@ export class PipelineStream {
       for (const request of requests) this.#take(request);
     } catch (reason) {
       const { code, message } = asKvError(reason, this.#options.logger);
-      this.end(new KvError(code, `a malformed frame: ${message}`, { outcome: 'unknown' }));
+      this.end(new KvError(code, `the stream cannot go on: ${message}`, { outcome: 'unknown' }));
     }
   }
 

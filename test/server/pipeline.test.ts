@@ -219,7 +219,7 @@ describe('a stream', () => {
       status: status.INVALID_ARGUMENT,
       code,
       outcome: 'unknown',
-      details: expect.stringContaining('malformed frame'),
+      details: expect.stringContaining('the stream cannot go on: '),
     });
     await node.submissions[0]?.cancelled;
   });
