@@ -79,7 +79,11 @@ async function putOne(client: KvClient, key: string, options: BatchOptions, tall
 /** A client for each replica, which begins with this one and goes on to those that follow it. */
 function clientsOf({ endpoints, timeoutMs }: BatchOptions): readonly KvClient[] {
   return endpoints.map((_, index) =>
-    connect({ endpoints: [...endpoints.slice(index), ...endpoints.slice(0, index)], timeoutMs }),
+    connect({
+      endpoints: [...endpoints.slice(index), ...endpoints.slice(0, index)],
+      timeoutMs,
+      prefer: 'first',
+    }),
   );
 }
 

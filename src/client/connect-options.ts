@@ -16,6 +16,12 @@ export interface ConnectOptions {
    * 1000 if absent. It doubles with each round over the endpoints.
    */
   readonly silenceTimeoutMs?: number;
+  /**
+   * Which of the endpoints that serve is used. `nearest`, if absent: the first one at first, then the one with the
+   * shortest round trip, measured every few seconds while the client is in use; it moves only if another one is
+   * clearly nearer. `first`: the first one, and after a failure the one that stood in for it.
+   */
+  readonly prefer?: 'nearest' | 'first';
 }
 
 export interface CallOptions {
@@ -23,6 +29,14 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** Ends the call with `cancelled`; its outcome tells whether the request may have been applied. */
   readonly signal?: AbortSignal;
+}
+
+export interface ReadOptions extends CallOptions {
+  /**
+   * `linearizable`, if absent: sees every write that was answered before the call. `stale`: one replica's own
+   * state, which may be behind by any amount, but is there as long as that replica is.
+   */
+  readonly level?: 'linearizable' | 'stale';
 }
 
 export interface WriteOptions extends CallOptions {

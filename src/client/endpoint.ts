@@ -1,148 +1,114 @@
-/**
- * One endpoint: the connection to one replica and single calls over it, each with a time limit and an
- * AbortSignal. Connecting is a step of its own, so that an error can say whether the request ever left.
- */
-import {
-  type ChannelInterface,
-  type ChannelOptions,
-  Client,
-  connectivityState,
-  credentials,
-} from '@grpc/grpc-js';
-import { KvError } from '../errors.ts';
-import { CHANNEL_OPTIONS } from '../rpc/index.ts';
-import type { AttemptLimits } from './failover.ts';
-import { type UnaryMethod, unaryCall } from './unary-call.ts';
+/** One endpoint: the connection to one replica and the stream of requests on it, from the first request on. */
+import type { KvError } from '../errors.ts';
+import type { OperationResult } from '../kv/index.ts';
+import { Connection } from './connection.ts';
+import { Pipeline } from './pipeline.ts';
+import type { Request } from './request.ts';
+import { RequestList } from './request-list.ts';
+import { RoundTrips } from './round-trip.ts';
+import type { Progress, Target } from './target.ts';
+import { type UnaryCallLimits, type UnaryMethod, unaryCall } from './unary-call.ts';
 
-const CLIENT_CHANNEL_OPTIONS: ChannelOptions = {
-  ...CHANNEL_OPTIONS,
-  // A replica that comes back is found again soon: grpc-js would wait up to two minutes.
-  'grpc.initial_reconnect_backoff_ms': 50,
-  'grpc.max_reconnect_backoff_ms': 500,
-  'grpc.dns_min_time_between_resolutions_ms': 1000,
-  // A connection whose other end has vanished is noticed while requests wait on it.
-  'grpc.keepalive_time_ms': 5000,
-  'grpc.keepalive_timeout_ms': 3000,
-};
+export interface EndpointEvents {
+  /** It serves. Called once for all answers that arrive together, before `onResult`. */
+  onServed(endpoint: Endpoint): void;
+  onResult(request: Request, result: OperationResult): void;
+  onError(request: Request, error: KvError): void;
+  /** Its round trip was measured. */
+  onMeasured(endpoint: Endpoint): void;
+}
 
-export class Endpoint {
+export class Endpoint implements Target {
   /** `host:port` as it was given. */
   readonly address: string;
-  #client: Client;
-  /** On the clock of performance.now(). */
+  readonly #events: EndpointEvents;
+  readonly #connection: Connection;
+  readonly #connecting = new RequestList();
+  readonly #roundTrips = new RoundTrips();
+  #pipeline: Pipeline | null = null;
+  /** Ends the attempt to connect; null: there is none. */
+  #stopConnecting: (() => void) | null = null;
   #lastServedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(address: string) {
+  /** @param address `host:port`; nothing is dialled yet */
+  constructor(address: string, events: EndpointEvents) {
     this.address = address;
-    this.#client = open(address);
+    this.#events = events;
+    this.#connection = new Connection(address);
   }
 
-  /**
-   * One call.
-   * @throws KvError: `unreachable` with outcome `notApplied` if there is no connection; otherwise what the
-   *   replica answered, or `connectionLost`, `deadlineExceeded` or `cancelled` with outcome `unknown`
-   */
-  async call<Request, Response>(
-    method: UnaryMethod<Request, Response>,
-    request: Request,
-    limits: AttemptLimits,
-  ): Promise<Response> {
-    const nowMs = Date.now();
-    await this.#connect(nowMs + Math.min(limits.timeoutMs, limits.silenceMs), limits.signal);
-    const watch = this.#watchSilence(limits);
-    try {
-      const callLimits = { deadlineMs: nowMs + limits.timeoutMs, signal: watch.signal };
-      return await unaryCall(this.#client, method, request, callLimits);
-    } catch (error) {
-      if (!watch.signal.aborted || limits.signal.aborted) throw error;
-      const message = `no answer for ${Math.round(limits.silenceMs)} ms`;
-      throw new KvError('deadlineExceeded', message, { outcome: 'unknown', cause: error });
-    } finally {
-      watch.stop();
+  get lastServedMs(): number {
+    return this.#lastServedMs;
+  }
+
+  get roundTripMs(): number {
+    return this.#roundTrips.shortestMs;
+  }
+
+  send(request: Request): void {
+    if (this.#pipeline !== null) {
+      this.#pipeline.send(request);
+      return;
     }
+    this.#connecting.push(request);
+    this.#connect();
   }
 
-  /** A request was served here: whatever else waits here waits for a replica that is slow rather than silent. */
-  noteServed(): void {
-    this.#lastServedMs = performance.now();
-  }
-
-  /** Closes the connection. Calls under way end with an error. Idempotent. */
-  close(): void {
-    this.#client.close();
-  }
-
-  /**
-   * Resolves when the connection stands, or cannot be had now: then the call itself fails at once and says why.
-   * Only waiting for a connection is done here, because a call that waits does not know that it never left.
-   */
-  async #connect(deadlineMs: number, signal: AbortSignal): Promise<void> {
-    const channel = this.#client.getChannel();
-    for (;;) {
-      if (signal.aborted) throw notSent('cancelled', 'the request was cancelled');
-      const state = channel.getConnectivityState(true);
-      if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return;
-      if (state === connectivityState.SHUTDOWN) throw notSent('unreachable', 'the connection was closed');
-      if (!(await stateChange(channel, { state, deadlineMs, signal }))) {
-        // Whoever accepts the connection but never speaks would keep this channel connecting for ever.
-        this.#reopen(channel);
-        throw notSent('unreachable', 'no answer to the attempt to connect');
+  takeBack(request: Request, reason: 'timeout' | 'cancel'): Progress {
+    if (request.list === this.#connecting) {
+      this.#connecting.remove(request);
+      if (this.#connecting.size === 0) {
+        this.#stopConnecting?.();
+        this.#stopConnecting = null;
       }
+      if (reason === 'timeout') this.#connection.giveUp();
+      return 'connecting';
     }
+    return this.#pipeline === null ? 'sent' : this.#pipeline.takeBack(request);
   }
 
-  /**
-   * A signal that fires with the caller's, or once nothing has been served here for too long. Measuring each call
-   * alone would turn overload into a storm: every request given up, sent to the next replica, and given up there.
-   */
-  #watchSilence(limits: AttemptLimits): { readonly signal: AbortSignal; stop(): void } {
-    const controller = new AbortController();
-    const abort = () => controller.abort();
-    const startedMs = performance.now();
-    const check = () => {
-      const quietMs = performance.now() - Math.max(startedMs, this.#lastServedMs);
-      if (quietMs >= limits.silenceMs) abort();
-      else timer = setTimeout(check, limits.silenceMs - quietMs);
-    };
-    let timer = setTimeout(check, limits.silenceMs);
-    limits.signal.addEventListener('abort', abort, { once: true });
-    if (limits.signal.aborted) abort();
-    return {
-      signal: controller.signal,
-      stop: () => {
-        clearTimeout(timer);
-        limits.signal.removeEventListener('abort', abort);
-      },
-    };
+  /** Measures the round trip; connects if need be. */
+  measure(): void {
+    if (this.#pipeline === null) this.#connect();
+    else this.#pipeline.ping();
   }
 
-  #reopen(stuck: ChannelInterface): void {
-    if (this.#client.getChannel() !== stuck) return; // another request was faster
-    this.#client.close();
-    this.#client = open(this.address);
+  /** One unary call, on the same connection. @throws KvError as {@link unaryCall} */
+  call<Query, Response>(
+    method: UnaryMethod<Query, Response>,
+    query: Query,
+    limits: UnaryCallLimits,
+  ): Promise<Response> {
+    return unaryCall(this.#connection, method, query, limits);
   }
-}
 
-function open(address: string): Client {
-  return new Client(address, credentials.createInsecure(), CLIENT_CHANNEL_OPTIONS);
-}
+  /** Closes the connection. Requests that are here are the caller's. Idempotent. */
+  close(): void {
+    this.#pipeline?.close();
+    this.#connection.close();
+  }
 
-function notSent(code: 'unreachable' | 'cancelled', message: string): KvError {
-  return new KvError(code, message, { outcome: 'notApplied' });
-}
-
-/** Waits until the channel has left `state`, or the signal fires. False: the deadline passed first. */
-function stateChange(
-  channel: ChannelInterface,
-  wait: { readonly state: connectivityState; readonly deadlineMs: number; readonly signal: AbortSignal },
-): Promise<boolean> {
-  return new Promise((resolve) => {
-    const finish = (changed: boolean) => {
-      wait.signal.removeEventListener('abort', onAbort);
-      resolve(changed);
-    };
-    const onAbort = () => finish(true);
-    wait.signal.addEventListener('abort', onAbort, { once: true });
-    channel.watchConnectivityState(wait.state, wait.deadlineMs, (error) => finish(error === undefined));
-  });
+  #connect(): void {
+    this.#stopConnecting ??= this.#connection.whenSettled((client) => {
+      this.#stopConnecting = null;
+      const pipeline = new Pipeline(client, {
+        onServed: () => {
+          this.#lastServedMs = performance.now();
+          this.#events.onServed(this);
+        },
+        onResult: this.#events.onResult,
+        onError: this.#events.onError,
+        onRoundTrip: (roundTripMs) => {
+          this.#roundTrips.add(roundTripMs);
+          this.#events.onMeasured(this);
+        },
+        onEnd: () => {
+          this.#pipeline = null;
+          this.#roundTrips.clear();
+        },
+      });
+      this.#pipeline = pipeline;
+      for (const request of this.#connecting.takeAll()) pipeline.send(request);
+    });
+  }
 }

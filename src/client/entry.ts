@@ -1,5 +1,6 @@
 /** What the client library hands out, and how keys and values come in. */
 import type { KvError } from '../errors.ts';
+import type { OperationResult } from '../kv/index.ts';
 import type { StatusResponse } from '../rpc/index.ts';
 
 /** Keys and values: bytes, or a string that stands for its UTF-8 bytes. */
@@ -28,6 +29,11 @@ export class Entry {
   }
 }
 
+/** A small part of a large buffer is copied: whoever keeps it would keep the answers to many others alive. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.length * 2 >= bytes.buffer.byteLength ? bytes : Buffer.from(bytes);
+}
+
 export interface PutResult {
   /** The key's version after the put. */
   readonly version: number;
@@ -42,6 +48,29 @@ export interface DeleteResult {
   readonly version: number;
   /** The row that was removed; null if there was none or it was not asked for. */
   readonly previous: Entry | null;
+}
+
+/** What a put answers its caller. */
+export function putResult(result: OperationResult, key: Bytes): PutResult {
+  return { version: result.version, previous: entryReplaced(result, key) };
+}
+
+/** What a get answers its caller. */
+export function getResult({ value, version }: OperationResult, key: Bytes): Entry | null {
+  return value === null ? null : new Entry({ key: toBytes(key), value: owned(value), version });
+}
+
+/** What a delete answers its caller. */
+export function deleteResult(result: OperationResult, key: Bytes): DeleteResult {
+  const { version } = result;
+  return { deleted: version > 0, version, previous: entryReplaced(result, key) };
+}
+
+/** The row before a write, if it was asked for. */
+function entryReplaced({ value, previousVersion }: OperationResult, key: Bytes): Entry | null {
+  return value === null
+    ? null
+    : new Entry({ key: toBytes(key), value: owned(value), version: previousVersion });
 }
 
 /** A replica's own view of itself and of the cluster. */

@@ -1,11 +1,15 @@
 /**
- * One logical request over several endpoints: tries them in turn within one deadline, and tells the truth
- * about the outcome when none of them served it.
+ * Takes each request over the endpoints, one after another within one deadline, until one of them serves it: a
+ * state machine whose state is in the requests. It tells the truth about the outcome when none served it.
+ * The attempts of a request are idempotent: they carry the same request id, or only read.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorCode, KvError, type Outcome } from '../errors.ts';
-import type { Endpoint } from './endpoint.ts';
+import { KvError } from '../errors.ts';
+import type { OperationResult } from '../kv/index.ts';
+import { historyOf } from './attempt-history.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
+import type { Request } from './request.ts';
+import type { Progress } from './target.ts';
+import type { WakeUps } from './wake-ups.ts';
 
 /** No endpoint is given less than this before it counts as silent, unless the request has less left. */
 const LEAST_SILENCE_MS = 500;
@@ -23,156 +27,157 @@ const UNREACHABLE_GRACE_MS = 1000;
 const FIRST_PAUSE_MS = 25;
 const MAX_PAUSE_MS = 200;
 
-/** What is wrong with one replica, not with the request: nothing to try again there, but others may serve. */
-const FAULTS_OF_A_REPLICA: ReadonlySet<ErrorCode> = new Set(['internal', 'storageFailure']);
-
-/** What one attempt at one endpoint is allowed. */
-export interface AttemptLimits {
-  readonly timeoutMs: number;
-  /** The attempt ends when the endpoint has served nobody for this long. */
-  readonly silenceMs: number;
-  readonly signal: AbortSignal;
-}
-
-export interface FailoverOptions<T> {
-  /** For the whole request, all attempts together. */
-  readonly timeoutMs: number;
-  /** When that time began, on the clock of performance.now(). */
-  readonly startedMs: number;
+export interface FailoverOptions {
   /** How long a silent endpoint is waited for in the first round, if there are others; doubles with every round. */
   readonly silenceTimeoutMs: number;
-  /** Ends the request at once. */
-  readonly signal: AbortSignal;
-  /** True if the request changes something, so that an attempt without an answer may have been applied. */
-  readonly mutates: boolean;
-  /** Rejects with a KvError whose outcome speaks of this attempt alone. */
-  attempt(endpoint: Endpoint, limits: AttemptLimits): Promise<T>;
+  readonly wakeUps: WakeUps;
+  /** On the monotonic clock that all times here are on, in milliseconds. */
+  readonly now: () => number;
+  /** A request is over; its caller is told right after. */
+  readonly onSettled: (request: Request) => void;
 }
 
-/**
- * Runs `attempt` at the endpoints of the pool until one succeeds.
- * The attempts must be idempotent: carry the same request id, or only read.
- * @throws KvError with the outcome of all attempts together: `unknown` if any of them may have been applied.
- *   `deadlineExceeded`, `unreachable` (no endpoint takes connections), `cancelled`, or what a replica answered.
- */
-export async function runWithFailover<T>(pool: EndpointPool, options: FailoverOptions<T>): Promise<T> {
-  const { signal, startedMs } = options;
-  const history = new AttemptHistory(options.mutates);
-  for (let round = 0; ; round++) {
-    const candidates = pool.candidates();
-    let isHopeless = true;
-    for (const [index, endpoint] of candidates.entries()) {
-      const remainingMs = options.timeoutMs - (performance.now() - startedMs);
-      if (signal.aborted) throw history.asCancelled();
-      if (remainingMs < (history.isEmpty ? 1 : LEAST_RETRY_MS)) throw history.asTimeout(options.timeoutMs);
-      const silenceMs = patience(options.silenceTimeoutMs, {
-        remainingMs,
-        untried: candidates.length - index,
-        endpoints: candidates.length,
-        round,
-      });
-      try {
-        const answer = await options.attempt(endpoint, { timeoutMs: remainingMs, silenceMs, signal });
-        pool.succeeded(endpoint);
-        return answer;
-      } catch (error) {
-        if (!(error instanceof KvError)) throw error;
-        history.add(endpoint, error);
-        if (signal.aborted) throw history.asCancelled();
-        if (error.retryable) isHopeless = false;
-        else if (!FAULTS_OF_A_REPLICA.has(error.code)) throw history.asRefusal(error);
-        pool.failed(endpoint);
-        if (isHopeless && index === candidates.length - 1) throw history.asRefusal(error);
-      }
+export class Failover {
+  readonly #pool: EndpointPool;
+  readonly #options: FailoverOptions;
+
+  constructor(pool: EndpointPool, options: FailoverOptions) {
+    this.#pool = pool;
+    this.#options = options;
+  }
+
+  /** Sends a request for the first time. */
+  begin(request: Request): void {
+    this.#attempt(request, this.#options.now());
+  }
+
+  /** The request's endpoint has answered it. */
+  served(request: Request, result: OperationResult): void {
+    if (this.#settle(request)) request.resolve(result);
+  }
+
+  /** The attempt that was under way failed. @param error its outcome speaks of this attempt alone */
+  failed(request: Request, error: KvError): void {
+    const { target } = request;
+    if (request.isSettled || target === null) return;
+    request.target = null;
+    const history = historyOf(request);
+    if (!history.add(target, error)) {
+      this.#reject(request, history.asRefusal(error));
+      return;
     }
-    const elapsedMs = performance.now() - startedMs;
-    const graceMs = Math.max(UNREACHABLE_GRACE_MS, options.timeoutMs / 5);
-    if (history.onlyUnreachable && elapsedMs >= graceMs) throw history.asUnreachable();
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** round, MAX_PAUSE_MS, options.timeoutMs - elapsedMs);
-    await sleep(Math.max(pauseMs, 0), undefined, { signal }).catch(() => undefined);
+    this.#pool.failed(target);
+    const nowMs = this.#options.now();
+    if (history.tried.length < this.#pool.size) this.#attempt(request, nowMs);
+    else if (history.isRoundHopeless) this.#reject(request, history.asRefusal(error));
+    else this.#pause(request, nowMs);
+  }
+
+  /** The time set in the {@link WakeUps} has come: the deadline, the end of a pause, or perhaps silence. */
+  wake(request: Request, nowMs: number): void {
+    const { target } = request;
+    if (target === null) {
+      this.#attempt(request, nowMs);
+      return;
+    }
+    // Measuring each request alone would turn overload into a storm: every request given up, sent to the next
+    // replica, and given up there. Where others are served meanwhile the replica is slow, not silent.
+    const quietMs = nowMs - Math.max(request.attemptedMs, target.lastServedMs);
+    const isLate = nowMs >= request.deadlineMs;
+    if (!isLate && quietMs < request.silenceMs) {
+      this.#options.wakeUps.set(request, Math.min(request.deadlineMs, nowMs + request.silenceMs - quietMs));
+      return;
+    }
+    const progress = target.takeBack(request, 'timeout');
+    this.failed(
+      request,
+      timeoutError(progress, isLate ? 'in time' : `for ${Math.round(request.silenceMs)} ms`),
+    );
+  }
+
+  /** The caller gives the request up. */
+  cancel(request: Request, message: string): void {
+    if (request.isSettled) return;
+    const { target } = request;
+    if (target !== null) {
+      const outcome = target.takeBack(request, 'cancel') === 'sent' ? 'unknown' : 'notApplied';
+      historyOf(request).add(target, new KvError('cancelled', message, { outcome }));
+    }
+    this.#reject(request, historyOf(request).asCancelled(message));
+  }
+
+  #attempt(request: Request, nowMs: number): void {
+    const remainingMs = request.deadlineMs - nowMs;
+    const { history } = request;
+    if (history === null) {
+      if (remainingMs < 1) {
+        const message = 'the deadline passed before the request was sent';
+        this.#reject(request, new KvError('deadlineExceeded', message, { outcome: 'notApplied' }));
+        return;
+      }
+    } else if (remainingMs < LEAST_RETRY_MS) {
+      this.#reject(request, history.asTimeout(request.allowedMs));
+      return;
+    }
+    const target = history === null ? this.#pool.first() : this.#pool.next(history.tried);
+    request.target = target;
+    request.attemptedMs = nowMs;
+    request.silenceMs = this.#patience(request, remainingMs);
+    this.#options.wakeUps.set(request, nowMs + request.silenceMs);
+    target.send(request);
+  }
+
+  /** How long a silent endpoint is waited for: at most an even share of what is left, so that the others get theirs. */
+  #patience({ history }: Request, remainingMs: number): number {
+    const { size } = this.#pool;
+    if (size === 1) return remainingMs;
+    const untried = size - (history?.tried.length ?? 0);
+    const fairMs = Math.max(LEAST_SILENCE_MS, remainingMs / untried);
+    // Doubled by round: an operation that is slow everywhere, rather than silent at one endpoint, gets its time.
+    const silenceMs = this.#options.silenceTimeoutMs * 2 ** (history?.round ?? 0);
+    return Math.min(remainingMs, silenceMs, fairMs);
+  }
+
+  /** No endpoint served the request: it waits a little before it begins anew. */
+  #pause(request: Request, nowMs: number): void {
+    const history = historyOf(request);
+    const elapsedMs = nowMs - request.startedMs;
+    const graceMs = Math.max(UNREACHABLE_GRACE_MS, request.allowedMs / 5);
+    if (history.onlyUnreachable && elapsedMs >= graceMs) {
+      this.#reject(request, history.asUnreachable());
+    } else if (request.deadlineMs - nowMs < LEAST_RETRY_MS) {
+      this.#reject(request, history.asTimeout(request.allowedMs));
+    } else {
+      const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** history.round, MAX_PAUSE_MS);
+      history.nextRound();
+      this.#options.wakeUps.set(request, Math.min(nowMs + pauseMs, request.deadlineMs));
+    }
+  }
+
+  #reject(request: Request, error: KvError): void {
+    if (this.#settle(request)) request.reject(error);
+  }
+
+  #settle(request: Request): boolean {
+    if (request.isSettled) return false;
+    request.isSettled = true;
+    request.target = null;
+    this.#options.wakeUps.remove(request);
+    this.#options.onSettled(request);
+    return true;
   }
 }
 
-/** How long a silent endpoint is waited for: at most an even share of what is left, so that the others get theirs. */
-function patience(
-  silenceTimeoutMs: number,
-  at: {
-    readonly remainingMs: number;
-    readonly untried: number;
-    readonly endpoints: number;
-    readonly round: number;
-  },
-): number {
-  if (at.endpoints === 1) return at.remainingMs;
-  // Doubled by round: an operation that is slow everywhere, rather than silent at one endpoint, gets its time.
-  const fairMs = Math.max(LEAST_SILENCE_MS, at.remainingMs / at.untried);
-  return Math.min(at.remainingMs, silenceTimeoutMs * 2 ** at.round, fairMs);
-}
-
-/** What became of the attempts of one request so far. */
-class AttemptHistory {
-  readonly #mutates: boolean;
-  readonly #lastByEndpoint = new Map<string, KvError>();
-  #last: KvError | null = null;
-  #mayBeApplied = false;
-  #onlyUnreachable = true;
-
-  constructor(mutates: boolean) {
-    this.#mutates = mutates;
-  }
-
-  get isEmpty(): boolean {
-    return this.#last === null;
-  }
-
-  /** True if no attempt ever reached a replica. */
-  get onlyUnreachable(): boolean {
-    return this.#onlyUnreachable;
-  }
-
-  add(endpoint: Endpoint, error: KvError): void {
-    this.#lastByEndpoint.set(endpoint.address, error);
-    this.#last = error;
-    if (error.outcome !== 'notApplied') this.#mayBeApplied = true;
-    if (error.code !== 'unreachable') this.#onlyUnreachable = false;
-  }
-
-  asCancelled(): KvError {
-    return this.#summary('cancelled', 'the request was cancelled');
-  }
-
-  asUnreachable(): KvError {
-    return this.#summary('unreachable', `no replica can be reached (${this.#reasons()})`);
-  }
-
-  /** The time is over: if all that could be reached gave one reason, it says more than the deadline. */
-  asTimeout(timeoutMs: number): KvError {
-    if (this.isEmpty)
-      return this.#summary('deadlineExceeded', 'the deadline passed before the request was sent');
-    if (this.#onlyUnreachable) return this.asUnreachable();
-    const codes = new Set([...this.#lastByEndpoint.values()].map((error) => error.code));
-    codes.delete('unreachable');
-    const [code = 'deadlineExceeded'] = codes.size === 1 ? codes : [];
-    return this.#summary(code, `no replica served the request within ${timeoutMs} ms (${this.#reasons()})`);
-  }
-
-  /** The request cannot succeed: a replica said so, or every one is broken. */
-  asRefusal(error: KvError): KvError {
-    return this.#outcome() === error.outcome ? error : this.#summary(error.code, error.message);
-  }
-
-  #outcome(): Outcome {
-    return this.#mutates && this.#mayBeApplied ? 'unknown' : 'notApplied';
-  }
-
-  #reasons(): string {
-    return [...this.#lastByEndpoint].map(([address, error]) => `${address}: ${error.message}`).join('; ');
-  }
-
-  #summary(code: KvError['code'], message: string): KvError {
-    return new KvError(code, message, {
-      outcome: this.#outcome(),
-      ...(this.#last === null ? {} : { cause: this.#last }),
-    });
+/** The error of an attempt that was waited for long enough. @param wait "in time", "for 1000 ms" */
+function timeoutError(progress: Progress, wait: string): KvError {
+  switch (progress) {
+    case 'connecting':
+      return new KvError('unreachable', 'no answer to the attempt to connect', { outcome: 'notApplied' });
+    case 'queued':
+      return new KvError('deadlineExceeded', `the connection took no more requests ${wait}`, {
+        outcome: 'notApplied',
+      });
+    case 'sent':
+      return new KvError('deadlineExceeded', `no answer ${wait}`, { outcome: 'unknown' });
   }
 }

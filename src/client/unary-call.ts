@@ -1,7 +1,8 @@
 /** One unary gRPC call as a promise: with a deadline, an AbortSignal, and errors translated to KvError. */
-import { type Client, Metadata, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import { type Client, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
 import { KvError } from '../errors.ts';
-import { CODE_KEY, fromServiceError } from '../rpc/index.ts';
+import { callError } from './call-error.ts';
+import type { Connection } from './connection.ts';
 
 /** A method of one request and one response, from the service definitions of rpc/. */
 export type UnaryMethod<Request, Response> = Pick<
@@ -10,21 +11,24 @@ export type UnaryMethod<Request, Response> = Pick<
 >;
 
 export interface UnaryCallLimits {
-  /** Milliseconds since the epoch. grpc-js itself never gives up, so there is always one. */
-  readonly deadlineMs: number;
+  /** Connecting included. */
+  readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
  * Calls a unary method.
- * @throws KvError as rpc/ translates the status; `cancelled` only if the signal has fired
+ * @throws KvError: `unreachable` with outcome `notApplied` if there is no connection; otherwise what the replica
+ *   answered, or `connectionLost`, `deadlineExceeded` or `cancelled` with outcome `unknown`
  */
-export function unaryCall<Request, Response>(
-  client: Client,
+export async function unaryCall<Request, Response>(
+  connection: Connection,
   method: UnaryMethod<Request, Response>,
   request: Request,
   limits: UnaryCallLimits,
 ): Promise<Response> {
+  const deadlineMs = Date.now() + limits.timeoutMs;
+  const client = await connected(connection, limits);
   return new Promise((resolve, reject) => {
     const cancel = () => call.cancel();
     const call = client.makeUnaryRequest(
@@ -33,41 +37,44 @@ export function unaryCall<Request, Response>(
       method.responseDeserialize,
       request,
       new Metadata(),
-      { deadline: limits.deadlineMs },
+      { deadline: deadlineMs },
       (error: ServiceError | null, response?: Response) => {
         limits.signal.removeEventListener('abort', cancel);
-        if (error !== null) reject(errorOf(error, limits.signal));
-        else resolve(response as Response);
+        if (error === null) resolve(response as Response);
+        else reject(limits.signal.aborted ? cancelled('unknown') : callError(error));
       },
     );
     limits.signal.addEventListener('abort', cancel, { once: true });
   });
 }
 
-/** The error of a call, with what only its caller can tell: whether it was cancelled here or broken off over there. */
-function errorOf(error: ServiceError, signal: AbortSignal): KvError {
-  const isFromReplica = error.metadata.get(CODE_KEY).length > 0;
-  // A server that shuts down hard, or a connection that is reset, shows as a stream reset.
-  const isCancelledThere = error.code === status.CANCELLED && !signal.aborted;
-  const isReset = error.code === status.INTERNAL && error.details.includes('RST_STREAM');
-  if (!isFromReplica && (isCancelledThere || isReset)) {
-    return new KvError('connectionLost', `the replica broke the call off (${error.details})`, {
-      outcome: 'unknown',
-      cause: error,
+/** The client, as soon as there is a connection, or none can be had. */
+function connected(connection: Connection, { timeoutMs, signal }: UnaryCallLimits): Promise<Client> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      stopWaiting();
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const onAbort = () => {
+      leave();
+      reject(cancelled('notApplied'));
+    };
+    const stopWaiting = connection.whenSettled((client) => {
+      leave();
+      resolve(client);
     });
-  }
-  const translated = fromServiceError(error);
-  if (isFromReplica) return translated;
-  const { code, outcome } = translated;
-  if (code === 'unreachable')
-    return new KvError(code, connectFailure(error.details), { outcome, cause: error });
-  if (code === 'deadlineExceeded') return new KvError(code, 'no answer in time', { outcome, cause: error });
-  return translated;
+    const timer = setTimeout(() => {
+      leave();
+      connection.giveUp();
+      const message = 'no answer to the attempt to connect';
+      reject(new KvError('unreachable', message, { outcome: 'notApplied' }));
+    }, timeoutMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
 }
 
-/** The system's own words out of grpc-js's: "connect ECONNREFUSED 127.0.0.1:7001". */
-function connectFailure(details: string): string {
-  return (
-    /Last error: (?:Error: )?(?<reason>.+?)\.? Resolution note:/.exec(details)?.groups?.reason ?? details
-  );
+function cancelled(outcome: 'unknown' | 'notApplied'): KvError {
+  return new KvError('cancelled', 'the request was cancelled', { outcome });
 }

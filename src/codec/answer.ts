@@ -1,7 +1,8 @@
 /** Pages of recorded answers as bytes (R7.6). */
 import { AnswerPage, type AnswerPageId, PAGE_SEQUENCES } from '../kv/index.ts';
 import { checkCount, malformed } from './check.ts';
-import { checkRequestId, keyToBytes, keyToString } from './operation.ts';
+import { keyToBytes, keyToString } from './operation.ts';
+import { CLIENT_ID_BYTES, checkRequestName } from './operation-checks.ts';
 import { messageType } from './schema.ts';
 
 interface WireAnswer {
@@ -59,7 +60,8 @@ export function decodeAnswers(id: AnswerPageId, bytes: Uint8Array): AnswerPage {
     page.size += 1;
   });
   for (const { sequence, key, version, value, previousVersion } of others) {
-    const request = checkRequestId({ client: id.client, sequence });
+    checkRequestName({ clientBytes: CLIENT_ID_BYTES, sequence });
+    const request = { client: id.client, sequence };
     if (Math.floor(sequence / PAGE_SEQUENCES) !== id.number)
       throw malformed('an answer is on the wrong page');
     page.restore({

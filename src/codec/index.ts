@@ -3,6 +3,15 @@ export * from './answer.ts';
 export * from './check.ts';
 export * from './instance.ts';
 export * from './operation.ts';
+export { CLIENT_ID_BYTES } from './operation-checks.ts';
+export {
+  encodeDelete,
+  encodeGet,
+  encodePut,
+  type OperationName,
+  type WriteName,
+} from './operation-encoder.ts';
 export * from './pruned.ts';
 export * from './schema.ts';
 export * from './snapshot.ts';
+export * from './wire.ts';

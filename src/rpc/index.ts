@@ -10,6 +10,7 @@ export {
 export { type DisposableChannel, openChannel } from './channel.ts';
 export * from './kv-codec.ts';
 export * from './limits.ts';
+export * from './pipeline-codec.ts';
 export { type DecodedFrame, decodeBeat, decodeFrame, encodeBeat, encodeMessage } from './replica-codec.ts';
 export * from './routes.ts';
 export * from './services.ts';

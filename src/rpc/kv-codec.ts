@@ -31,6 +31,8 @@ export interface PutResponse {
 
 export interface GetRequest {
   readonly key: Uint8Array;
+  /** Answer from the replica's own table, which may be behind. Absent: false. */
+  readonly stale?: boolean;
 }
 
 export interface GetResponse {

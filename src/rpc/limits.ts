@@ -16,7 +16,9 @@ export const RPC_LIMITS = {
   queuedMessages: 16_384,
   /** Bytes of the messages that wait for one stream to one peer. */
   queuedBytes: 32 * MIB,
-  /** Characters of an error's message that travel in a gRPC status: it is sent as a header. */
+  /** Requests in one frame of a client's stream. */
+  frameRequests: 65_536,
+  /** Characters of an error's message that travel: in a gRPC status it is sent as a header. */
   statusCharacters: 2048,
 } as const;
 
@@ -30,6 +32,8 @@ export const SERVER_OPTIONS: ChannelOptions = {
   // A connection whose other end has vanished is closed, with all that waits on it.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
+  // Statistics that nobody reads, counted for every call and message.
+  'grpc.enable_channelz': 0,
 };
 
 /** For every channel of this project, on top of what its owner wants about reconnecting. */

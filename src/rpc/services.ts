@@ -32,6 +32,8 @@ export type KvService = Service<{
   Put: readonly [PutRequest, PutResponse];
   Get: readonly [GetRequest, GetResponse];
   Delete: readonly [DeleteRequest, DeleteResponse];
+  /** Encoded frames; see pipeline-codec.ts. */
+  Pipeline: readonly [Buffer, Buffer];
 }>;
 
 export type AdminService = Service<{
@@ -47,42 +49,49 @@ export type ReplicaService = Readonly<
   Record<ReplicaStream | typeof SNAPSHOT_CALL, MethodDefinition<Buffer, Buffer>>
 >;
 
-/** The clients' service, epaxos.v1.KV. */
-export const kvService = loadedService('epaxos.v1.KV', ['Put', 'Get', 'Delete']) as unknown as KvService;
+/** The clients' service, epaxos.v1.KV; the requests and responses of its stream are encoded frames. */
+export const kvService = withFrames(loadedService('epaxos.v1.KV', ['Put', 'Get', 'Delete', 'Pipeline']), [
+  'Pipeline',
+]) as unknown as KvService;
 
 /** The operators' service, epaxos.v1.Admin. */
 export const adminService = loadedService('epaxos.v1.Admin', ['Status']) as unknown as AdminService;
 
 /** The peers' service, epaxos.v1.Replica; its requests and responses are encoded frames. */
-export const replicaService = Object.fromEntries(
-  Object.entries(loadedService('epaxos.v1.Replica', [...REPLICA_STREAMS, SNAPSHOT_CALL])).map(
-    ([name, method]) => [
+export const replicaService = withFrames(
+  loadedService('epaxos.v1.Replica', [...REPLICA_STREAMS, SNAPSHOT_CALL]),
+  [...REPLICA_STREAMS, SNAPSHOT_CALL],
+) as unknown as ReplicaService;
+
+type Methods = Record<string, MethodDefinition<never, never>>;
+
+/** The same service, these methods of which take and give bytes. */
+function withFrames(service: Methods, methods: readonly string[]): Record<string, unknown> {
+  const asFrames = {
+    requestSerialize: asBytes,
+    requestDeserialize: asBytes,
+    responseSerialize: asBytes,
+    responseDeserialize: asBytes,
+  };
+  return Object.fromEntries(
+    Object.entries(service).map(([name, method]) => [
       name,
-      {
-        ...method,
-        requestSerialize: asBytes,
-        requestDeserialize: asBytes,
-        responseSerialize: asBytes,
-        responseDeserialize: asBytes,
-      },
-    ],
-  ),
-) as ReplicaService;
+      methods.includes(name) ? { ...method, ...asFrames } : method,
+    ]),
+  );
+}
 
 function asBytes(frame: Buffer): Buffer {
   return frame;
 }
 
 /** A service from the schema, which must have exactly these methods. */
-function loadedService(
-  name: string,
-  methods: readonly string[],
-): Record<string, MethodDefinition<never, never>> {
+function loadedService(name: string, methods: readonly string[]): Methods {
   const service = packageDefinition[name];
   assert(service !== undefined && !('format' in service), `the schema defines the service ${name}`);
   assert(
     Object.keys(service).sort().join() === [...methods].sort().join(),
     `the schema's service ${name} has the methods ${methods.join(', ')}`,
   );
-  return service as unknown as Record<string, MethodDefinition<never, never>>;
+  return service as unknown as Methods;
 }

@@ -48,9 +48,21 @@ export function fromServiceError(error: StatusObject | ServiceError): KvError {
   const code = error.metadata?.get(CODE_KEY)[0];
   const outcome = error.metadata?.get(OUTCOME_KEY)[0];
   const message = error.details || `gRPC status ${status[error.code] ?? error.code}`;
-  if (isErrorCode(code) && isOutcome(outcome)) return new KvError(code, message, { outcome, cause: error });
+  const ours = errorOf({ code, outcome, message, cause: error });
+  if (ours !== null) return ours;
   const meaning = meaningOfForeign(error);
   return new KvError(meaning.code, message, { outcome: meaning.outcome, cause: error });
+}
+
+/** The error that a server of ours names; null if code or outcome are none that we know. */
+export function errorOf(named: {
+  readonly code: unknown;
+  readonly outcome: unknown;
+  readonly message: string;
+  readonly cause?: unknown;
+}): KvError | null {
+  const { code, outcome, message, cause } = named;
+  return isErrorCode(code) && isOutcome(outcome) ? new KvError(code, message, { outcome, cause }) : null;
 }
 
 /** A status without our metadata comes from gRPC itself, here or there, or from somebody else's server. */

@@ -12,11 +12,18 @@ export interface InboxLimits {
   readonly messageBytes: number;
 }
 
+/** A request as it waits here. */
+export interface Queued {
+  readonly operation: KvOperation;
+  /** True while it is here. Only the inbox changes it. */
+  isQueued: boolean;
+}
+
 /** Everything that arrived, in the order in which the loop takes it. */
 export interface Arrivals {
   readonly reachable: ReadonlyMap<ReplicaId, boolean>;
   readonly messages: readonly { readonly from: ReplicaId; readonly message: Message }[];
-  readonly operations: Iterable<KvOperation>;
+  readonly operations: readonly KvOperation[];
   /** True if at least one tick passed. A replica that was held up does not make up for the ticks it missed (R5.9). */
   readonly ticked: boolean;
 }
@@ -26,7 +33,9 @@ export class Inbox {
   #reachable = new Map<ReplicaId, boolean>();
   #messages: { readonly from: ReplicaId; readonly message: Message }[] = [];
   #messageBytes = 0;
-  #operations = new Set<KvOperation>();
+  /** Those that were taken back stay until they are half of it all. */
+  #requests: Queued[] = [];
+  #takenBack = 0;
   #ticked = false;
   #dropped = 0;
 
@@ -38,7 +47,7 @@ export class Inbox {
     return (
       !this.#ticked &&
       this.#messages.length === 0 &&
-      this.#operations.size === 0 &&
+      this.#requests.length === this.#takenBack &&
       this.#reachable.size === 0
     );
   }
@@ -67,13 +76,22 @@ export class Inbox {
     }
   }
 
-  addOperation(operation: KvOperation): void {
-    this.#operations.add(operation);
+  /** @param request not queued */
+  addRequest(request: Queued): void {
+    request.isQueued = true;
+    this.#requests.push(request);
   }
 
-  /** Takes an operation back. False: it is not here (any more). */
-  removeOperation(operation: KvOperation): boolean {
-    return this.#operations.delete(operation);
+  /** Takes a request back. False: it is not here (any more). */
+  removeRequest(request: Queued): boolean {
+    if (!request.isQueued) return false;
+    request.isQueued = false;
+    this.#takenBack += 1;
+    if (this.#takenBack * 2 > this.#requests.length) {
+      this.#requests = this.#requests.filter(({ isQueued }) => isQueued);
+      this.#takenBack = 0;
+    }
+    return true;
   }
 
   addTick(): void {
@@ -85,15 +103,26 @@ export class Inbox {
     const arrivals = {
       reachable: this.#reachable,
       messages: this.#messages,
-      operations: this.#operations,
+      operations: this.#takeOperations(),
       ticked: this.#ticked,
     };
     this.#reachable = new Map();
     this.#messages = [];
     this.#messageBytes = 0;
-    this.#operations = new Set();
     this.#ticked = false;
     return arrivals;
+  }
+
+  #takeOperations(): readonly KvOperation[] {
+    const operations: KvOperation[] = [];
+    for (const request of this.#requests) {
+      if (!request.isQueued) continue;
+      request.isQueued = false;
+      operations.push(request.operation);
+    }
+    this.#requests = [];
+    this.#takenBack = 0;
+    return operations;
   }
 }
 

@@ -1,9 +1,9 @@
-/** The clients' service: makes an operation of a request, waits for its result, and answers. */
+/** The clients' service, one call a request: makes an operation of it, waits for its result, and answers. */
 import { randomBytes } from 'node:crypto';
-import type { handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
-import { CLIENT_ID_BYTES, deleteOperation, getOperation, keyToString, putOperation } from '../codec/index.ts';
+import type { handleBidiStreamingCall, handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { CLIENT_ID_BYTES, decodeOperation, encodeDelete, encodeGet, encodePut } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
-import { type KvOperation, MAX_REQUEST_MS, type OperationResult, type RequestId } from '../kv/index.ts';
+import { type GetOperation, MAX_REQUEST_MS, type OperationResult } from '../kv/index.ts';
 import {
   type DeleteRequest,
   type DeleteResponse,
@@ -17,6 +17,8 @@ import {
 } from '../rpc/index.ts';
 import type { Logger } from './logger.ts';
 import type { Node } from './node.ts';
+import type { Waiter } from './pending.ts';
+import type { PipelineService } from './pipeline-service.ts';
 
 /** How long a request may wait, in milliseconds. */
 export const TIMEOUTS = {
@@ -31,65 +33,77 @@ export const TIMEOUTS = {
   headStartMs: 100,
 } as const;
 
+/** What the services need of the loop. */
+export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale'>;
+
 /** The methods of epaxos.v1.KV. */
 export interface KvHandlers {
   readonly Put: handleUnaryCall<PutRequest, PutResponse>;
   readonly Get: handleUnaryCall<GetRequest, GetResponse>;
   readonly Delete: handleUnaryCall<DeleteRequest, DeleteResponse>;
+  readonly Pipeline: handleBidiStreamingCall<Buffer, Buffer>;
 }
 
 export interface KvServiceOptions {
-  readonly node: Pick<Node, 'submit'>;
+  readonly node: Submitting;
   readonly logger: Logger;
 }
 
-export function createKvHandlers({ node, logger }: KvServiceOptions): KvHandlers {
+export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineService): KvHandlers {
+  const { node, logger } = options;
   const nameOf = requestNames();
 
-  function answer<Request, Response>(
-    call: ServerUnaryCall<Request, Response>,
+  function submit<Response>(
+    call: ServerUnaryCall<unknown, Response>,
     callback: sendUnaryData<Response>,
-    action: {
-      readonly operation: () => KvOperation;
-      readonly response: (result: OperationResult) => Response;
-    },
+    parts: { readonly operation: () => Buffer; readonly response: (result: OperationResult) => Response },
   ): void {
-    const fail = (reason: unknown) => {
-      const error = asKvError(reason);
-      if (error.code === 'internal') logger.error({ err: error }, 'a request met a bug');
-      callback(toServiceError(error));
+    const waiter: Waiter = {
+      answered: (result) => callback(null, parts.response(result)),
+      failed: (error) => callback(toServiceError(error)),
     };
+    attempt(callback, () => {
+      const submitted = node.submit(decodeOperation(parts.operation()), patienceOf(call), waiter);
+      if (submitted !== null) call.on('cancelled', () => node.cancel(submitted));
+    });
+  }
+
+  function attempt(callback: sendUnaryData<never>, action: () => void): void {
     try {
-      const submitted = node.submit(action.operation(), timeoutMs(call));
-      call.on('cancelled', () => submitted.cancel());
-      submitted.result.then((result) => callback(null, action.response(result))).catch(fail);
+      action();
     } catch (reason) {
-      fail(reason);
+      callback(toServiceError(asKvError(reason, logger)));
     }
   }
 
   return {
     Put: (call, callback) =>
-      answer(call, callback, {
-        operation: () => putOperation({ ...call.request, ...nameOf(call.request.requestId) }),
+      submit(call, callback, {
+        operation: () => encodePut({ ...call.request, ...nameOf(call.request.requestId) }),
         response: (result) => ({ version: result.version, previous: previousRow(result) }),
       }),
-    Get: (call, callback) =>
-      answer(call, callback, {
-        operation: () => getOperation({ key: call.request.key, request: nameOf(null).request }),
-        response: ({ value, version }) => ({ found: keyValue(value, version) }),
-      }),
+    Get: (call, callback) => {
+      const operation = () => encodeGet({ key: call.request.key, ...nameOf(null) });
+      if (call.request.stale === true) {
+        attempt(callback, () => {
+          const get = decodeOperation(operation()) as GetOperation;
+          callback(null, getResponse(node.readStale(get)));
+        });
+      } else {
+        submit(call, callback, { operation, response: getResponse });
+      }
+    },
     Delete: (call, callback) =>
-      answer(call, callback, {
-        operation: () => deleteOperation({ ...call.request, ...nameOf(call.request.requestId) }),
+      submit(call, callback, {
+        operation: () => encodeDelete({ ...call.request, ...nameOf(call.request.requestId) }),
         response: (result) => ({ version: result.version, previous: previousRow(result) }),
       }),
+    Pipeline: (call) => pipeline.serve(call),
   };
 }
 
-/** How a write is named: what is left out of a request here is what its operation says about it. */
-interface RequestName {
-  readonly request: RequestId;
+/** How an operation is named: what is left out of a request here is what its operation says about it. */
+interface RequestName extends RequestIdentity {
   readonly unrecorded: boolean;
 }
 
@@ -98,22 +112,24 @@ interface RequestName {
  * those, so nobody can repeat such a request, and no answer is kept of it.
  */
 function requestNames(): (given: RequestIdentity | null) => RequestName {
-  const client = keyToString(randomBytes(CLIENT_ID_BYTES));
-  let sequence = 0;
+  const client = randomBytes(CLIENT_ID_BYTES);
+  let last = 0;
   return (given) => {
-    if (given !== null) {
-      const request = { client: keyToString(given.client), sequence: given.sequence };
-      return { request, unrecorded: false };
-    }
-    sequence += 1;
-    return { request: { client, sequence }, unrecorded: true };
+    if (given !== null) return { client: given.client, sequence: given.sequence, unrecorded: false };
+    last += 1;
+    return { client, sequence: last, unrecorded: true };
   };
 }
 
-function timeoutMs(call: ServerUnaryCall<unknown, unknown>): number {
+function patienceOf(call: ServerUnaryCall<unknown, unknown>): number {
   const deadline = call.getDeadline();
-  const remainingMs = Number(deadline) - Date.now();
-  if (remainingMs === Number.POSITIVE_INFINITY) return TIMEOUTS.defaultMs;
+  return deadline === Number.POSITIVE_INFINITY
+    ? TIMEOUTS.defaultMs
+    : patienceMs(Number(deadline) - Date.now());
+}
+
+/** How long a request may wait here whose caller waits for `remainingMs` more; see {@link TIMEOUTS}. */
+export function patienceMs(remainingMs: number): number {
   return Math.min(remainingMs - Math.min(TIMEOUTS.headStartMs, remainingMs / 10), TIMEOUTS.maxMs);
 }
 
@@ -121,12 +137,19 @@ function previousRow({ value, previousVersion }: OperationResult): KeyValue | nu
   return keyValue(value, previousVersion);
 }
 
+function getResponse({ value, version }: OperationResult): GetResponse {
+  return { found: keyValue(value, version) };
+}
+
 function keyValue(value: Uint8Array | null, version: number): KeyValue | null {
   return value === null ? null : { value, version };
 }
 
-function asKvError(reason: unknown): KvError {
+/** What a request failed with, as an error that can be told to the client. A bug is logged. */
+export function asKvError(reason: unknown, logger: Logger): KvError {
   if (reason instanceof KvError) return reason;
   const message = reason instanceof Error ? reason.message : String(reason);
-  return new KvError('internal', message, { outcome: 'unknown', cause: reason });
+  const error = new KvError('internal', message, { outcome: 'unknown', cause: reason });
+  logger.error({ err: error }, 'a request met a bug');
+  return error;
 }

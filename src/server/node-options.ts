@@ -51,6 +51,11 @@ export interface NodeOptions extends Restored {
   readonly logger: Logger;
   /** Called when a majority of replicas comes into reach or goes out of it; out of reach at the start. */
   readonly onQuorum?: (reachable: boolean) => void;
+  /**
+   * Called after the process stood still for long (pulse.ts): the connections that clients had before are to be
+   * closed within a tick, so that nothing that was sent in that time is taken from them.
+   */
+  readonly onStoodStill?: () => void;
 }
 
 /** How a replica is doing, as it sees it. */

@@ -6,13 +6,14 @@
  */
 import { quorumsOf, type Ready, type ReplicaId, replicaIds } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
-import type { KvOperation, Sessions } from '../kv/index.ts';
+import type { GetOperation, KvOperation, OperationResult, Sessions } from '../kv/index.ts';
 import { createDeferred } from '../util/deferred.ts';
 import { DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
 import { Inbox } from './inbox.ts';
 import { PathCounters } from './metrics.ts';
 import type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';
-import { type Call, PendingRequests } from './pending.ts';
+import { type Call, PendingRequests, type Request, type Waiter } from './pending.ts';
+import { Pulse } from './pulse.ts';
 import { SnapshotFetcher } from './snapshot-fetcher.ts';
 import { StateMachine } from './state-machine.ts';
 
@@ -28,10 +29,12 @@ export class Node {
   readonly #failure = createDeferred<Error>();
   readonly #stopped = createDeferred<void>();
   readonly #fetcher: SnapshotFetcher;
+  readonly #pulse: Pulse;
   #core: Core;
   #machine: StateMachine;
   #state: State = 'running';
   #stopTicking: () => void = () => {};
+  #isInstalling = false;
   #turn: 'idle' | 'scheduled' | 'running' = 'idle';
   #drainUntilMs = 0;
   #droppedLogged = 0;
@@ -55,9 +58,14 @@ export class Node {
     this.#pending = new PendingRequests({
       limits: options.limits,
       nowMs: options.clock.nowMs(),
-      withdraw: (operation) => this.#withdraw(operation),
+      propose: (request) => {
+        this.#inbox.addRequest(request);
+        this.#wake();
+      },
+      withdraw: (request) => this.#withdraw(request),
       hasQuorum: () => this.hasQuorum(),
     });
+    this.#pulse = new Pulse(options.clock.nowMs());
   }
 
   /** Resolves with the reason if the node fails; then it does nothing any more, and the process must end. */
@@ -90,28 +98,59 @@ export class Node {
    * Takes a client's operation; it is answered after it was executed (R7.5), or fails at the deadline.
    * A write that was executed before is answered from its record (R7.6).
    * @param timeoutMs how long the caller waits, from now
-   * @throws KvError with the outcome notApplied if it is not taken: shuttingDown, deadlineExceeded (nothing
-   * is left of the time), overloaded, invalidArgument (see PendingRequests), internal (the node has failed)
+   * @param waiter is told how it ends, possibly before this returns
+   * @returns what {@link cancel} takes; null if it was answered at once
+   * @throws KvError with the outcome notApplied if it is not taken, and then the waiter hears nothing:
+   * shuttingDown, deadlineExceeded (nothing is left of the time), overloaded (also after the process stood
+   * still), invalidArgument (see PendingRequests), internal (the node has failed)
    */
-  submit(operation: KvOperation, timeoutMs: number): Call {
-    if (this.#state === 'failed') {
-      throw new KvError('internal', 'the replica has failed; ask another one', { outcome: 'notApplied' });
+  submit(operation: KvOperation, timeoutMs: number, waiter: Waiter): Call | null {
+    this.#checkRunning();
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#pulse.stoodStill(nowMs)) {
+      throw new KvError('overloaded', 'the replica stood still and may answer late; ask again', {
+        outcome: 'notApplied',
+      });
     }
-    if (this.#state !== 'running') throw shuttingDown('notApplied');
     const recorded = this.#machine.find(operation);
-    if (recorded !== undefined) return { result: Promise.resolve(recorded), cancel: () => {} };
+    if (recorded !== undefined) {
+      waiter.answered(recorded);
+      return null;
+    }
     if (timeoutMs <= 0) {
       throw new KvError('deadlineExceeded', 'the deadline had passed when the request arrived', {
         outcome: 'notApplied',
       });
     }
     this.#machine.admit(operation);
-    const { call, isNew } = this.#pending.add(operation, this.#options.clock.nowMs() + timeoutMs);
-    if (isNew) {
-      this.#inbox.addOperation(operation);
-      this.#wake();
+    return this.#pending.add(operation, nowMs + timeoutMs, waiter);
+  }
+
+  /** The caller no longer waits: its waiter hears `cancelled`. Nothing happens if the call has ended. */
+  cancel(call: Call): void {
+    this.#pending.cancel(call);
+  }
+
+  /**
+   * Answers a get from the table as it is, which may be behind what other replicas have answered (R8.4).
+   * @throws KvError with the outcome notApplied: shuttingDown; overloaded while the table is being replaced by
+   * a snapshot; internal (the node has failed)
+   */
+  readStale(operation: GetOperation): OperationResult {
+    this.#checkRunning();
+    if (this.#isInstalling) {
+      throw new KvError('overloaded', 'the replica is catching up; ask another one, or try again', {
+        outcome: 'notApplied',
+      });
     }
-    return call;
+    return this.#machine.read(operation);
+  }
+
+  #checkRunning(): void {
+    if (this.#state === 'failed') {
+      throw new KvError('internal', 'the replica has failed; ask another one', { outcome: 'notApplied' });
+    }
+    if (this.#state !== 'running') throw shuttingDown('notApplied');
   }
 
   status(): NodeStatus {
@@ -153,17 +192,22 @@ export class Node {
   }
 
   #onTick(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#pulse.beat(nowMs)) {
+      this.#options.logger.warn('the process stood still: the connections to it are closed');
+      this.#options.onStoodStill?.();
+    }
     // Deadlines pass also while a slow disk holds up the turn.
-    this.#pending.expire(this.#options.clock.nowMs());
+    this.#pending.expire(nowMs);
     this.#inbox.addTick();
     this.#wake();
     this.#stopIfDrained();
   }
 
   /** The one call of the core that may come between turns, and during one: it touches nothing a Ready speaks of. */
-  #withdraw(operation: KvOperation): boolean {
+  #withdraw(request: Request): boolean {
     try {
-      return this.#inbox.removeOperation(operation) || this.#core.withdraw(operation);
+      return this.#inbox.removeRequest(request) || this.#core.withdraw(request.operation);
     } catch (error) {
       this.#fail(error);
       return false;
@@ -205,8 +249,10 @@ export class Node {
   async #install(): Promise<void> {
     const { storage, restore, logger } = this.#options;
     logger.info({ ...this.#fetcher.progress }, 'putting the snapshot of a peer in place');
+    this.#isInstalling = true;
     await this.#machine.flush();
     const installed = await storage.staging.install();
+    this.#isInstalling = false;
     if (installed) {
       const restored = await restore();
       this.#beginAnew(restored);
@@ -223,11 +269,12 @@ export class Node {
     this.#core = core;
     this.#machine = this.#createMachine(sessions);
     for (const peer of this.#reachable) core.setReachable(peer, true);
-    for (const operation of this.#pending.operations()) {
-      const isTakenBack = before.withdraw(operation);
+    for (const request of this.#pending.requests()) {
+      const { operation } = request;
+      const isTakenBack = this.#inbox.removeRequest(request) || before.withdraw(operation);
       const recorded = this.#machine.find(operation);
       if (recorded !== undefined) this.#pending.answer(operation, recorded);
-      else if (isTakenBack) this.#inbox.addOperation(operation);
+      else if (isTakenBack) this.#inbox.addRequest(request);
     }
   }
 

@@ -3,9 +3,10 @@
  * first attempt): they share its one proposal, and each has its own deadline.
  */
 import { KvError, type Outcome } from '../errors.ts';
-import type { KvOperation, OperationResult, RequestId } from '../kv/index.ts';
-import { createDeferred, type Deferred } from '../util/deferred.ts';
-import { Deadlines } from './deadlines.ts';
+import type { KvOperation, OperationResult } from '../kv/index.ts';
+import { Deadlines, Timed } from './deadlines.ts';
+import type { Queued } from './inbox.ts';
+import { RequestIndex } from './request-index.ts';
 
 export interface PendingLimits {
   /** Calls that wait at once. */
@@ -14,37 +15,56 @@ export interface PendingLimits {
   readonly requestBytes: number;
 }
 
+/** Whoever waits for an answer: one of the two is called, once, and must not throw. */
+export interface Waiter {
+  answered(result: OperationResult): void;
+  /** @param error with an outcome */
+  failed(error: KvError): void;
+}
+
+/** One operation that is waited for. */
+export class Request implements Queued {
+  readonly operation: KvOperation;
+  /** It waits in the inbox, not yet handed to the core; kept by the inbox. */
+  isQueued = false;
+  /** The first of the calls that wait for it; null: the request has ended. */
+  calls: Call | null = null;
+
+  constructor(operation: KvOperation) {
+    this.operation = operation;
+  }
+}
+
 /** One call of a client. */
-export interface Call {
-  /** Rejects with a KvError that carries an outcome. */
-  readonly result: Promise<OperationResult>;
-  /** The caller no longer waits; nothing happens if the call has ended. */
-  cancel(): void;
+export class Call extends Timed {
+  readonly request: Request;
+  readonly waiter: Waiter;
+  /** Another call that waits for the same request. */
+  next: Call | null = null;
+  hasEnded = false;
+
+  constructor(request: Request, waiter: Waiter) {
+    super();
+    this.request = request;
+    this.waiter = waiter;
+  }
 }
 
 export interface PendingOptions {
   readonly limits: PendingLimits;
   readonly nowMs: number;
-  /** Takes an operation back. True: it will never be proposed; false: it may have been. */
-  withdraw(operation: KvOperation): boolean;
+  /** Takes a request that nobody waited for yet. */
+  propose(request: Request): void;
+  /** Takes a request back. True: it will never be proposed; false: it may have been. */
+  withdraw(request: Request): boolean;
   /** Whether a majority of replicas, this one included, can be reached now. */
   hasQuorum(): boolean;
 }
 
-interface Entry {
-  readonly operation: KvOperation;
-  readonly waiters: Set<Waiter>;
-}
-
-interface Waiter {
-  readonly entry: Entry;
-  readonly deferred: Deferred<OperationResult>;
-}
-
 export class PendingRequests {
   readonly #options: PendingOptions;
-  readonly #entries = new Map<string, Entry>();
-  readonly #deadlines: Deadlines<Waiter>;
+  readonly #requests = new RequestIndex<Request>();
+  readonly #deadlines: Deadlines<Call>;
   #calls = 0;
   #bytes = 0;
 
@@ -58,19 +78,18 @@ export class PendingRequests {
     return this.#calls;
   }
 
-  /** Every operation that somebody waits for. */
-  operations(): readonly KvOperation[] {
-    return Array.from(this.#entries.values(), ({ operation }) => operation);
+  /** Every request that somebody waits for. */
+  requests(): readonly Request[] {
+    return this.#requests.all();
   }
 
   /**
-   * Adds a call. `isNew`: nobody waited for this request yet, so the operation is to be proposed.
+   * Adds a call. The request is proposed if nobody waited for it yet.
    * @throws KvError overloaded if a limit is reached; invalidArgument if the request id is in use for
    * something else on the same key; both with the outcome notApplied
    */
-  add(operation: KvOperation, deadlineMs: number): { readonly call: Call; readonly isNew: boolean } {
-    const key = answerId(operation.request, operation.key);
-    const existing = this.#entries.get(key);
+  add(operation: KvOperation, deadlineMs: number, waiter: Waiter): Call {
+    const existing = this.#requests.find(operation);
     if (existing !== undefined && Buffer.compare(existing.operation.bytes, operation.bytes) !== 0) {
       throw new KvError('invalidArgument', 'the request id is already in use for another request', {
         outcome: 'notApplied',
@@ -83,87 +102,105 @@ export class PendingRequests {
         outcome: 'notApplied',
       });
     }
-    const entry = existing ?? { operation, waiters: new Set() };
-    if (existing === undefined) this.#entries.set(key, entry);
-    const waiter = { entry, deferred: createDeferred<OperationResult>() };
-    entry.waiters.add(waiter);
-    this.#deadlines.add(waiter, deadlineMs);
+    const request = existing ?? new Request(operation);
+    const call = new Call(request, waiter);
+    call.next = request.calls;
+    request.calls = call;
+    this.#deadlines.add(call, deadlineMs);
     this.#calls += 1;
     this.#bytes += bytes;
-    const call = { result: waiter.deferred.promise, cancel: () => this.#cancel(waiter) };
-    return { call, isNew: existing === undefined };
+    if (existing === undefined) {
+      this.#requests.add(request);
+      this.#options.propose(request);
+    }
+    return call;
+  }
+
+  /** The caller no longer waits; nothing happens if the call has ended. */
+  cancel(call: Call): void {
+    if (call.hasEnded) return;
+    const outcome = this.#leave(call);
+    call.waiter.failed(new KvError('cancelled', 'the caller gave the request up', { outcome }));
   }
 
   /** The request was executed, by whoever proposed it: every call that waits for it is answered. */
   answer(operation: KvOperation, result: OperationResult): void {
-    const entry = this.#entries.get(answerId(operation.request, operation.key));
-    if (entry === undefined) return;
+    const request = this.#requests.find(operation);
+    if (request === undefined) return;
     // Executed through another replica's copy: our own need not be proposed any more.
-    if (entry.operation !== operation) this.#options.withdraw(entry.operation);
-    for (const waiter of this.#close(entry)) waiter.deferred.resolve(result);
+    if (request.operation !== operation) this.#options.withdraw(request);
+    for (let call = this.#close(request); call !== null; call = call.next) call.waiter.answered(result);
   }
 
   /** Ends every call that waits for this very operation. */
   fail(operation: KvOperation, error: KvError): void {
-    const entry = this.#entries.get(answerId(operation.request, operation.key));
-    if (entry === undefined || entry.operation !== operation) return;
-    for (const waiter of this.#close(entry)) waiter.deferred.reject(error);
+    const request = this.#requests.find(operation);
+    if (request?.operation === operation) this.#failCalls(request, error);
   }
 
   /** Ends the calls whose deadline has passed. */
   expire(nowMs: number): void {
-    for (const waiter of this.#deadlines.takePassed(nowMs)) {
-      if (!waiter.entry.waiters.has(waiter)) continue; // ended by what ended the ones before
-      const outcome = this.#leave(waiter);
-      waiter.deferred.reject(this.#deadlineError(outcome));
+    for (const call of this.#deadlines.takePassed(nowMs)) {
+      if (call.hasEnded) continue; // ended by what ended the ones before
+      const outcome = this.#leave(call);
+      call.waiter.failed(this.#deadlineError(outcome));
     }
   }
 
   /** Ends every call, each request taken back where it still can be. */
   failAll(error: (outcome: Outcome) => KvError): void {
-    for (const entry of [...this.#entries.values()]) {
-      const outcome = this.#options.withdraw(entry.operation) ? 'notApplied' : 'unknown';
-      for (const waiter of this.#close(entry)) waiter.deferred.reject(error(outcome));
+    for (const request of this.#requests.all()) {
+      this.#failCalls(request, error(this.#options.withdraw(request) ? 'notApplied' : 'unknown'));
     }
   }
 
   /** Ends every call without taking anything back: the core is not to be touched any more. */
   abandon(error: KvError): void {
-    for (const entry of [...this.#entries.values()]) {
-      for (const waiter of this.#close(entry)) waiter.deferred.reject(error);
-    }
+    for (const request of this.#requests.all()) this.#failCalls(request, error);
   }
 
-  #cancel(waiter: Waiter): void {
-    if (!waiter.entry.waiters.has(waiter)) return;
-    const outcome = this.#leave(waiter);
-    waiter.deferred.reject(new KvError('cancelled', 'the caller gave the request up', { outcome }));
+  #failCalls(request: Request, error: KvError): void {
+    for (let call = this.#close(request); call !== null; call = call.next) call.waiter.failed(error);
   }
 
   /** One call stops waiting; the last one takes the operation with it if it still can. */
-  #leave(waiter: Waiter): Outcome {
-    const { entry } = waiter;
-    if (entry.waiters.size > 1) {
-      entry.waiters.delete(waiter);
-      this.#deadlines.remove(waiter);
-      this.#calls -= 1;
-      return 'unknown';
+  #leave(call: Call): Outcome {
+    const { request } = call;
+    if (request.calls === call && call.next === null) {
+      this.#close(request);
+      return this.#options.withdraw(request) ? 'notApplied' : 'unknown';
     }
-    this.#close(entry);
-    return this.#options.withdraw(entry.operation) ? 'notApplied' : 'unknown';
+    this.#unlink(call);
+    this.#end(call);
+    return 'unknown';
   }
 
-  /** Removes a request and returns the calls that waited for it. */
-  #close(entry: Entry): readonly Waiter[] {
-    const key = answerId(entry.operation.request, entry.operation.key);
-    if (this.#entries.get(key) !== entry) return [];
-    this.#entries.delete(key);
-    this.#bytes -= entry.operation.bytes.length;
-    const waiters = [...entry.waiters];
-    entry.waiters.clear();
-    for (const waiter of waiters) this.#deadlines.remove(waiter);
-    this.#calls -= waiters.length;
-    return waiters;
+  #unlink(call: Call): void {
+    const { request } = call;
+    if (request.calls === call) {
+      request.calls = call.next;
+      return;
+    }
+    for (let before = request.calls; before !== null; before = before.next) {
+      if (before.next === call) before.next = call.next;
+    }
+  }
+
+  /** Removes a request and returns the first of the calls that waited for it; null if it has ended already. */
+  #close(request: Request): Call | null {
+    const first = request.calls;
+    if (first === null) return null;
+    request.calls = null;
+    this.#requests.delete(request);
+    this.#bytes -= request.operation.bytes.length;
+    for (let call: Call | null = first; call !== null; call = call.next) this.#end(call);
+    return first;
+  }
+
+  #end(call: Call): void {
+    call.hasEnded = true;
+    this.#deadlines.remove(call);
+    this.#calls -= 1;
   }
 
   #deadlineError(outcome: Outcome): KvError {
@@ -185,8 +222,4 @@ export class PendingRequests {
       { outcome },
     );
   }
-}
-
-function answerId({ client, sequence }: RequestId, key: string): string {
-  return `${client}${sequence}/${key}`;
 }

@@ -103,27 +103,29 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
         ...INBOX_LIMITS,
       },
       logger,
-      onQuorum: (reachable) => health.set('kv', reachable),
+      onQuorum: (reachable) => services.setHealth('kv', reachable),
+      onStoodStill: () => server.drain(address, 0),
     });
     server.addService(
       transport.service.definition,
       transport.service.implementation as UntypedServiceImplementation,
     );
-    const health = addServices(server, { node, logger, config, version, clock });
+    const services = addServices(server, { node, logger, config, version, clock });
     const address = await bind(server, config.listen);
     node.start();
-    health.set('server', true);
+    services.setHealth('server', true);
     logger.info({ address, version }, 'serving');
     void node.failed.then(() => {
-      health.set('server', false);
-      health.set('kv', false);
+      services.setHealth('server', false);
+      services.setHealth('kv', false);
     });
 
     const stop = async () => {
       logger.info('stopping');
-      health.set('server', false);
-      health.set('kv', false);
+      services.setHealth('server', false);
+      services.setHealth('kv', false);
       await node.stop(STOP_LIMITS.drainMs);
+      services.endStreams();
       await transport.close();
       await closeServer(server);
       await snapshots.close();

@@ -5,6 +5,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import { adminService, kvService, packageDefinition } from '../rpc/index.ts';
 import { type AdminServiceOptions, createAdminHandlers } from './admin-service.ts';
 import { createKvHandlers, type KvServiceOptions } from './kv-service.ts';
+import { PipelineService } from './pipeline-service.ts';
 
 /** The health service's names for what it tells about. */
 export const HEALTH_SERVICES = {
@@ -14,14 +15,17 @@ export const HEALTH_SERVICES = {
   kv: 'epaxos.v1.KV',
 } as const;
 
-export interface Health {
-  /** Tells who asks or watches whether a service is served. Neither is at the start. */
-  set(service: keyof typeof HEALTH_SERVICES, serving: boolean): void;
+export interface Services {
+  /** Tells who asks or watches the health service whether a service is served. Neither is at the start. */
+  setHealth(service: keyof typeof HEALTH_SERVICES, serving: boolean): void;
+  /** Ends the clients' streams, which would never end by themselves. For when the loop has stopped. */
+  endStreams(): void;
 }
 
-export function addServices(server: Server, options: KvServiceOptions & AdminServiceOptions): Health {
+export function addServices(server: Server, options: KvServiceOptions & AdminServiceOptions): Services {
+  const pipeline = new PipelineService(options);
   // The handlers are checked against the services' types; grpc-js itself takes any.
-  server.addService(kvService, { ...createKvHandlers(options) } as UntypedServiceImplementation);
+  server.addService(kvService, { ...createKvHandlers(options, pipeline) } as UntypedServiceImplementation);
   server.addService(adminService, { ...createAdminHandlers(options) } as UntypedServiceImplementation);
   new ReflectionService(packageDefinition).addToServer(server);
   const health = new HealthImplementation({
@@ -30,7 +34,8 @@ export function addServices(server: Server, options: KvServiceOptions & AdminSer
   });
   health.addToServer(server);
   return {
-    set: (service, serving) =>
+    setHealth: (service, serving) =>
       health.setStatus(HEALTH_SERVICES[service], serving ? 'SERVING' : 'NOT_SERVING'),
+    endStreams: () => pipeline.endAll(),
   };
 }

@@ -82,8 +82,13 @@ export class StateMachine {
     }
     for (const each of reads) {
       const operation = asKvOperation(each);
-      answer(operation, this.#state.read(operation.key));
+      answer(operation, this.read(operation));
     }
+  }
+
+  /** What reading the key answers as the table is now. */
+  read({ key }: KvOperation): OperationResult {
+    return this.#state.read(key);
   }
 
   /**

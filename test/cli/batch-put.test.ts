@@ -160,7 +160,7 @@ describe('batch-put', () => {
     await start({});
     const stdout = new PassThrough();
     const stderr = Object.assign(new PassThrough(), { isTTY: true });
-    await run(['batch-put', '--count', '5'], { stdin: Readable.from([]), stdout, stderr });
+    await run(['batch-put', '--count', '5', '--depth', '1'], { stdin: Readable.from([]), stdout, stderr });
     const drawn = String(stderr.read()).split('\r\u001b[K');
     expect([drawn.at(0), drawn.at(-1)]).toEqual(['', '']);
     expect(drawn.at(1)).toMatch(/^█*░+ \d of 5$/);

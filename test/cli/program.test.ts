@@ -110,6 +110,19 @@ describe('get', () => {
     expect(shown.stdout).toEqual(Buffer.concat([BINARY, Buffer.from('\n')]));
   });
 
+  it('asks one replica for what it has if told so', async () => {
+    const one = await replica({ get: () => ({ found: { value: BINARY, version: 1 } }) });
+    for (const args of [
+      ['get', 'k'],
+      ['get', '--stale', 'k'],
+      ['get', 'k', '--stale'],
+    ]) {
+      const { exitCode, stdout } = await runCli(args);
+      expect([exitCode, stdout]).toEqual([0, BINARY]);
+    }
+    expect(one.reads.map(({ stale }) => stale)).toEqual([false, true, true]);
+  });
+
   it('ends with 4 and prints nothing on standard output where the key does not exist', async () => {
     await replica();
     for (const format of ['simple', 'json', 'table']) {

@@ -1,121 +1,107 @@
-/** What becomes of a request whose attempts fail one after another. No connection is made here. */
+/** What becomes of a request whose attempts fail one after another. No connection is made here, and time is ours. */
 import { describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../src/client/endpoint.ts';
-import { EndpointPool } from '../../src/client/endpoint-pool.ts';
-import { type AttemptLimits, runWithFailover } from '../../src/client/failover.ts';
-import { type ErrorCode, KvError, type Outcome } from '../../src/errors.ts';
+import { KvError } from '../../src/errors.ts';
+import { type Answer, type Attempt, RequestWorld, requestOf } from './request-world.ts';
 
 const ADDRESSES = ['a:1', 'b:2', 'c:3'];
-
-type Answer = string | readonly [ErrorCode, Outcome];
-
-interface Attempt extends AttemptLimits {
-  readonly address: string;
-}
-
-/** Runs one request; `answer` says what each attempt gets. */
-async function request(
-  answer: (attempt: Attempt, index: number) => Answer,
-  options: {
-    readonly addresses?: readonly string[];
-    readonly timeoutMs?: number;
-    readonly mutates?: boolean;
-    readonly signal?: AbortSignal;
-    readonly pool?: EndpointPool;
-  } = {},
-) {
-  const attempts: Attempt[] = [];
-  const pool = options.pool ?? new EndpointPool(options.addresses ?? ADDRESSES);
-  const run = runWithFailover(pool, {
-    timeoutMs: options.timeoutMs ?? 30_000,
-    startedMs: performance.now(),
-    silenceTimeoutMs: 1000,
-    signal: options.signal ?? new AbortController().signal,
-    mutates: options.mutates ?? true,
-    attempt: async ({ address }: Endpoint, limits) => {
-      attempts.push({ address, ...limits });
-      const result = answer({ address, ...limits }, attempts.length - 1);
-      if (typeof result === 'string') return result;
-      throw new KvError(result[0], `it says ${result[0]}`, { outcome: result[1] });
-    },
-  });
-  const outcome = await run.then(
-    (value) => ({ value, error: null }),
-    (error: KvError) => ({ value: null, error }),
-  );
-  pool.close();
-  return { ...outcome, attempts, addresses: attempts.map((attempt) => attempt.address) };
-}
+const SERVED = 7;
 
 describe('which endpoints are tried', () => {
-  it('each in turn, again and again, until one serves', async () => {
-    const { value, addresses } = await request((_attempt, index) =>
-      index < 4 ? ['overloaded', 'notApplied'] : 'served',
+  it('each in turn, again and again, until one serves', () => {
+    const { value, addresses } = new RequestWorld().run((_attempt, index) =>
+      index < 4 ? ['overloaded', 'notApplied'] : SERVED,
     );
-    expect(value).toBe('served');
+    expect(value).toBe(SERVED);
     expect(new Set(addresses.slice(0, 3))).toEqual(new Set(ADDRESSES));
     expect(addresses).toHaveLength(5);
   });
 
-  it('the others where one replica is broken, and each once if all are', async () => {
-    const one = await request(({ address }) =>
-      address === 'a:1' ? ['storageFailure', 'unknown'] : 'served',
+  it('the others where one replica is broken, and each once if all are', () => {
+    const one = new RequestWorld().run(({ address }) =>
+      address === 'a:1' ? ['storageFailure', 'unknown'] : SERVED,
     );
-    expect([one.value, one.addresses]).toEqual(['served', ['a:1', 'b:2']]);
-    const all = await request(() => ['internal', 'unknown']);
+    expect([one.value, one.addresses]).toEqual([SERVED, ['a:1', 'b:2']]);
+    const all = new RequestWorld().run(() => ['internal', 'unknown']);
     expect(all.addresses).toEqual(ADDRESSES);
     expect(all.error).toMatchObject({ code: 'internal', outcome: 'unknown' });
   });
 
-  it('first the one that served last', async () => {
-    const pool = new EndpointPool(ADDRESSES);
+  it('first the one that served last', () => {
+    const world = new RequestWorld();
     const onlyC = ({ address }: Attempt): Answer =>
-      address === 'c:3' ? 'served' : ['unreachable', 'notApplied'];
-    expect((await request(onlyC, { pool })).addresses).toEqual(['a:1', 'b:2', 'c:3']);
-    expect((await request(onlyC, { pool })).addresses).toEqual(['c:3']);
+      address === 'c:3' ? SERVED : ['unreachable', 'notApplied'];
+    expect(world.run(onlyC).addresses).toEqual(['a:1', 'b:2', 'c:3']);
+    expect(world.run(onlyC).addresses).toEqual(['c:3']);
   });
 
-  it('none twice while requests side by side fail at the same one', () => {
-    const pool = new EndpointPool(ADDRESSES);
-    const [first] = pool.candidates();
-    if (first === undefined) throw new Error('there are endpoints');
-    pool.failed(first);
-    pool.failed(first);
-    expect(pool.candidates().map(({ address }) => address)).toEqual(['b:2', 'c:3', 'a:1']);
-    pool.close();
+  it('for many requests that fail together the same next one, in their order', () => {
+    const world = new RequestWorld();
+    const [a, b] = [world.target('a:1'), world.target('b:2')];
+    const requests = Array.from({ length: 100 }, () => requestOf({ startedMs: world.nowMs }));
+    for (const request of requests) world.failover.begin(request);
+    expect(a.sent).toEqual(requests);
+    const lost = new KvError('connectionLost', 'lost', { outcome: 'unknown' });
+    for (const request of requests) world.failover.failed(request, lost);
+    expect(b.sent).toEqual(requests);
+    expect(world.target('c:3').sent).toEqual([]);
   });
 });
 
 describe('how long a silent endpoint is waited for', () => {
-  it('is the same for each in a round and doubles with the rounds', async () => {
-    const { attempts } = await request((_attempt, index) =>
-      index < 6 ? ['overloaded', 'notApplied'] : 'served',
+  it('is the same for each in a round and doubles with the rounds', () => {
+    const { attempts } = new RequestWorld().run((_attempt, index) =>
+      index < 6 ? ['overloaded', 'notApplied'] : SERVED,
     );
     expect(attempts.map(({ silenceMs }) => silenceMs)).toEqual([1000, 1000, 1000, 2000, 2000, 2000, 4000]);
   });
 
-  it('leaves time for the others', async () => {
-    const { attempts } = await request(
-      (_attempt, index) => (index < 2 ? ['overloaded', 'notApplied'] : 'served'),
-      {
-        timeoutMs: 2400,
-      },
+  it('leaves time for the others', () => {
+    const { attempts } = new RequestWorld().run(
+      (_attempt, index) => (index < 2 ? ['overloaded', 'notApplied'] : SERVED),
+      { timeoutMs: 2400 },
     );
     for (const { silenceMs } of attempts.slice(0, 1)) expect(silenceMs).toBeLessThanOrEqual(800);
     for (const { silenceMs, timeoutMs } of attempts) expect(silenceMs).toBeLessThanOrEqual(timeoutMs);
   });
 
-  it('is the whole time where there is no other', async () => {
-    const { attempts } = await request(() => 'served', { addresses: ['a:1'] });
+  it('is the whole time where there is no other', () => {
+    const { attempts } = new RequestWorld(['a:1']).run(() => SERVED);
     expect(attempts[0]?.silenceMs).toBe(attempts[0]?.timeoutMs);
+  });
+
+  it('passes before it is left for the next one, which gets the same request', () => {
+    const world = new RequestWorld();
+    const { value, addresses, elapsedMs } = world.run(({ address }) =>
+      address === 'a:1' ? 'silence' : SERVED,
+    );
+    expect([value, addresses]).toEqual([SERVED, ['a:1', 'b:2']]);
+    expect(elapsedMs).toBeGreaterThanOrEqual(1000);
+    expect(elapsedMs).toBeLessThan(1050);
+    expect(world.target('a:1').takenBack).toEqual(world.target('b:2').sent);
+  });
+
+  it('begins anew whenever the endpoint serves anybody', () => {
+    const world = new RequestWorld();
+    const a = world.target('a:1');
+    const request = requestOf({ startedMs: world.nowMs });
+    world.failover.begin(request);
+    for (let index = 0; index < 10; index++) {
+      world.pass(900);
+      a.lastServedMs = world.nowMs;
+    }
+    expect(a.takenBack).toEqual([]);
+    world.pass(990);
+    expect(a.takenBack).toEqual([]);
+    world.pass(20);
+    expect(a.takenBack).toEqual([request]);
   });
 });
 
 describe('the error of all attempts together', () => {
   const short = { timeoutMs: 300 };
 
-  it('is what all replicas that could be reached said', async () => {
-    const { error } = await request(
+  it('is what all replicas that could be reached said', () => {
+    const { error } = new RequestWorld().run(
       ({ address }) => (address === 'b:2' ? ['unreachable', 'notApplied'] : ['noQuorum', 'notApplied']),
       short,
     );
@@ -123,17 +109,17 @@ describe('the error of all attempts together', () => {
     for (const address of ADDRESSES) expect(error?.message).toContain(address);
   });
 
-  it('is the word of a replica that gave the request up shortly before the deadline', async () => {
-    const { error, attempts } = await request(
+  it('is the word of a replica that gave the request up shortly before the deadline', () => {
+    const { error, attempts } = new RequestWorld(['a:1']).run(
       (_attempt, index) => [index === 0 ? 'noQuorum' : 'deadlineExceeded', 'unknown'],
-      { addresses: ['a:1'], timeoutMs: 90 },
+      { timeoutMs: 90 },
     );
     expect(attempts).toHaveLength(1);
     expect(error).toMatchObject({ code: 'noQuorum', outcome: 'unknown' });
   });
 
-  it('is deadlineExceeded where they said different things', async () => {
-    const { error } = await request(
+  it('is deadlineExceeded where they said different things', () => {
+    const { error } = new RequestWorld().run(
       ({ address }) => (address === 'b:2' ? ['shuttingDown', 'notApplied'] : ['overloaded', 'notApplied']),
       short,
     );
@@ -141,59 +127,96 @@ describe('the error of all attempts together', () => {
     expect(error?.cause).toBeInstanceOf(KvError);
   });
 
-  it('is unreachable, soon, where no connection was ever made', async () => {
-    const { error } = await request(() => ['unreachable', 'notApplied']);
+  it.each([
+    [5000, 1000],
+    [30_000, 6000],
+  ])('is unreachable, soon, where no connection was ever made (%d ms)', (timeoutMs, graceMs) => {
+    const { error, elapsedMs } = new RequestWorld().run(() => ['unreachable', 'notApplied'], { timeoutMs });
     expect(error).toMatchObject({ code: 'unreachable', outcome: 'notApplied' });
+    expect(elapsedMs).toBeGreaterThanOrEqual(graceMs);
+    expect(elapsedMs).toBeLessThan(graceMs + 300);
   });
 
   it.each(['unknown', 'none'] as const)(
     'has an unknown outcome if one attempt of a write had (%s)',
-    async (outcome) => {
+    (outcome) => {
       const answer = (_attempt: Attempt, index: number): Answer =>
         index === 0 ? ['connectionLost', outcome] : ['overloaded', 'notApplied'];
-      expect((await request(answer, short)).error?.outcome).toBe('unknown');
-      expect((await request(answer, { ...short, mutates: false })).error?.outcome).toBe('notApplied');
+      expect(new RequestWorld().run(answer, short).error?.outcome).toBe('unknown');
+      expect(new RequestWorld().run(answer, { ...short, mutates: false }).error?.outcome).toBe('notApplied');
     },
   );
 
-  it('is a refusal as it was given, unless an attempt before may have been applied', async () => {
-    const clean = await request(() => ['invalidArgument', 'notApplied']);
+  it.each([
+    ['connecting', 'unreachable', 'notApplied'],
+    ['queued', 'deadlineExceeded', 'notApplied'],
+    ['sent', 'deadlineExceeded', 'unknown'],
+  ] as const)('of an endpoint that stays silent is known if the request did not leave: %s', (...expected) => {
+    const [progress, code, outcome] = expected;
+    const world = new RequestWorld(['a:1']);
+    world.target('a:1').progress = progress;
+    const { error, elapsedMs } = world.run(() => 'silence', short);
+    expect(error).toMatchObject({ code, outcome });
+    expect(elapsedMs).toBeGreaterThanOrEqual(300);
+    expect(elapsedMs).toBeLessThan(330);
+  });
+
+  it('is a refusal as it was given, unless an attempt before may have been applied', () => {
+    const clean = new RequestWorld().run(() => ['invalidArgument', 'notApplied']);
     expect(clean.addresses).toHaveLength(1);
     expect(clean.error).toMatchObject({
       code: 'invalidArgument',
       outcome: 'notApplied',
       message: 'it says invalidArgument',
     });
-    const tainted = await request((_attempt, index) =>
+    const tainted = new RequestWorld().run((_attempt, index) =>
       index === 0 ? ['connectionLost', 'unknown'] : ['invalidArgument', 'notApplied'],
     );
     expect(tainted.error).toMatchObject({ code: 'invalidArgument', outcome: 'unknown', retryable: false });
   });
 
-  it('is cancelled once the signal has fired, with what is known of the outcome', async () => {
-    const controller = new AbortController();
-    const { error, attempts } = await request(
-      (_attempt, index) => {
-        if (index === 1) controller.abort();
-        return ['connectionLost', index === 0 ? 'unknown' : 'notApplied'];
-      },
-      { signal: controller.signal },
-    );
-    expect(error).toMatchObject({ code: 'cancelled', outcome: 'unknown' });
+  it('is cancelled once the caller gave up, with what is known of the outcome', () => {
+    const world = new RequestWorld();
+    const { error, attempts } = world.run((_attempt, index, request) => {
+      if (index === 1) {
+        world.target('b:2').progress = 'queued';
+        world.failover.cancel(request, 'the request was cancelled');
+        return 'silence';
+      }
+      return ['connectionLost', 'unknown'];
+    });
+    expect(error).toMatchObject({ code: 'cancelled', outcome: 'unknown', retryable: false });
     expect(attempts).toHaveLength(2);
   });
 
-  it('does not hide a bug', async () => {
-    const pool = new EndpointPool(ADDRESSES);
-    const run = runWithFailover(pool, {
-      timeoutMs: 1000,
-      startedMs: performance.now(),
-      silenceTimeoutMs: 1000,
-      signal: new AbortController().signal,
-      mutates: true,
-      attempt: () => Promise.reject(new TypeError('a bug')),
+  it.each([
+    ['queued', 'notApplied'],
+    ['sent', 'unknown'],
+  ] as const)('is cancelled with the outcome of the first attempt: %s', (progress, outcome) => {
+    const world = new RequestWorld();
+    world.target('a:1').progress = progress;
+    const { error } = world.run((_attempt, _index, request) => {
+      world.failover.cancel(request, 'the request was cancelled');
+      return 'silence';
     });
-    await expect(run).rejects.toThrow(TypeError);
-    pool.close();
+    expect(error).toMatchObject({ code: 'cancelled', outcome });
+  });
+
+  it('comes once: what happens afterwards changes nothing', () => {
+    const world = new RequestWorld(['a:1']);
+    const errors: KvError[] = [];
+    const results: unknown[] = [];
+    const request = requestOf({
+      startedMs: world.nowMs,
+      allowedMs: 100,
+      reject: (error) => errors.push(error),
+      resolve: (result) => results.push(result),
+    });
+    world.failover.begin(request);
+    world.pass(200);
+    world.failover.served(request, { version: 1, value: null, previousVersion: 0 });
+    world.failover.failed(request, new KvError('overloaded', 'late', { outcome: 'notApplied' }));
+    world.failover.cancel(request, 'late');
+    expect([errors.length, results.length, world.wakeUps.size]).toEqual([1, 0, 0]);
   });
 });

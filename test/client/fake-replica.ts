@@ -1,15 +1,28 @@
 /** A gRPC server that answers as a test tells it to, on a free port. */
 import { once } from 'node:events';
 import { createServer, type Socket, type Server as TcpServer } from 'node:net';
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
-import type { KvError } from '../../src/errors.ts';
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { decodeOperation, keyToBytes } from '../../src/codec/index.ts';
+import { KvError } from '../../src/errors.ts';
+import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
 import {
   adminService,
   type DeleteRequest,
   type DeleteResponse,
+  decodeRequestFrame,
+  encodeResponseFrame,
   type GetRequest,
   type GetResponse,
+  type KeyValue,
   kvService,
+  type PipelineRequest,
+  type PipelineResponse,
   type PutRequest,
   type PutResponse,
   type StatusRequest,
@@ -23,6 +36,8 @@ export interface Behaviour {
   get(request: GetRequest): GetResponse | Promise<GetResponse>;
   delete(request: DeleteRequest): DeleteResponse | Promise<DeleteResponse>;
   status(request: StatusRequest): StatusResponse | Promise<StatusResponse>;
+  /** How long a ping takes. */
+  ping(): void | Promise<void>;
 }
 
 /** Every put and delete is the first, nothing exists, and all is well. */
@@ -31,6 +46,7 @@ export const QUIET: Behaviour = {
   get: () => ({ found: null }),
   delete: () => ({ version: 0, previous: null }),
   status: () => statusOf(1),
+  ping: () => undefined,
 };
 
 export function statusOf(replica: number): StatusResponse {
@@ -70,12 +86,25 @@ export class FakeReplica {
   readonly endpoint: string;
   /** Every put and delete that arrived, in order. */
   readonly writes: (PutRequest | DeleteRequest)[] = [];
-  gets = 0;
+  /** Every get that arrived, in order. */
+  readonly reads: GetRequest[] = [];
+  /** How long each request said that its client waits. */
+  readonly timeoutsMs: number[] = [];
+  /** How many requests each frame had; 0 for a ping. */
+  readonly frames: number[] = [];
+  /** How many streams were opened. */
+  streams = 0;
   readonly #server: Server;
+  readonly #acts: Behaviour;
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, port: number, acts: Behaviour) {
     this.#server = server;
+    this.#acts = acts;
     this.endpoint = `127.0.0.1:${port}`;
+  }
+
+  get gets(): number {
+    return this.reads.length;
   }
 
   /** @param port 0 for a free one */
@@ -83,18 +112,10 @@ export class FakeReplica {
     const acts: Behaviour = { ...QUIET, ...behaviour };
     const server = new Server();
     server.addService(kvService, {
-      Put: handler((request: PutRequest) => {
-        replica.writes.push(request);
-        return acts.put(request);
-      }),
-      Get: handler((request: GetRequest) => {
-        replica.gets += 1;
-        return acts.get(request);
-      }),
-      Delete: handler((request: DeleteRequest) => {
-        replica.writes.push(request);
-        return acts.delete(request);
-      }),
+      Put: unused,
+      Get: unused,
+      Delete: unused,
+      Pipeline: (stream: ServerDuplexStream<Buffer, Buffer>) => replica.#serve(stream),
     });
     server.addService(adminService, { Status: handler(acts.status) });
     const bound = await new Promise<number>((resolve, reject) => {
@@ -102,14 +123,87 @@ export class FakeReplica {
         error === null ? resolve(actual) : reject(error),
       );
     });
-    const replica = new FakeReplica(server, bound);
+    const replica = new FakeReplica(server, bound, acts);
     return replica;
+  }
+
+  #serve(stream: ServerDuplexStream<Buffer, Buffer>): void {
+    this.streams += 1;
+    // A stream that breaks is the client's business.
+    stream.on('error', () => undefined);
+    stream.on('end', () => stream.end());
+    stream.on('data', async (frame: Buffer) => {
+      const requests = decodeRequestFrame(frame);
+      this.frames.push(requests.length);
+      if (requests.length === 0) await this.#acts.ping();
+      if (requests.length === 0) stream.write(encodeResponseFrame([]));
+      const quick: PipelineResponse[] = [];
+      for (const request of requests) {
+        const response = this.#respond(request);
+        if (response instanceof Promise) response.then((late) => stream.write(encodeResponseFrame([late])));
+        else quick.push(response);
+      }
+      if (quick.length > 0) stream.write(encodeResponseFrame(quick));
+    });
+  }
+
+  #respond(request: PipelineRequest): PipelineResponse | Promise<PipelineResponse> {
+    const { id } = request;
+    this.timeoutsMs.push(request.timeoutMs);
+    const failed = (error: KvError) => ({ id, error });
+    try {
+      const result = this.#execute(decodeOperation(request.operation), request);
+      if (!(result instanceof Promise)) return { id, result };
+      return result.then((late) => ({ id, result: late }), failed);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      return failed(error);
+    }
+  }
+
+  #execute(operation: KvOperation, { stale }: PipelineRequest): OperationResult | Promise<OperationResult> {
+    const key = keyToBytes(operation.key);
+    if (operation.kind === 'get') {
+      this.reads.push({ key, stale });
+      return after(this.#acts.get({ key, stale }), getAnswer);
+    }
+    const { client, sequence } = operation.request;
+    const { returnPrevious } = operation;
+    const name = { key, returnPrevious, requestId: { client: keyToBytes(client), sequence } };
+    if (operation.kind === 'put') {
+      const put = { ...name, value: operation.value };
+      this.writes.push(put);
+      return after(this.#acts.put(put), writeAnswer);
+    }
+    this.writes.push(name);
+    return after(this.#acts.delete(name), writeAnswer);
   }
 
   /** Breaks every connection and stops listening, as a crash does. */
   crash(): void {
     this.#server.forceShutdown();
   }
+}
+
+function after<From, To>(value: From | Promise<From>, then: (value: From) => To): To | Promise<To> {
+  return value instanceof Promise ? value.then(then) : then(value);
+}
+
+/** The library asks for keys on the stream only. */
+function unused(): never {
+  throw new Error('a call of its own for a request');
+}
+
+function getAnswer({ found }: GetResponse): OperationResult {
+  return { version: found?.version ?? 0, value: found?.value ?? null, previousVersion: 0 };
+}
+
+function writeAnswer(response: {
+  readonly version: number;
+  readonly previous: KeyValue | null;
+}): OperationResult {
+  const { version, previous } = response;
+  return { version, value: previous?.value ?? null, previousVersion: previous?.version ?? 0 };
 }
 
 function handler<Request, Response>(act: (request: Request) => Response | Promise<Response>) {

@@ -1,6 +1,6 @@
 /** The client library against replicas that answer as told, over real gRPC. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { connect, type KvClient, KvError } from '../../src/client/index.ts';
+import { type ConnectOptions, connect, type KvClient, KvError } from '../../src/client/index.ts';
 import { createDeferred } from '../../src/util/deferred.ts';
 import {
   type Behaviour,
@@ -28,10 +28,7 @@ async function silentListener(): Promise<SilentListener> {
   return started;
 }
 
-function client(
-  endpoints: readonly string[],
-  options: { timeoutMs?: number; silenceTimeoutMs?: number } = {},
-): KvClient {
+function client(endpoints: readonly string[], options: Partial<ConnectOptions> = {}): KvClient {
   const created = connect({ endpoints, timeoutMs: 30_000, ...options });
   cleanups.push(() => created.close());
   return created;
@@ -208,7 +205,7 @@ describe('failover', () => {
       },
     });
     const other = await replica();
-    const kv = client([busy.endpoint, other.endpoint], { silenceTimeoutMs });
+    const kv = client([busy.endpoint, other.endpoint], { silenceTimeoutMs, prefer: 'first' });
     const slow = kv.put('slow', '1');
     const startedMs = performance.now();
     while (performance.now() - startedMs < silenceTimeoutMs + 500) await kv.put('quick', '1');

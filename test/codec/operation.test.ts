@@ -4,6 +4,9 @@ import { describe, expect, test } from 'vitest';
 import {
   decodeOperation,
   deleteOperation,
+  encodeDelete,
+  encodeGet,
+  encodePut,
   getOperation,
   keyToBytes,
   keyToString,
@@ -12,7 +15,7 @@ import {
 } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { isRecorded, LIMITS } from '../../src/kv/index.ts';
-import { anyKey, anyOperation, anyRequest } from './arbitraries.ts';
+import { anyKey, anyOperation, anyRequest, anySequence } from './arbitraries.ts';
 
 const request = { client: 'c'.repeat(16), sequence: 1 };
 const key = Buffer.from('key');
@@ -208,5 +211,154 @@ describe('operations', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+interface WireOperation {
+  readonly request: { readonly client: Uint8Array; readonly sequence: number } | null;
+  readonly put: WireWrite | null;
+  readonly get: { readonly key: Uint8Array } | null;
+  readonly delete: WireWrite | null;
+}
+
+interface WireWrite {
+  readonly key: Uint8Array;
+  readonly value?: Uint8Array;
+  readonly returnPrevious: boolean;
+  readonly unrecorded: boolean;
+}
+
+describe('beside protobuf’s own reader and writer', () => {
+  const wire = messageType<Partial<WireOperation>>('Operation');
+  const anyClient = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes));
+  const anyBytes = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
+  const anyKeyBytes = anyKey.map((bytes) => Buffer.from(bytes));
+  const anyWrite = fc.record({
+    client: anyClient,
+    sequence: anySequence,
+    key: anyKeyBytes,
+    value: anyBytes,
+    returnPrevious: fc.boolean(),
+    unrecorded: fc.boolean(),
+  });
+
+  /** What protobuf reads from an operation that was checked. */
+  function readByProtobuf(bytes: Uint8Array): object {
+    const { request, put, get, delete: remove } = wire.decode(bytes);
+    const name = { request: { client: keyToString(request?.client ?? key), sequence: request?.sequence } };
+    if (get) return { kind: 'get', ...name, key: keyToString(get.key) };
+    const write = put ?? remove;
+    const { returnPrevious, unrecorded } = write ?? {};
+    const common = { ...name, key: keyToString(write?.key ?? key), returnPrevious, unrecorded };
+    return put
+      ? { kind: 'put', ...common, value: Buffer.from(put.value ?? key) }
+      : { kind: 'delete', ...common };
+  }
+
+  test('what is encoded here is read there', () => {
+    fc.assert(
+      fc.property(anyWrite, (write) => {
+        const { client, sequence, key, value, returnPrevious, unrecorded } = write;
+        const name = { request: { client: keyToString(client), sequence }, key: keyToString(key) };
+        const flags = { returnPrevious, unrecorded };
+        expect(readByProtobuf(encodePut(write))).toEqual({ kind: 'put', ...name, ...flags, value });
+        expect(readByProtobuf(encodeGet(write))).toEqual({ kind: 'get', ...name });
+        expect(readByProtobuf(encodeDelete(write))).toEqual({ kind: 'delete', ...name, ...flags });
+      }),
+    );
+  });
+
+  test('what is encoded there is read here', () => {
+    fc.assert(
+      fc.property(anyWrite, (write) => {
+        const { client, sequence, key, value, returnPrevious, unrecorded } = write;
+        const request = { client, sequence };
+        const body = { key, returnPrevious, unrecorded };
+        for (const message of [{ put: { ...body, value } }, { get: { key } }, { delete: body }]) {
+          const bytes = wire.encode({ request, ...message });
+          expect(decodeOperation(bytes)).toMatchObject(readByProtobuf(bytes));
+        }
+      }),
+    );
+  });
+
+  test('one operation has one encoding, whoever encodes it', () => {
+    fc.assert(
+      fc.property(anyWrite, (write) => {
+        const fields = { ...write, request: { client: keyToString(write.client), sequence: write.sequence } };
+        expect(putOperation(fields).bytes).toEqual(encodePut(write));
+        expect(getOperation(fields).bytes).toEqual(encodeGet(write));
+        expect(deleteOperation(fields).bytes).toEqual(encodeDelete(write));
+      }),
+    );
+  });
+
+  /** A field as bytes: its number, and its content. */
+  function field(number: number, content: number | Uint8Array): Buffer {
+    if (typeof content === 'number') return Buffer.concat([varint(number << 3), varint(content)]);
+    return Buffer.concat([varint((number << 3) | 2), varint(content.length), content]);
+  }
+
+  function varint(value: number): Buffer {
+    const bytes: number[] = [];
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+    return Buffer.from([...bytes, rest]);
+  }
+
+  const unknownField = fc.oneof(
+    fc
+      .record({ number: fc.integer({ min: 5, max: 5_000 }), content: fc.oneof(fc.maxSafeNat(), anyBytes) })
+      .map(({ number, content }) => field(number, content)),
+    fc.constantFrom(Buffer.from([0x79, 1, 2, 3, 4, 5, 6, 7, 8]), Buffer.from([0x7d, 1, 2, 3, 4])),
+    fc.constantFrom(Buffer.from([0x7b, 0x08, 0x01, 0x7b, 0x7c, 0x7c])),
+  );
+
+  /** These fields in any order, each perhaps twice, and others among them. */
+  function inAnyOrder(...fields: readonly Buffer[]): fc.Arbitrary<Buffer> {
+    return fc
+      .tuple(
+        fc.shuffledSubarray([...fields, ...fields], { minLength: fields.length }),
+        fc.array(unknownField, { maxLength: 3 }),
+        fc.nat(),
+      )
+      .map(([known, unknown, seed]) => {
+        const all = [...known, ...fields];
+        for (const one of unknown) all.splice(seed % (all.length + 1), 0, one);
+        return Buffer.concat(all);
+      });
+  }
+
+  const scrambled = anyWrite.chain(({ client, sequence, key, value, returnPrevious, unrecorded }) => {
+    const flags = { p: returnPrevious ? 1 : 0, u: unrecorded ? 1 : 0 };
+    const put = inAnyOrder(field(1, key), field(2, value), field(3, flags.p), field(4, flags.u));
+    const remove = inAnyOrder(field(1, key), field(2, flags.p), field(3, flags.u));
+    return fc
+      .tuple(
+        inAnyOrder(field(1, client), field(2, sequence)),
+        fc.oneof(
+          put.map((body) => field(2, body)),
+          inAnyOrder(field(1, key)).map((body) => field(3, body)),
+          remove.map((body) => field(4, body)),
+        ),
+      )
+      .chain(([request, kind]) => inAnyOrder(field(1, request), kind));
+  });
+
+  test('the fields may come in any order and several times, with unknown ones among them', () => {
+    fc.assert(
+      fc.property(scrambled, (bytes) => {
+        expect(decodeOperation(bytes)).toMatchObject(readByProtobuf(bytes));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('ids of clients that begin alike are told apart', () => {
+    const clients = [0, 1, 2, 0].map((last) => Buffer.concat([Buffer.alloc(15, 5), Buffer.from([last])]));
+    for (const client of clients) {
+      const { request } = decodeOperation(encodeGet({ client, sequence: 1, key }));
+      expect(request.client).toBe(keyToString(client));
+    }
   });
 });

@@ -16,7 +16,11 @@ describe('a pipeline of depth 10,000', () => {
     const cluster = await ContainerCluster.start({ replicas });
     report({ replicas, readyMs: cluster.readyMs });
     const clients = cluster.endpoints.map((_, index, all) =>
-      connect({ endpoints: [...all.slice(index), ...all.slice(0, index)], timeoutMs: TIMEOUT_MS }),
+      connect({
+        endpoints: [...all.slice(index), ...all.slice(0, index)],
+        timeoutMs: TIMEOUT_MS,
+        prefer: 'first',
+      }),
     );
     const recorder = new Recorder();
     const keys = Array.from({ length: KEYS }, (_, index) => `key-${index}`);

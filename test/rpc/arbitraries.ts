@@ -106,13 +106,11 @@ export function messagesOf(replicas: number): { readonly [Type in MessageType]: 
     acceptReply: fc
       .record({ id, ballot: promised, promised })
       .map((fields) => ({ type: 'acceptReply', ...fields })),
-    commit: fc
-      .tuple(value, fc.boolean())
-      .map(([{ proposal, command }, sent]) => ({
-        type: 'commit',
-        ...proposal,
-        command: sent ? 'sent' : command,
-      })),
+    commit: fc.tuple(value, fc.boolean()).map(([{ proposal, command }, sent]) => ({
+      type: 'commit',
+      ...proposal,
+      command: sent ? 'sent' : command,
+    })),
     prepare: fc
       .record({ id, ballot: recoveryBallot(replicas) })
       .map((fields) => ({ type: 'prepare', ...fields })),

@@ -45,12 +45,25 @@ describe('KV', () => {
   });
 
   it('carries get and delete', () => {
-    expect(throughRequest(kvService.Get, { key: Buffer.from('k') })).toEqual({ key: Buffer.from('k') });
+    const key = Buffer.from('k');
+    expect(throughRequest(kvService.Get, { key })).toEqual({ key, stale: false });
+    expect(throughRequest(kvService.Get, { key, stale: true })).toEqual({ key, stale: true });
     const request = { key: Buffer.from('k'), returnPrevious: true, requestId };
     expect(throughRequest(kvService.Delete, request)).toEqual(request);
     const response = { version: 0, previous: null };
     expect(throughResponse(kvService.Delete, response)).toEqual(response);
   });
+});
+
+it('KV passes the frames of its stream on as bytes', () => {
+  expect(kvService.Pipeline).toMatchObject({
+    path: '/epaxos.v1.KV/Pipeline',
+    requestStream: true,
+    responseStream: true,
+  });
+  const frame = Buffer.from('any bytes');
+  expect(throughRequest(kvService.Pipeline, frame)).toBe(frame);
+  expect(throughResponse(kvService.Pipeline, frame)).toBe(frame);
 });
 
 it('Admin carries a full status', () => {

@@ -50,9 +50,14 @@ export class ManualClock implements Clock {
     return this.#soon.length;
   }
 
+  /** Moves the time, and fires nothing. */
+  pass(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Moves the time, then fires every timer once. */
   tickAfter(ms: number): void {
-    this.#nowMs += ms;
+    this.pass(ms);
     for (const callback of [...this.#periodic]) callback();
   }
 

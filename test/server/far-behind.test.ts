@@ -7,7 +7,7 @@ import { Cluster, WAIT } from './servers.ts';
 
 const KEYS = 2_000;
 const FORGETFUL: ServerParts = {
-  replica: { limits: { retainedInstances: 50 }, timing: { silentTicks: 20 } },
+  replica: { limits: { retainedInstances: 50 }, timing: { silentTicks: 20, flushTicks: 2 } },
   snapshots: { chunkBytes: 200 }, // so that the snapshot takes many chunks
 };
 

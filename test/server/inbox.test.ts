@@ -1,10 +1,15 @@
 /** The inbox: what it keeps, in which order, and what it drops. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/epaxos/index.ts';
-import { Inbox } from '../../src/server/inbox.ts';
+import { Inbox, type Queued } from '../../src/server/inbox.ts';
 import { put } from '../kv/operations.ts';
 
 const fetch: Message = { type: 'fetch', ranges: [] };
+
+function queued(): Queued {
+  return { operation: put('a', '1'), isQueued: false };
+}
 
 function commit(bytes: number): Message {
   const operation = { ...put('a', ''), bytes: new Uint8Array(bytes) };
@@ -20,8 +25,8 @@ describe('Inbox', () => {
   it('hands out everything once', () => {
     const inbox = new Inbox({ messages: 10, messageBytes: 100 });
     expect(inbox.isEmpty).toBe(true);
-    const operation = put('a', '1');
-    inbox.addOperation(operation);
+    const request = queued();
+    inbox.addRequest(request);
     inbox.addMessages(2, [fetch, commit(10)]);
     inbox.addReachable(3, true);
     inbox.addReachable(3, false);
@@ -30,7 +35,7 @@ describe('Inbox', () => {
     expect(inbox.isEmpty).toBe(false);
 
     const arrived = inbox.take();
-    expect([...arrived.operations]).toEqual([operation]);
+    expect(arrived.operations).toEqual([request.operation]);
     expect(arrived.messages.map(({ from, message }) => [from, message.type])).toEqual([
       [2, 'fetch'],
       [2, 'commit'],
@@ -41,15 +46,36 @@ describe('Inbox', () => {
     expect(inbox.take().ticked).toBe(false);
   });
 
-  it('gives an operation back only as long as it is here', () => {
+  it('gives a request back only as long as it is here', () => {
     const inbox = new Inbox({ messages: 10, messageBytes: 100 });
-    const operation = put('a', '1');
-    inbox.addOperation(operation);
-    expect(inbox.removeOperation(operation)).toBe(true);
-    expect(inbox.removeOperation(operation)).toBe(false);
-    inbox.addOperation(operation);
-    inbox.take();
-    expect(inbox.removeOperation(operation)).toBe(false);
+    const request = queued();
+    expect(inbox.removeRequest(request)).toBe(false);
+    inbox.addRequest(request);
+    expect(inbox.removeRequest(request)).toBe(true);
+    expect(inbox.isEmpty).toBe(true);
+    expect(inbox.removeRequest(request)).toBe(false);
+    inbox.addRequest(request);
+    expect(inbox.take().operations).toEqual([request.operation]);
+    expect(inbox.removeRequest(request)).toBe(false);
+  });
+
+  it('hands out the requests that were not taken back, in their order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 40 }), fc.nat(), (stays, seed) => {
+        const inbox = new Inbox({ messages: 10, messageBytes: 100 });
+        const requests = stays.map(queued);
+        for (const request of requests) inbox.addRequest(request);
+        const leaving = requests.filter((_request, index) => !stays[index]);
+        const first = leaving.length === 0 ? 0 : seed % leaving.length;
+        for (const request of [...leaving.slice(first), ...leaving.slice(0, first)]) {
+          expect(inbox.removeRequest(request)).toBe(true);
+        }
+        const staying = requests.filter((_request, index) => stays[index]);
+        expect(inbox.isEmpty).toBe(staying.length === 0);
+        expect(inbox.take().operations).toEqual(staying.map(({ operation }) => operation));
+        expect(inbox.isEmpty).toBe(true);
+      }),
+    );
   });
 
   it('drops messages over the limit of their number', () => {

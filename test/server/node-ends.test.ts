@@ -4,6 +4,7 @@ import { KvError } from '../../src/errors.ts';
 import { put } from '../kv/operations.ts';
 import { execution } from './fakes.ts';
 import { messages, records, setUp, TIMEOUT_MS } from './node-setup.ts';
+import { submit } from './promised.ts';
 
 describe('reachability', () => {
   it('tells when a majority comes into reach and goes', () => {
@@ -28,7 +29,7 @@ describe('failure', () => {
   it('of a write stops everything: nothing is sent or executed, and clients learn that they cannot know', async () => {
     const { node, log, core, storage, clock, perform } = setUp();
     const operation = put('a', '1');
-    const { result } = node.submit(operation, TIMEOUT_MS);
+    const { result } = submit(node, operation, TIMEOUT_MS);
     const ended = expect(result).rejects.toMatchObject({ code: 'storageFailure', outcome: 'unknown' });
     await clock.settle();
     storage.error = new KvError('storageFailure', 'the disk is gone');
@@ -42,7 +43,7 @@ describe('failure', () => {
     await perform({ messages });
     expect(core.inputs).toEqual([]);
     expect(log).toEqual(['write 1 synced']);
-    expect(() => node.submit(put('b', '1'), TIMEOUT_MS)).toThrow(
+    expect(() => submit(node, put('b', '1'), TIMEOUT_MS)).toThrow(
       expect.objectContaining({ code: 'internal', outcome: 'notApplied' }),
     );
     await node.stop(0);
@@ -51,11 +52,8 @@ describe('failure', () => {
   it('of writing effects stops everything', async () => {
     const { node, storage, clock, perform } = setUp();
     const operation = put('a', '1');
-    const waiting = node.submit(put('b', '1'), TIMEOUT_MS);
-    const ended = expect(waiting.result).rejects.toMatchObject({
-      code: 'storageFailure',
-      outcome: 'unknown',
-    });
+    const { result } = submit(node, put('b', '1'), TIMEOUT_MS);
+    const ended = expect(result).rejects.toMatchObject({ code: 'storageFailure', outcome: 'unknown' });
     await clock.settle();
     storage.error = new KvError('storageFailure', 'the disk is full');
     await perform({ executions: [execution(1, operation)], flush: true });
@@ -65,7 +63,7 @@ describe('failure', () => {
 
   it('of an assertion in the core is fatal too', async () => {
     const { node, core, clock, perform } = setUp();
-    const { result } = node.submit(put('a', '1'), TIMEOUT_MS);
+    const { result } = submit(node, put('a', '1'), TIMEOUT_MS);
     const ended = expect(result).rejects.toMatchObject({ code: 'internal', outcome: 'unknown' });
     await clock.settle();
     core.stepError = new Error('two different commits');
@@ -77,8 +75,8 @@ describe('failure', () => {
   it('during a write keeps what follows the write from happening', async () => {
     const { node, log, core, storage, clock, perform } = setUp();
     const operation = put('a', '1');
-    node.submit(operation, TIMEOUT_MS).result.catch(() => {});
-    const others = node.submit(put('b', '1'), TIMEOUT_MS).result;
+    submit(node, operation, TIMEOUT_MS).result.catch(() => {});
+    const others = submit(node, put('b', '1'), TIMEOUT_MS).result;
     others.catch(() => {});
     await clock.settle();
     storage.hold();
@@ -103,7 +101,7 @@ describe('stopping', () => {
     await node.stop(5_000);
     await node.stop(5_000);
     expect(clock.timers).toBe(0);
-    expect(() => node.submit(put('a', '1'), TIMEOUT_MS)).toThrow(
+    expect(() => submit(node, put('a', '1'), TIMEOUT_MS)).toThrow(
       expect.objectContaining({ code: 'shuttingDown', outcome: 'notApplied' }),
     );
   });
@@ -111,7 +109,7 @@ describe('stopping', () => {
   it('waits for the requests that wait, and goes on working for them', async () => {
     const { node, log, clock, perform } = setUp();
     const operation = put('a', '1');
-    const { result } = node.submit(operation, TIMEOUT_MS);
+    const { result } = submit(node, operation, TIMEOUT_MS);
     await clock.settle();
     const stopped = node.stop(5_000).then(() => log.push('stopped'));
     clock.tickAfter(10);
@@ -127,7 +125,7 @@ describe('stopping', () => {
     const { node, core, clock } = setUp();
     const [held, open] = [put('held', '1'), put('open', '1')];
     core.inInstances.add(open);
-    const calls = [held, open].map((operation) => node.submit(operation, 60_000));
+    const calls = [held, open].map((operation) => submit(node, operation, 60_000));
     const endings = Promise.allSettled(calls.map(({ result }) => result));
     await clock.settle();
     const stopped = node.stop(5_000);
@@ -157,7 +155,7 @@ describe('stopping', () => {
 describe('status', () => {
   it('joins what the core, the transport and the counters know', async () => {
     const { node, perform } = setUp();
-    node.submit(put('a', '1'), TIMEOUT_MS).result.catch(() => {});
+    submit(node, put('a', '1'), TIMEOUT_MS).result.catch(() => {});
     const own = { replica: 1, slot: 1 };
     const other = { replica: 2, slot: 1 };
     await perform({

@@ -5,6 +5,7 @@ import { put } from '../kv/operations.ts';
 import { sessionsOf } from '../storage/samples.ts';
 import { execution } from './fakes.ts';
 import { setUp, TIMEOUT_MS } from './node-setup.ts';
+import { submit } from './promised.ts';
 
 describe('what is no longer needed', () => {
   const pruned = { pruned: [1, 0, 0], floor: [0, 0, 0] };
@@ -43,7 +44,7 @@ describe('what is no longer needed', () => {
     }
     await tick();
     expect(sessions.size).toBe(1);
-    expect(await node.submit(operation, TIMEOUT_MS).result).toMatchObject({ version: 1 });
+    expect(await submit(node, operation, TIMEOUT_MS).result).toMatchObject({ version: 1 });
     core.rows = [4, 0, 2].map((slot, row) => ({
       replica: row + 1,
       committed: slot,

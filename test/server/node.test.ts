@@ -3,12 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { bytesOf, get, put } from '../kv/operations.ts';
 import { execution, NOTHING } from './fakes.ts';
 import { fetch, messages, records, setUp, TIMEOUT_MS } from './node-setup.ts';
+import { submit } from './promised.ts';
 
 describe('a turn', () => {
   it('writes records, then sends, then executes and answers, then writes the effects', async () => {
     const { node, log, storage, clock, perform } = setUp();
     const operation = put('a', '1');
-    const { result } = node.submit(operation, TIMEOUT_MS);
+    const { result } = submit(node, operation, TIMEOUT_MS);
     void result.then(() => log.push('answered'));
     await clock.settle();
     storage.hold();
@@ -55,7 +56,7 @@ describe('a turn', () => {
     await clock.settle();
     clock.tickAfter(10);
     clock.tickAfter(10);
-    node.submit(put('a', '1'), TIMEOUT_MS).result.catch(() => {});
+    submit(node, put('a', '1'), TIMEOUT_MS).result.catch(() => {});
     transport.events?.onMessages(2, [fetch, fetch]);
     transport.events?.onReachable(3, true);
     await clock.settle();
@@ -76,7 +77,7 @@ describe('a turn', () => {
     storage.hold();
     await perform({ records, sync: true });
     core.inputs.length = 0;
-    node.submit(put('a', '1'), TIMEOUT_MS).result.catch(() => {});
+    submit(node, put('a', '1'), TIMEOUT_MS).result.catch(() => {});
     transport.events?.onMessages(2, [fetch]);
     clock.tickAfter(10);
     await clock.settle();
@@ -122,7 +123,7 @@ describe('execution', () => {
   it('answers each call with its own result', async () => {
     const { node, clock, perform } = setUp();
     const operations = [put('a', '1'), get('a'), get('b')];
-    const calls = operations.map((operation) => node.submit(operation, TIMEOUT_MS));
+    const calls = operations.map((operation) => submit(node, operation, TIMEOUT_MS));
     await clock.settle();
     await perform({ executions: [execution(1, ...operations)] });
     expect(await Promise.all(calls.map(({ result }) => result))).toEqual([
@@ -135,7 +136,7 @@ describe('execution', () => {
   it('answers a retry from an instance that another replica coordinated', async () => {
     const { node, core, clock, perform } = setUp();
     const operation = put('a', '1');
-    const { result } = node.submit(operation, TIMEOUT_MS);
+    const { result } = submit(node, operation, TIMEOUT_MS);
     await clock.settle();
     await perform({
       executions: [{ id: { replica: 2, slot: 1 }, command: { operations: [{ ...operation }] } }],
@@ -149,7 +150,7 @@ describe('execution', () => {
     const operation = put('a', '1');
     await perform({ executions: [execution(1, operation)] });
     core.inputs.length = 0;
-    expect(await node.submit(operation, TIMEOUT_MS).result).toMatchObject({ version: 1 });
+    expect(await submit(node, operation, TIMEOUT_MS).result).toMatchObject({ version: 1 });
     await clock.settle();
     expect(core.inputs).toEqual([]);
   });
@@ -159,7 +160,7 @@ describe('execution', () => {
     const operation = put('a', '1');
     storage.hold();
     await perform({ executions: [execution(1, operation)] });
-    const { result } = node.submit({ ...operation }, TIMEOUT_MS);
+    const { result } = submit(node, { ...operation }, TIMEOUT_MS);
     storage.release();
     await clock.settle();
     expect(await result).toMatchObject({ version: 1 });
@@ -171,7 +172,7 @@ describe('requests', () => {
   it('are refused when the core’s queue is full', async () => {
     const { node, core, clock } = setUp();
     core.full = true;
-    const { result } = node.submit(put('a', '1'), TIMEOUT_MS);
+    const { result } = submit(node, put('a', '1'), TIMEOUT_MS);
     await Promise.all([
       expect(result).rejects.toMatchObject({ code: 'overloaded', outcome: 'notApplied' }),
       clock.settle(),
@@ -180,7 +181,7 @@ describe('requests', () => {
 
   it('are refused when nothing is left of their time', () => {
     const { node } = setUp();
-    expect(() => node.submit(put('a', '1'), 0)).toThrow(
+    expect(() => submit(node, put('a', '1'), 0)).toThrow(
       expect.objectContaining({ code: 'deadlineExceeded', outcome: 'notApplied' }),
     );
   });
@@ -189,7 +190,7 @@ describe('requests', () => {
     const { node, core, storage, clock, perform } = setUp();
     storage.hold();
     await perform({ records });
-    const { result } = node.submit(put('a', '1'), TIMEOUT_MS);
+    const { result } = submit(node, put('a', '1'), TIMEOUT_MS);
     const ended = expect(result).rejects.toMatchObject({ code: 'deadlineExceeded', outcome: 'notApplied' });
     clock.tickAfter(TIMEOUT_MS + 20);
     await ended;
@@ -203,7 +204,7 @@ describe('requests', () => {
     transport.events?.onReachable(2, true);
     const [held, open] = [put('held', '1'), put('open', '1')];
     core.inInstances.add(open);
-    const calls = [held, open].map((operation) => node.submit(operation, TIMEOUT_MS));
+    const calls = [held, open].map((operation) => submit(node, operation, TIMEOUT_MS));
     await clock.settle();
     const endings = Promise.allSettled(calls.map(({ result }) => result));
     clock.tickAfter(TIMEOUT_MS + 20);
@@ -217,14 +218,14 @@ describe('requests', () => {
     const { node, core, transport, clock } = setUp();
     const operation = put('a', '1');
     core.inInstances.add(operation);
-    const { result } = node.submit(operation, TIMEOUT_MS);
+    const { result } = submit(node, operation, TIMEOUT_MS);
     await clock.settle();
     const ended = expect(result).rejects.toMatchObject({ code: 'noQuorum', outcome: 'unknown' });
     clock.tickAfter(TIMEOUT_MS + 20);
     await ended;
 
     transport.events?.onReachable(2, true);
-    const again = node.submit(operation, TIMEOUT_MS).result;
+    const again = submit(node, operation, TIMEOUT_MS).result;
     clock.tickAfter(TIMEOUT_MS + 20);
     await expect(again).rejects.toMatchObject({ code: 'deadlineExceeded' });
   });

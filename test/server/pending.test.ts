@@ -4,23 +4,32 @@ import { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
 import { PendingRequests } from '../../src/server/pending.ts';
 import { put } from '../kv/operations.ts';
+import { promisedAnswer } from './promised.ts';
 
 const NOW_MS = 1_000;
 const RESULT: OperationResult = { version: 1, value: null, previousVersion: 0 };
 
 function setUp(limits = { requests: 10, requestBytes: 1_000 }) {
+  const proposed: KvOperation[] = [];
   const withdrawn: KvOperation[] = [];
   const world = { canWithdraw: true, hasQuorum: true };
   const pending = new PendingRequests({
     limits,
     nowMs: NOW_MS,
-    withdraw: (operation) => {
+    propose: ({ operation }) => proposed.push(operation),
+    withdraw: ({ operation }) => {
       withdrawn.push(operation);
       return world.canWithdraw;
     },
     hasQuorum: () => world.hasQuorum,
   });
-  return { pending, withdrawn, world };
+  /** A call as a promise. */
+  const add = (operation: KvOperation, deadlineMs: number) => {
+    const { waiter, result } = promisedAnswer();
+    const call = pending.add(operation, deadlineMs, waiter);
+    return { result, cancel: () => pending.cancel(call) };
+  };
+  return { pending, add, proposed, withdrawn, world };
 }
 
 function sized(operation: KvOperation, bytes: number): KvOperation {
@@ -38,13 +47,13 @@ async function ending(result: Promise<unknown>): Promise<string> {
 
 describe('answers', () => {
   it('go to the call that waits for the request', async () => {
-    const { pending, withdrawn } = setUp();
+    const { pending, add, proposed, withdrawn } = setUp();
     const operation = put('a', '1');
-    const { call, isNew } = pending.add(operation, NOW_MS + 100);
-    expect(isNew).toBe(true);
+    const { result } = add(operation, NOW_MS + 100);
+    expect(proposed).toEqual([operation]);
     expect(pending.size).toBe(1);
     pending.answer(operation, RESULT);
-    expect(await call.result).toBe(RESULT);
+    expect(await result).toBe(RESULT);
     expect(pending.size).toBe(0);
     expect(withdrawn).toEqual([]);
   });
@@ -56,21 +65,21 @@ describe('answers', () => {
   });
 
   it('go to every call of a request, which is proposed once', async () => {
-    const { pending } = setUp();
+    const { pending, add, proposed } = setUp();
     const operation = put('a', '1');
-    const first = pending.add(operation, NOW_MS + 100);
-    const second = pending.add({ ...operation }, NOW_MS + 100);
-    expect(second.isNew).toBe(false);
+    const first = add(operation, NOW_MS + 100);
+    const second = add({ ...operation }, NOW_MS + 100);
+    expect(proposed).toEqual([operation]);
     expect(pending.size).toBe(2);
     pending.answer(operation, RESULT);
-    expect(await Promise.all([first.call.result, second.call.result])).toEqual([RESULT, RESULT]);
+    expect(await Promise.all([first.result, second.result])).toEqual([RESULT, RESULT]);
     expect(pending.size).toBe(0);
   });
 
   it('may come from a copy that another replica proposed; ours is taken back', async () => {
-    const { pending, withdrawn } = setUp();
+    const { pending, add, withdrawn } = setUp();
     const operation = put('a', '1');
-    const { call } = pending.add(operation, NOW_MS + 100);
+    const call = add(operation, NOW_MS + 100);
     pending.answer({ ...operation }, RESULT);
     expect(await call.result).toBe(RESULT);
     expect(withdrawn).toEqual([operation]);
@@ -79,9 +88,9 @@ describe('answers', () => {
 
 describe('a deadline', () => {
   it('takes back what was not proposed', async () => {
-    const { pending, withdrawn } = setUp();
+    const { pending, add, withdrawn } = setUp();
     const operation = put('a', '1');
-    const { call } = pending.add(operation, NOW_MS + 100);
+    const call = add(operation, NOW_MS + 100);
     pending.expire(NOW_MS + 99);
     expect(pending.size).toBe(1);
     pending.expire(NOW_MS + 110);
@@ -94,29 +103,29 @@ describe('a deadline', () => {
     { hasQuorum: true, expected: 'deadlineExceeded unknown' },
     { hasQuorum: false, expected: 'noQuorum unknown' },
   ])('leaves unknown what is under way, majority reachable: $hasQuorum', async ({ hasQuorum, expected }) => {
-    const { pending, world } = setUp();
+    const { pending, add, world } = setUp();
     Object.assign(world, { canWithdraw: false, hasQuorum });
-    const { call } = pending.add(put('a', '1'), NOW_MS + 100);
+    const call = add(put('a', '1'), NOW_MS + 100);
     pending.expire(NOW_MS + 110);
     expect(await ending(call.result)).toBe(expected);
   });
 
   it('is each call’s own: the request stays for the others', async () => {
-    const { pending, withdrawn } = setUp();
+    const { pending, add, withdrawn } = setUp();
     const operation = put('a', '1');
-    const first = pending.add(operation, NOW_MS + 100);
-    const second = pending.add(operation, NOW_MS + 200);
+    const first = add(operation, NOW_MS + 100);
+    const second = add(operation, NOW_MS + 200);
     pending.expire(NOW_MS + 110);
-    expect(await ending(first.call.result)).toBe('deadlineExceeded unknown');
+    expect(await ending(first.result)).toBe('deadlineExceeded unknown');
     expect(withdrawn).toEqual([]);
     pending.answer(operation, RESULT);
-    expect(await second.call.result).toBe(RESULT);
+    expect(await second.result).toBe(RESULT);
   });
 
   it('does nothing to a call that was answered', async () => {
-    const { pending } = setUp();
+    const { pending, add } = setUp();
     const operation = put('a', '1');
-    const { call } = pending.add(operation, NOW_MS + 100);
+    const call = add(operation, NOW_MS + 100);
     pending.answer(operation, RESULT);
     pending.expire(NOW_MS + 1_000);
     expect(await call.result).toBe(RESULT);
@@ -128,9 +137,9 @@ describe('cancelling', () => {
     { canWithdraw: true, expected: 'cancelled notApplied' },
     { canWithdraw: false, expected: 'cancelled unknown' },
   ])('takes the request back if it can: $canWithdraw', async ({ canWithdraw, expected }) => {
-    const { pending, world } = setUp();
+    const { pending, add, world } = setUp();
     world.canWithdraw = canWithdraw;
-    const { call } = pending.add(put('a', '1'), NOW_MS + 100);
+    const call = add(put('a', '1'), NOW_MS + 100);
     call.cancel();
     expect(await ending(call.result)).toBe(expected);
     expect(pending.size).toBe(0);
@@ -138,28 +147,91 @@ describe('cancelling', () => {
   });
 
   it('one of two calls leaves the request to the other', async () => {
-    const { pending, withdrawn } = setUp();
+    const { add, withdrawn } = setUp();
     const operation = put('a', '1');
-    const first = pending.add(operation, NOW_MS + 100);
-    const second = pending.add(operation, NOW_MS + 100);
-    second.call.cancel();
-    expect(await ending(second.call.result)).toBe('cancelled unknown');
+    const first = add(operation, NOW_MS + 100);
+    const second = add(operation, NOW_MS + 100);
+    second.cancel();
+    expect(await ending(second.result)).toBe('cancelled unknown');
     expect(withdrawn).toEqual([]);
-    first.call.cancel();
-    expect(await ending(first.call.result)).toBe('cancelled notApplied');
+    first.cancel();
+    expect(await ending(first.result)).toBe('cancelled notApplied');
     expect(withdrawn).toEqual([operation]);
   });
 
   it('does nothing to a call that was answered, also when the request id waits again', async () => {
-    const { pending, withdrawn } = setUp();
+    const { pending, add, withdrawn } = setUp();
     const operation = put('a', '1');
-    const first = pending.add(operation, NOW_MS + 100);
+    const first = add(operation, NOW_MS + 100);
     pending.answer(operation, RESULT);
-    const again = pending.add(operation, NOW_MS + 100);
-    first.call.cancel();
+    const again = add(operation, NOW_MS + 100);
+    first.cancel();
     expect(withdrawn).toEqual([]);
     pending.answer(operation, RESULT);
-    expect(await again.call.result).toBe(RESULT);
+    expect(await again.result).toBe(RESULT);
+  });
+});
+
+describe('several calls of one request', () => {
+  it('leave it one by one, in any order', async () => {
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 0, 2],
+      [1, 2, 0],
+    ]) {
+      const { pending, add, withdrawn } = setUp();
+      const operation = put('a', '1');
+      const calls = [100, 200, 300].map((ms) => add({ ...operation }, NOW_MS + ms));
+      const endings = calls.map(({ result }) => ending(result));
+      for (const index of order) calls[index]?.cancel();
+      const last = order.at(-1);
+      expect(await Promise.all(endings)).toEqual(
+        calls.map((_call, index) => `cancelled ${index === last ? 'notApplied' : 'unknown'}`),
+      );
+      expect(pending.size).toBe(0);
+      expect(withdrawn).toEqual([operation]);
+    }
+  });
+
+  it('may be ended by the callbacks of others', async () => {
+    const { pending, add } = setUp();
+    const operation = put('a', '1');
+    const first = add(operation, NOW_MS + 100);
+    const call = pending.add(operation, NOW_MS + 100, {
+      answered: () => expect.fail('it is not answered'),
+      failed: () => {
+        pending.cancel(call);
+        first.cancel();
+      },
+    });
+    pending.expire(NOW_MS + 110);
+    expect(await ending(first.result)).toMatch(/^(deadlineExceeded|cancelled) /);
+    expect(pending.size).toBe(0);
+  });
+});
+
+describe('the name of a request', () => {
+  it('is its client, its sequence and its key', async () => {
+    const { pending, add, proposed } = setUp({ requests: 10, requestBytes: 1_000 });
+    const request = { client: 'c'.repeat(16), sequence: 7 };
+    const operations = [
+      put('a', '1', { request }),
+      put('b', '1', { request }),
+      put('c', '1', { request }),
+      put('a', '1', { request: { ...request, sequence: 8 } }),
+      put('a', '1', { request: { ...request, client: 'd'.repeat(16) } }),
+    ];
+    const calls = operations.map((operation) => add(operation, NOW_MS + 100));
+    expect(proposed).toEqual(operations);
+    expect(pending.requests().map(({ operation }) => operation)).toEqual(expect.arrayContaining(operations));
+    for (const [index, operation] of operations.entries()) {
+      pending.answer({ ...operation }, { ...RESULT, version: index });
+      expect(await calls[index]?.result).toMatchObject({ version: index });
+      expect(pending.size).toBe(operations.length - index - 1);
+      pending.answer(operation, RESULT);
+    }
+    expect(pending.requests()).toEqual([]);
   });
 });
 
@@ -167,44 +239,46 @@ describe('limits', () => {
   const overloaded = expect.objectContaining({ code: 'overloaded', outcome: 'notApplied' });
 
   it('of calls: counted one by one, and given back', () => {
-    const { pending } = setUp({ requests: 2, requestBytes: 1_000 });
+    const { pending, add, proposed } = setUp({ requests: 2, requestBytes: 1_000 });
     const operation = put('a', '1');
-    pending.add(operation, NOW_MS + 100);
-    pending.add(operation, NOW_MS + 100);
-    expect(() => pending.add(operation, NOW_MS + 100)).toThrow(overloaded);
-    expect(() => pending.add(put('b', '1'), NOW_MS + 100)).toThrow(overloaded);
+    add(operation, NOW_MS + 100);
+    add(operation, NOW_MS + 100);
+    expect(() => add(operation, NOW_MS + 100)).toThrow(overloaded);
+    expect(() => add(put('b', '1'), NOW_MS + 100)).toThrow(overloaded);
     pending.answer(operation, RESULT);
-    expect(pending.add(put('b', '1'), NOW_MS + 100).isNew).toBe(true);
+    const another = put('b', '1');
+    add(another, NOW_MS + 100);
+    expect(proposed).toEqual([operation, another]);
   });
 
   it('of bytes: counted once a request, and given back', () => {
-    const { pending } = setUp({ requests: 10, requestBytes: 100 });
+    const { pending, add } = setUp({ requests: 10, requestBytes: 100 });
     const large = sized(put('a', '1'), 60);
-    pending.add(large, NOW_MS + 100);
-    pending.add(large, NOW_MS + 100);
-    expect(() => pending.add(sized(put('b', '1'), 41), NOW_MS + 100)).toThrow(overloaded);
-    pending.add(sized(put('c', '1'), 40), NOW_MS + 100);
+    add(large, NOW_MS + 100);
+    add(large, NOW_MS + 100);
+    expect(() => add(sized(put('b', '1'), 41), NOW_MS + 100)).toThrow(overloaded);
+    add(sized(put('c', '1'), 40), NOW_MS + 100);
     pending.answer(large, RESULT);
-    pending.add(sized(put('d', '1'), 60), NOW_MS + 100);
+    add(sized(put('d', '1'), 60), NOW_MS + 100);
     expect(pending.size).toBe(2);
   });
 });
 
 describe('ending requests', () => {
   it('refuses a request id that waits for something else', () => {
-    const { pending } = setUp();
+    const { pending, add } = setUp();
     const operation = put('a', '1');
-    pending.add(operation, NOW_MS + 100);
-    expect(() => pending.add(sized(operation, 3), NOW_MS + 100)).toThrow(
+    add(operation, NOW_MS + 100);
+    expect(() => add(sized(operation, 3), NOW_MS + 100)).toThrow(
       expect.objectContaining({ code: 'invalidArgument', outcome: 'notApplied' }),
     );
     expect(pending.size).toBe(1);
   });
 
   it('fails one operation, and only that very one', async () => {
-    const { pending } = setUp();
+    const { pending, add } = setUp();
     const operation = put('a', '1');
-    const { call } = pending.add(operation, NOW_MS + 100);
+    const call = add(operation, NOW_MS + 100);
     const error = new KvError('overloaded', 'full', { outcome: 'notApplied' });
     pending.fail({ ...operation }, error);
     expect(pending.size).toBe(1);
@@ -213,17 +287,17 @@ describe('ending requests', () => {
   });
 
   it('ends all, each with its own outcome', async () => {
-    const { pending, world } = setUp();
+    const { pending, add, world } = setUp();
     world.canWithdraw = false;
-    const { call } = pending.add(put('a', '1'), NOW_MS + 100);
+    const call = add(put('a', '1'), NOW_MS + 100);
     pending.failAll((outcome) => new KvError('shuttingDown', 'stopping', { outcome }));
     expect(await ending(call.result)).toBe('shuttingDown unknown');
     expect(pending.size).toBe(0);
   });
 
   it('abandons all without touching the operations', async () => {
-    const { pending, withdrawn } = setUp();
-    const { call } = pending.add(put('a', '1'), NOW_MS + 100);
+    const { pending, add, withdrawn } = setUp();
+    const call = add(put('a', '1'), NOW_MS + 100);
     pending.abandon(new KvError('storageFailure', 'gone', { outcome: 'unknown' }));
     expect(await ending(call.result)).toBe('storageFailure unknown');
     expect(withdrawn).toEqual([]);

@@ -1,88 +1,13 @@
-/** The services over a real gRPC server, with a node that a test drives by hand. */
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+/** The services of one call a request: what reaches the node, and what comes back. */
+import { status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { keyToBytes } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
-import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
-import { systemClock } from '../../src/server/clock.ts';
-import { createLogger } from '../../src/server/logger.ts';
-import type { Call } from '../../src/server/pending.ts';
-import { addServices, type Health } from '../../src/server/services.ts';
-import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
 import { bytesOf } from '../kv/operations.ts';
-import { FakeCore } from './fakes.ts';
-import { GrpcClient } from './grpc-client.ts';
+import { NO_ROW, setUp } from './services-setup.ts';
 
-const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
-const NO_ROW: OperationResult = { version: 0, value: null, previousVersion: 0 };
 const client16 = Buffer.alloc(16, 0xff);
-
-interface Submission {
-  readonly operation: KvOperation;
-  readonly timeoutMs: number;
-  readonly cancelled: Promise<void>;
-}
-
-/** Answers every operation with `result`, unless that is an error to throw or to reject with, or null: never. */
-class FakeNode {
-  readonly submissions: Submission[] = [];
-  result: OperationResult | null = NO_ROW;
-  thrown: Error | null = null;
-  rejected: Error | null = null;
-  snapshot: { source: number; entries: number; bytes: number } | null = null;
-
-  submit(operation: KvOperation, timeoutMs: number): Call {
-    if (this.thrown !== null) throw this.thrown;
-    const cancelled: Deferred<void> = createDeferred();
-    this.submissions.push({ operation, timeoutMs, cancelled: cancelled.promise });
-    const answer = createDeferred<OperationResult>();
-    if (this.rejected !== null) answer.reject(this.rejected);
-    else if (this.result !== null) answer.resolve(this.result);
-    return { result: answer.promise, cancel: () => cancelled.resolve() };
-  }
-
-  status() {
-    return {
-      ...new FakeCore().status(),
-      paths: { fast: 7, slow: 8, recovered: 9 },
-      peers: [
-        { id: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, dropped: 4 },
-        { id: 3, address: 'c:3', reachable: false, roundTripMs: null, dropped: 0 },
-      ],
-      pendingRequests: 0,
-      snapshot: this.snapshot,
-    };
-  }
-}
-
-const closing: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closing.splice(0)) close();
-});
-
-async function setUp(): Promise<{ node: FakeNode; client: GrpcClient; health: Health }> {
-  const node = new FakeNode();
-  const server = new Server();
-  const peers = new Map([
-    [1, 'a:1'],
-    [2, 'b:2'],
-    [3, 'c:3'],
-  ]);
-  const config = { id: 1, cluster: 'test', peers };
-  const health = addServices(server, { node, logger, config, version: '1.2.3', clock: systemClock });
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });
-  const client = new GrpcClient(`127.0.0.1:${port}`);
-  closing.push(
-    () => client.close(),
-    () => server.forceShutdown(),
-  );
-  return { node, client, health };
-}
 
 describe('Put', () => {
   const request = { key: bytesOf('a'), value: bytesOf('1'), returnPrevious: true };
@@ -187,6 +112,23 @@ describe('Get', () => {
     expect(node.submissions[0]?.operation).toMatchObject({ kind: 'get', key: '\x00\xff' });
   });
 
+  it('that may be stale is answered from the table at once', async () => {
+    const { node, client } = await setUp();
+    node.result = { version: 4, value: bytesOf('x'), previousVersion: 0 };
+    const found = { value: Buffer.from('x'), version: 4 };
+    expect(await client.get({ key: bytesOf('a'), stale: true })).toEqual({ found });
+    expect(node.staleReads).toMatchObject([{ kind: 'get', key: 'a' }]);
+    expect(node.submissions).toEqual([]);
+    await expect(client.get({ key: bytesOf(''), stale: true })).rejects.toMatchObject({
+      code: 'invalidArgument',
+    });
+    node.thrown = new KvError('shuttingDown', 'stopping', { outcome: 'notApplied' });
+    await expect(client.get({ key: bytesOf('a'), stale: true })).rejects.toMatchObject({
+      code: 'shuttingDown',
+      outcome: 'notApplied',
+    });
+  });
+
   it('refuses an empty key', async () => {
     const { client } = await setUp();
     await expect(client.get({ key: bytesOf('') })).rejects.toMatchObject({ code: 'invalidArgument' });
@@ -213,7 +155,7 @@ describe('Delete', () => {
 describe('failures', () => {
   it('travel with their code and outcome, thrown or later', async () => {
     const { node, client } = await setUp();
-    node.rejected = new KvError('noQuorum', 'nobody there', { outcome: 'unknown' });
+    node.failure = new KvError('noQuorum', 'nobody there', { outcome: 'unknown' });
     await expect(client.get({ key: bytesOf('a') })).rejects.toEqual({
       status: status.UNAVAILABLE,
       details: 'nobody there',
@@ -306,14 +248,14 @@ describe('health checking', () => {
   const check = healthService.Check;
 
   it('follows what is set, for the server and for the KV service', async () => {
-    const { client, health } = await setUp();
+    const { client, services } = await setUp();
     if (check === undefined) throw new Error('the health service has no Check');
     const ask = (service: string) => client.call<object, object>(check, { service });
     expect(await ask('')).toMatchObject({ status: 'NOT_SERVING' });
-    health.set('server', true);
+    services.setHealth('server', true);
     expect(await ask('')).toMatchObject({ status: 'SERVING' });
     expect(await ask('epaxos.v1.KV')).toMatchObject({ status: 'NOT_SERVING' });
-    health.set('kv', true);
+    services.setHealth('kv', true);
     expect(await ask('epaxos.v1.KV')).toMatchObject({ status: 'SERVING' });
     await expect(ask('other')).rejects.toMatchObject({ status: status.NOT_FOUND });
   });

@@ -9,6 +9,7 @@ import { Node } from '../../src/server/node.ts';
 import type { Restored } from '../../src/server/node-options.ts';
 import { get, put } from '../kv/operations.ts';
 import { FakeCore, FakeStorage, FakeTransport, failing, ManualClock, NOTHING } from './fakes.ts';
+import { submit } from './promised.ts';
 
 const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
 const fetch: Message = { type: 'fetch', ranges: [] };
@@ -98,6 +99,24 @@ describe('a replica that is too far behind', () => {
     expect(log).toContain('snapshot installed');
   });
 
+  it('answers no stale read while the table is being replaced', async () => {
+    const { node, storage, transport, wanted } = setUp();
+    const install = storage.staging.install.bind(storage.staging);
+    let refusal: unknown = null;
+    storage.staging.install = async () => {
+      try {
+        node.readStale(get('a'));
+      } catch (error) {
+        refusal = error;
+      }
+      return await install();
+    };
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    expect(refusal).toMatchObject({ code: 'overloaded', outcome: 'notApplied' });
+    expect(node.readStale(get('a'))).toMatchObject({ version: 0 });
+  });
+
   it('tells the new core which peers are reachable', async () => {
     const { next, transport, wanted } = setUp();
     transport.events?.onReachable(2, true);
@@ -113,7 +132,7 @@ describe('a replica that is too far behind', () => {
     const { node, core, next, transport, clock, wanted } = setUp();
     const [held, read, open] = [put('held', '1'), get('read'), put('open', '1')];
     core.inInstances.add(open);
-    const calls = [held, read, open].map((operation) => node.submit(operation, 1_000).result);
+    const calls = [held, read, open].map((operation) => submit(node, operation, 1_000).result);
     await clock.settle();
     transport.chunks.push(stream(chunk('s', 'a', true)));
     await wanted();
@@ -134,14 +153,14 @@ describe('a replica that is too far behind', () => {
     const { node, core, next, nextSessions, transport, clock, wanted } = setUp();
     const operation = put('a', '1');
     core.inInstances.add(operation);
-    const { result } = node.submit(operation, 1_000);
+    const { result } = submit(node, operation, 1_000);
     await clock.settle();
     const answer = { version: 7, value: null, previousVersion: 0 };
     nextSessions.record({ request: operation.request, key: 'a', result: answer });
     transport.chunks.push(stream(chunk('s', 'a', true)));
     await wanted();
     expect(await result).toEqual(answer);
-    expect(await node.submit(operation, 1_000).result).toEqual(answer); // and a retry, too
+    expect(await submit(node, operation, 1_000).result).toEqual(answer); // and a retry, too
     expect(next.proposed).toEqual([]);
   });
 
@@ -149,7 +168,7 @@ describe('a replica that is too far behind', () => {
     const { node, core, transport, clock, wanted } = setUp();
     const operation = put('a', '1');
     core.inInstances.add(operation);
-    const { result } = node.submit(operation, 1_000);
+    const { result } = submit(node, operation, 1_000);
     await clock.settle();
     transport.chunks.push(stream(chunk('s', 'a', true)));
     await wanted();

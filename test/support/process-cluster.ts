@@ -93,7 +93,8 @@ export class ProcessCluster {
   /** A client of these replicas, or of all; closed with the cluster at the latest. */
   connect(options: { readonly ids?: readonly number[]; readonly timeoutMs?: number } = {}): KvClient {
     const { ids = this.ids, timeoutMs = 20_000 } = options;
-    const client = connect({ endpoints: ids.map((id) => this.endpoint(id)), timeoutMs });
+    const endpoints = ids.map((id) => this.endpoint(id));
+    const client = connect({ endpoints, timeoutMs, prefer: 'first' });
     this.#clients.add(client);
     return client;
   }

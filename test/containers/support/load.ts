@@ -31,6 +31,7 @@ export class Load {
       return connect({
         endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)],
         timeoutMs: TIMEOUT_MS,
+        prefer: 'first',
       });
     });
     this.#loops = this.#clients.map((client) => this.#run(client));

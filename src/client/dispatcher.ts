@@ -1,0 +1,112 @@
+/**
+ * Runs the requests of one client: has them wait their turn, hands them to failover, and looks at them again when
+ * their time has come. One coarse timer does for all of them, and rests while there is none.
+ */
+import type { KvError } from '../errors.ts';
+import type { OperationResult } from '../kv/index.ts';
+import { Endpoint, type EndpointEvents } from './endpoint.ts';
+import { EndpointPool } from './endpoint-pool.ts';
+import { Failover } from './failover.ts';
+import type { Request } from './request.ts';
+import { RequestWindow, WINDOW_LIMITS } from './request-window.ts';
+import { TICK_MS, WakeUps } from './wake-ups.ts';
+
+/**
+ * How far away the endpoints are is measured so often while the client is in use; not at first, so that what asks once
+ * and goes away connects to one endpoint only.
+ */
+const MEASURE_INTERVAL_MS = 1000;
+const FIRST_MEASURE_AFTER_MS = 1000;
+
+export interface DispatcherOptions {
+  /** At least one, each once. */
+  readonly addresses: readonly string[];
+  readonly silenceTimeoutMs: number;
+  /** Whether to go to the nearest endpoint; else to the first that serves. */
+  readonly nearest: boolean;
+}
+
+export class Dispatcher {
+  /** In the order they were given. */
+  readonly endpoints: readonly Endpoint[];
+  readonly #pool: EndpointPool;
+  readonly #failover: Failover;
+  readonly #window: RequestWindow;
+  readonly #wakeUps = new WakeUps();
+  readonly #measures: boolean;
+  #measureAtMs: number | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor({ addresses, silenceTimeoutMs, nearest }: DispatcherOptions) {
+    const now = () => performance.now();
+    this.#measures = nearest && addresses.length > 1;
+    const events: EndpointEvents = {
+      onServed: (endpoint) => this.#pool.served(endpoint),
+      onResult: (request: Request, result: OperationResult) => this.#failover.served(request, result),
+      onError: (request: Request, error: KvError) => this.#failover.failed(request, error),
+      onMeasured: () => this.#pool.preferNearest(),
+    };
+    this.endpoints = addresses.map((address) => new Endpoint(address, events));
+    this.#pool = new EndpointPool(this.endpoints, now);
+    this.#failover = new Failover(this.#pool, {
+      silenceTimeoutMs,
+      wakeUps: this.#wakeUps,
+      now,
+      onSettled: (request) => {
+        request.release?.();
+        this.#window.leave(request);
+      },
+    });
+    this.#window = new RequestWindow(WINDOW_LIMITS, (request) => this.#failover.begin(request));
+  }
+
+  /**
+   * Takes a request over: one of its callbacks will be called, perhaps within this call.
+   * @param signal ends it with `cancelled`; it has not fired yet
+   * @throws KvError `overloaded` with the outcome `notApplied` if too many requests wait already
+   */
+  submit(request: Request, signal: AbortSignal | undefined): void {
+    this.#window.enter(request);
+    if (request.isSettled) return;
+    if (request.wakePlace < 0) this.#wakeUps.set(request, request.deadlineMs); // it waits its turn
+    if (signal !== undefined) {
+      const onAbort = () => this.#failover.cancel(request, 'the request was cancelled');
+      signal.addEventListener('abort', onAbort, { once: true });
+      request.release = () => signal.removeEventListener('abort', onAbort);
+    }
+    this.#timer ??= setInterval(() => this.#onTick(), TICK_MS);
+  }
+
+  /** Ends every request with `cancelled`, and every connection. Idempotent; nothing is submitted afterwards. */
+  close(): void {
+    this.#stopTimer();
+    // One that begins now, because another one has ended, is among them: it goes no further.
+    for (const request of this.#wakeUps.all()) this.#failover.cancel(request, 'the client was closed');
+    for (const endpoint of this.endpoints) endpoint.close();
+  }
+
+  /** What has arrived meanwhile is read first: if it was this process that was late, nobody else is. */
+  #onTick(): void {
+    setImmediate(() => {
+      if (this.#timer === null) return;
+      const nowMs = performance.now();
+      for (const request of this.#wakeUps.takeDue(nowMs)) {
+        if (!request.isSettled) this.#failover.wake(request, nowMs);
+      }
+      if (this.#measures) this.#measure(nowMs);
+      if (this.#wakeUps.size === 0) this.#stopTimer();
+    });
+  }
+
+  #measure(nowMs: number): void {
+    this.#measureAtMs ??= nowMs + FIRST_MEASURE_AFTER_MS;
+    if (nowMs < this.#measureAtMs) return;
+    this.#measureAtMs = nowMs + MEASURE_INTERVAL_MS;
+    for (const endpoint of this.endpoints) endpoint.measure();
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * One request of a caller, from the call to its answer, and where it stands meanwhile. Many thousands are open
+ * at once: each is one object that is handed on from hand to hand, with no timer, no signal and no promise of
+ * its own but the one its caller waits for.
+ */
+import type { KvError } from '../errors.ts';
+import type { OperationResult } from '../kv/index.ts';
+import type { PipelineRequest } from '../rpc/index.ts';
+import type { AttemptHistory } from './attempt-history.ts';
+import type { Bytes } from './entry.ts';
+import type { RequestList } from './request-list.ts';
+import type { Target } from './target.ts';
+
+/** What all requests of a kind have in common. */
+export interface RequestKind<Answer> {
+  /** True if it changes something, so that an attempt without an answer may have been applied. */
+  readonly mutates: boolean;
+  /** True for a read that a replica may answer by itself. */
+  readonly stale: boolean;
+  /** What the caller is told. */
+  readonly answerOf: (result: OperationResult, key: Bytes) => Answer;
+}
+
+/** What a request is made of. */
+export interface RequestFields<Answer> {
+  readonly kind: RequestKind<Answer>;
+  readonly key: Bytes;
+  /** Encoded. */
+  readonly operation: Uint8Array;
+  /** When the call was made, on the clock of performance.now(). */
+  readonly startedMs: number;
+  /** For the whole call, all attempts together. */
+  readonly allowedMs: number;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: KvError) => void;
+}
+
+/**
+ * Fields are grouped by who writes them. It is a {@link PipelineRequest} itself, so that a frame is encoded
+ * from the requests as they are.
+ */
+export class Request<Answer = unknown> implements PipelineRequest {
+  readonly operation: Uint8Array;
+  readonly startedMs: number;
+  readonly allowedMs: number;
+  readonly #kind: RequestKind<Answer>;
+  readonly #key: Bytes;
+  readonly #resolve: (answer: Answer) => void;
+  readonly #reject: (error: KvError) => void;
+
+  /** Written by the pipeline as it sends the request: its number there, and what is left of its time. */
+  id = 0;
+  timeoutMs = 0;
+
+  /** Written by the list that the request waits in, if it does. */
+  list: RequestList | null = null;
+  before: Request | null = null;
+  behind: Request | null = null;
+
+  /** Written by wake-ups.ts: the tick in which the request is looked at, and its place there; −1: none. */
+  wakeTick = 0;
+  wakePlace = -1;
+
+  /** Written by failover. Target null: it waits, for a place in the window or for its next round. */
+  target: Target | null = null;
+  attemptedMs = 0;
+  silenceMs = 0;
+  /** Null until the first attempt has failed. */
+  history: AttemptHistory | null = null;
+  isSettled = false;
+
+  /** Only if the caller gave a signal: what lets go of it. */
+  release: (() => void) | null = null;
+
+  constructor(fields: RequestFields<Answer>) {
+    this.operation = fields.operation;
+    this.startedMs = fields.startedMs;
+    this.allowedMs = fields.allowedMs;
+    this.#kind = fields.kind;
+    this.#key = fields.key;
+    this.#resolve = fields.resolve;
+    this.#reject = fields.reject;
+  }
+
+  get mutates(): boolean {
+    return this.#kind.mutates;
+  }
+
+  get stale(): boolean {
+    return this.#kind.stale;
+  }
+
+  get deadlineMs(): number {
+    return this.startedMs + this.allowedMs;
+  }
+
+  /** Tells the caller. */
+  resolve(result: OperationResult): void {
+    this.#resolve(this.#kind.answerOf(result, this.#key));
+  }
+
+  /** Tells the caller. */
+  reject(error: KvError): void {
+    this.#reject(error);
+  }
+}

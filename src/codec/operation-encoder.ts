@@ -1,0 +1,109 @@
+/**
+ * Operations to bytes (message Operation of proto/epaxos/v1/instance.proto), by hand. One operation has one
+ * encoding here: fields in the order of their numbers, those with their default left out. A request that is
+ * repeated must carry the very same bytes, whoever encodes it.
+ */
+import { CLIENT_ID_BYTES, checkKeyBytes, checkRequestName, checkValueBytes } from './operation-checks.ts';
+import { bytesTag, fieldLength, integerTag, varintLength, writeBytes, writeVarint } from './wire.ts';
+
+/** The tags of the fields, by message. */
+export const TAGS = {
+  request: bytesTag(1),
+  put: bytesTag(2),
+  get: bytesTag(3),
+  delete: bytesTag(4),
+  requestId: { client: bytesTag(1), sequence: integerTag(2) },
+  key: bytesTag(1),
+  ofPut: { value: bytesTag(2), returnPrevious: integerTag(3), unrecorded: integerTag(4) },
+  ofDelete: { returnPrevious: integerTag(2), unrecorded: integerTag(3) },
+} as const;
+
+/** What every operation has. */
+export interface OperationName {
+  /** 16 bytes, drawn once a client. */
+  readonly client: Uint8Array;
+  /** A safe integer ≥ 1. */
+  readonly sequence: number;
+  readonly key: Uint8Array;
+}
+
+/** What every write has. */
+export interface WriteName extends OperationName {
+  readonly returnPrevious: boolean;
+  /** False if absent. */
+  readonly unrecorded?: boolean;
+}
+
+const CLIENT_FIELD_BYTES = fieldLength(CLIENT_ID_BYTES);
+
+/**
+ * The operation that sets `key` to `value`. Nothing of the arguments is kept.
+ * @throws KvError invalidArgument (empty key, bad request id) or limitExceeded, outcome notApplied
+ */
+export function encodePut(put: WriteName & { readonly value: Uint8Array }): Buffer {
+  const { key, value, returnPrevious, unrecorded = false } = put;
+  checkValueBytes(value.length);
+  const length =
+    fieldLength(key.length) +
+    (value.length > 0 ? fieldLength(value.length) : 0) +
+    flagLength(returnPrevious) +
+    flagLength(unrecorded);
+  const { bytes, position } = begin(put, TAGS.put, length);
+  let at = position;
+  if (value.length > 0) at = writeBytes(bytes, at, TAGS.ofPut.value, value);
+  at = writeFlag(bytes, at, TAGS.ofPut.returnPrevious, returnPrevious);
+  writeFlag(bytes, at, TAGS.ofPut.unrecorded, unrecorded);
+  return bytes;
+}
+
+/**
+ * The operation that reads `key`.
+ * @throws KvError as {@link encodePut}
+ */
+export function encodeGet(get: OperationName): Buffer {
+  return begin(get, TAGS.get, fieldLength(get.key.length)).bytes;
+}
+
+/**
+ * The operation that removes `key`.
+ * @throws KvError as {@link encodePut}
+ */
+export function encodeDelete(remove: WriteName): Buffer {
+  const { key, returnPrevious, unrecorded = false } = remove;
+  const length = fieldLength(key.length) + flagLength(returnPrevious) + flagLength(unrecorded);
+  const { bytes, position } = begin(remove, TAGS.delete, length);
+  const at = writeFlag(bytes, position, TAGS.ofDelete.returnPrevious, returnPrevious);
+  writeFlag(bytes, at, TAGS.ofDelete.unrecorded, unrecorded);
+  return bytes;
+}
+
+/** A buffer for the whole operation, written up to and including the key, with which the body begins. */
+function begin(
+  { client, sequence, key }: OperationName,
+  kind: number,
+  bodyLength: number,
+): { readonly bytes: Buffer; readonly position: number } {
+  checkRequestName({ clientBytes: client.length, sequence });
+  checkKeyBytes(key.length);
+  const nameLength = CLIENT_FIELD_BYTES + 1 + varintLength(sequence);
+  const bytes = Buffer.allocUnsafe(fieldLength(nameLength) + fieldLength(bodyLength));
+  bytes[0] = TAGS.request;
+  bytes[1] = nameLength; // below 128
+  let at = writeBytes(bytes, 2, TAGS.requestId.client, client);
+  bytes[at] = TAGS.requestId.sequence;
+  at = writeVarint(bytes, at + 1, sequence);
+  bytes[at] = kind;
+  at = writeVarint(bytes, at + 1, bodyLength);
+  return { bytes, position: writeBytes(bytes, at, TAGS.key, key) };
+}
+
+function flagLength(flag: boolean): number {
+  return flag ? 2 : 0;
+}
+
+function writeFlag(bytes: Buffer, position: number, tag: number, flag: boolean): number {
+  if (!flag) return position;
+  bytes[position] = tag;
+  bytes[position + 1] = 1;
+  return position + 2;
+}

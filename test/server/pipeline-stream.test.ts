@@ -1,0 +1,96 @@
+/** A stream whose other end takes nothing off: the server stops reading, and goes on when there is room. */
+import { Duplex } from 'node:stream';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { expect, it } from 'vitest';
+import type { OperationResult } from '../../src/kv/index.ts';
+import { decodeResponseFrame, encodeRequestFrame, type PipelineRequest } from '../../src/rpc/index.ts';
+import { createLogger } from '../../src/server/logger.ts';
+import { PipelineStream } from '../../src/server/pipeline-stream.ts';
+import { get } from './pipeline-client.ts';
+import { WAIT } from './servers.ts';
+import { FakeNode } from './services-setup.ts';
+
+const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
+const RESULT: OperationResult = { version: 1, value: null, previousVersion: 0 };
+
+/** A stream whose writes end only when the test says so; one fills it. */
+function setUp() {
+  const node = new FakeNode();
+  node.result = null;
+  const held: { readonly frame: Buffer; readonly done: () => void }[] = [];
+  const call = new Duplex({
+    objectMode: true,
+    writableHighWaterMark: 1,
+    read() {},
+    write(frame: Buffer, _encoding, done) {
+      held.push({ frame, done });
+    },
+  });
+  let closed = 0;
+  new PipelineStream(call as unknown as ServerDuplexStream<Buffer, Buffer>, {
+    node,
+    logger,
+    onClosed: () => {
+      closed += 1;
+    },
+  });
+  return {
+    node,
+    call,
+    /** The frames that were written, the last of which is not taken off yet. */
+    written: () => held.map(({ frame }) => decodeResponseFrame(frame).map(({ id }) => id)),
+    takeOff: () => held.at(-1)?.done(),
+    send: (...requests: readonly PipelineRequest[]) => call.push(encodeRequestFrame(requests)),
+    closed: () => closed,
+  };
+}
+
+it('stops reading and writing when its answers are not taken off', async () => {
+  const { node, call, written, takeOff, send } = setUp();
+  send(get(1, 'a'), get(2, 'a'), get(3, 'a'), get(4, 'a'));
+  await expect.poll(() => node.submissions.length, WAIT).toBe(4);
+  node.submissions[0]?.waiter.answered(RESULT);
+  await expect.poll(written, WAIT).toEqual([[1]]);
+  expect(call.isPaused()).toBe(true);
+  send(get(5, 'a'));
+  node.submissions[1]?.waiter.answered(RESULT);
+  node.submissions[2]?.waiter.answered(RESULT);
+  takeOff();
+  await expect.poll(written, WAIT).toEqual([[1], [2, 3]]);
+  expect(call.isPaused()).toBe(true);
+  expect(node.submissions).toHaveLength(4);
+  takeOff();
+  await expect.poll(() => node.submissions.length, WAIT).toBe(5);
+  expect(call.isPaused()).toBe(false);
+  node.submissions[3]?.waiter.answered(RESULT);
+  await expect.poll(written, WAIT).toEqual([[1], [2, 3], [4]]);
+});
+
+it('is blocked by unanswered pings, too', async () => {
+  const { node, call, written, takeOff, send } = setUp();
+  send();
+  await expect.poll(written, WAIT).toEqual([[]]);
+  send();
+  send(get(1, 'a'));
+  expect(call.isPaused()).toBe(true);
+  takeOff();
+  await expect.poll(written, WAIT).toEqual([[], []]);
+  expect(node.submissions).toEqual([]);
+  takeOff();
+  await expect.poll(() => node.submissions.length, WAIT).toBe(1);
+});
+
+it('ends once, whatever comes afterwards', async () => {
+  const { node, call, written, send, closed } = setUp();
+  send(get(1, 'a'));
+  await expect.poll(() => node.submissions.length, WAIT).toBe(1);
+  call.emit('cancelled');
+  call.emit('cancelled');
+  await node.submissions[0]?.cancelled;
+  node.submissions[0]?.waiter.answered(RESULT);
+  call.emit('data', encodeRequestFrame([get(2, 'a')]));
+  call.emit('drain');
+  expect(closed()).toBe(1);
+  expect(node.submissions).toHaveLength(1);
+  expect(written()).toEqual([]);
+});

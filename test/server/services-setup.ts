@@ -1,0 +1,104 @@
+/** The services over a real gRPC server, with a node that a test drives by hand. */
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { afterEach } from 'vitest';
+import type { KvError } from '../../src/errors.ts';
+import type { GetOperation, KvOperation, OperationResult } from '../../src/kv/index.ts';
+import { systemClock } from '../../src/server/clock.ts';
+import { createLogger } from '../../src/server/logger.ts';
+import { Call, Request, type Waiter } from '../../src/server/pending.ts';
+import { addServices, type Services } from '../../src/server/services.ts';
+import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
+import { FakeCore } from './fakes.ts';
+import { GrpcClient } from './grpc-client.ts';
+
+const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
+export const NO_ROW: OperationResult = { version: 0, value: null, previousVersion: 0 };
+
+export interface Submission {
+  readonly operation: KvOperation;
+  readonly timeoutMs: number;
+  readonly waiter: Waiter;
+  readonly cancelled: Promise<void>;
+}
+
+/** Answers every operation with `result`, unless there is an error to throw or to fail with, or null: never. */
+export class FakeNode {
+  readonly submissions: Submission[] = [];
+  readonly staleReads: GetOperation[] = [];
+  readonly #cancelled = new Map<Call, Deferred<void>>();
+  result: OperationResult | null = NO_ROW;
+  thrown: Error | null = null;
+  failure: KvError | null = null;
+  snapshot: { source: number; entries: number; bytes: number } | null = null;
+
+  submit(operation: KvOperation, timeoutMs: number, waiter: Waiter): Call | null {
+    if (this.thrown !== null) throw this.thrown;
+    const cancelled: Deferred<void> = createDeferred();
+    this.submissions.push({ operation, timeoutMs, waiter, cancelled: cancelled.promise });
+    const call = new Call(new Request(operation), waiter);
+    this.#cancelled.set(call, cancelled);
+    const { failure, result } = this;
+    queueMicrotask(() => {
+      if (failure !== null) waiter.failed(failure);
+      else if (result !== null) waiter.answered(result);
+    });
+    return call;
+  }
+
+  cancel(call: Call): void {
+    this.#cancelled.get(call)?.resolve();
+  }
+
+  readStale(operation: GetOperation): OperationResult {
+    if (this.thrown !== null) throw this.thrown;
+    this.staleReads.push(operation);
+    return this.result ?? NO_ROW;
+  }
+
+  status() {
+    return {
+      ...new FakeCore().status(),
+      paths: { fast: 7, slow: 8, recovered: 9 },
+      peers: [
+        { id: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, dropped: 4 },
+        { id: 3, address: 'c:3', reachable: false, roundTripMs: null, dropped: 0 },
+      ],
+      pendingRequests: 0,
+      snapshot: this.snapshot,
+    };
+  }
+}
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+export async function setUp(): Promise<{
+  node: FakeNode;
+  client: GrpcClient;
+  services: Services;
+  address: string;
+}> {
+  const node = new FakeNode();
+  const server = new Server();
+  const peers = new Map([
+    [1, 'a:1'],
+    [2, 'b:2'],
+    [3, 'c:3'],
+  ]);
+  const config = { id: 1, cluster: 'test', peers };
+  const services = addServices(server, { node, logger, config, version: '1.2.3', clock: systemClock });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  const address = `127.0.0.1:${port}`;
+  const client = new GrpcClient(address);
+  closing.push(
+    () => client.close(),
+    () => server.forceShutdown(),
+  );
+  return { node, client, services, address };
+}
