@@ -10,7 +10,7 @@ const KEPT_KEYS = 65_536;
 const DIGITS = 10;
 
 export type KeyOptions = {
-  /** How many keys there are, all clients together; at least one a client. */
+  /** How many keys there are, all clients together: at least 1; for `hot` at least one more than clients. */
   readonly keys: number;
 } & (
   | { readonly distribution: 'uniform' }
@@ -39,7 +39,7 @@ export class KeySource {
     readonly clients: number;
   }) {
     const { keys, seed, client, clients } = options;
-    assert(keys.keys >= clients + (keys.distribution === 'hot' ? 1 : 0), 'every client has a key');
+    assert(keys.keys >= (keys.distribution === 'hot' ? clients + 1 : 1), 'there are keys for every client');
     // Far apart: generators whose seeds are neighbours would be as well, but nothing says so.
     this.#random = new Prng(seed + Math.imul(client + 1, 0x9e3779b1));
     this.#number = numbersOf(keys, { client, clients });
