@@ -56,7 +56,7 @@ export function linesOf(settings: LineSettings): readonly Line[] {
   const unary = (store: RunningStore, outstanding: number, readRatio: number): Run => ({
     store,
     label: `${outstanding} calls under way`,
-    clients: () => store.unary(),
+    clients: () => store.endpoints.map((address) => store.unary(address)),
     depth: Math.max(1, Math.round(outstanding / store.pids.length)),
     keys: uniform,
     readRatio,
@@ -64,19 +64,15 @@ export function linesOf(settings: LineSettings): readonly Line[] {
   const bestOf = (store: RunningStore | null, readRatio: number): readonly Run[] =>
     store === null ? [] : ETCD_CONCURRENCY.map((outstanding) => unary(store, outstanding, readRatio));
   /** A put at a time, at each of the members in turn. */
-  const single = (store: RunningStore | null): readonly Run[] =>
-    (store?.pids ?? []).flatMap((_, member) =>
-      store === null
-        ? []
-        : {
-            store,
-            label: `at member ${member + 1}`,
-            clients: () => store.unary().filter((client, index) => index === member || client.close()),
-            depth: 1,
-            keys: uniform,
-            readRatio: 0,
-          },
-    );
+  const single = (store: RunningStore): readonly Run[] =>
+    store.endpoints.map((address, member) => ({
+      store,
+      label: `at member ${member + 1}`,
+      clients: () => [store.unary(address)],
+      depth: 1,
+      keys: uniform,
+      readRatio: 0,
+    }));
 
   return [
     {
@@ -118,7 +114,7 @@ export function linesOf(settings: LineSettings): readonly Line[] {
       value: ({ latencyMs }) => latencyMs.p50,
       runs: ({ three, etcd }) => [
         [pipelined(three, { label: 'one client', clients: () => three.library(1), depth: 1 })],
-        single(etcd),
+        etcd === null ? [] : single(etcd),
       ],
     },
     {

@@ -21,7 +21,7 @@ import {
 } from './compare-table.ts';
 import { etcdVersion } from './etcd-cluster.ts';
 import { type Figures, measure, type Run, type RunSettings } from './measure.ts';
-import { startEtcd, startReplicas } from './stores.ts';
+import { closeAll, startEtcd, startReplicas } from './stores.ts';
 
 const FILL_DEPTH = 64;
 
@@ -47,12 +47,14 @@ const settings: RunSettings = {
   durationMs: Number(flags.seconds) * 1000,
   seed: Number(flags.seed),
 };
-const lines = linesOf({
+const allLines = linesOf({
   clients: Number(flags.clients),
   depth: Number(flags.depth),
   concurrency: Number(flags.concurrency),
   keys: Number(flags.keys),
-}).filter(({ name }) => flags.only === '' || flags.only.split(',').includes(name));
+});
+const only = flags.only === '' ? allLines.map(({ name }) => name) : flags.only.split(',');
+const lines = allLines.filter(({ name }) => only.includes(name));
 
 async function startStores(): Promise<Stores> {
   const stores: { -readonly [Name in keyof Stores]: Stores[Name] | null } = {
@@ -66,7 +68,7 @@ async function startStores(): Promise<Stores> {
     if (etcdVersion() !== null) stores.etcd = await startEtcd();
     return { ...stores, three: stores.three };
   } catch (error) {
-    for (const store of Object.values(stores)) await store?.close();
+    await closeAll(Object.values(stores)).catch(() => undefined);
     throw error;
   }
 }
@@ -74,7 +76,7 @@ async function startStores(): Promise<Stores> {
 async function fill({ three, five, etcd }: Stores): Promise<void> {
   for (const store of [three, five, etcd]) {
     if (store === null) continue;
-    const clients = store.unary();
+    const clients = store.endpoints.map((address) => store.unary(address));
     await fillKeys({ ...settings, clients, depth: FILL_DEPTH, keys: Number(flags.keys) });
     for (const client of clients) client.close();
   }
@@ -139,7 +141,12 @@ function report(results: readonly LineResult[]): void {
 
 /** Of every run on three replicas. */
 const fastPathRatios: (number | null)[] = [];
-if (lines.length === 0) throw new Error(`--only names no line: ${flags.only}`);
+if (lines.length !== only.length) {
+  throw new Error(`--only takes names of lines: ${allLines.map(({ name }) => name).join(', ')}`);
+}
+if (!(rounds >= 1 && settings.durationMs > 0)) throw new Error('--rounds and --seconds are numbers above 0');
+// etcd's members are in process groups of their own: Ctrl-C does not reach them, but the end of this process does.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 const stores = await startStores();
 try {
   await fill(stores);
@@ -156,5 +163,5 @@ try {
   }
   report(results);
 } finally {
-  for (const store of [stores.three, stores.five, stores.etcd]) await store?.close();
+  await closeAll([stores.three, stores.five, stores.etcd]);
 }

@@ -10,8 +10,10 @@ const TIMEOUT_MS = 60_000;
 
 /** A running store. */
 export interface RunningStore extends Store {
-  /** Clients that make one gRPC call of each request, one a replica or member. */
-  unary(): readonly ClosableTarget[];
+  /** `host:port` of every replica or member. */
+  readonly endpoints: readonly string[];
+  /** A client that makes one gRPC call of each request, all to this replica or member. */
+  unary(address: string): ClosableTarget;
   close(): Promise<void>;
 }
 
@@ -28,7 +30,8 @@ export async function startReplicas(count: 3 | 5): Promise<RunningReplicas> {
   return {
     pids: cluster.ids.flatMap((id) => cluster.pid(id) ?? []),
     look: () => observer.status(),
-    unary: () => endpoints.map((address) => new UnaryTarget({ address, paths: EPAXOS_PATHS })),
+    endpoints,
+    unary: (address) => new UnaryTarget({ address, paths: EPAXOS_PATHS }),
     library: (clients) =>
       Array.from({ length: clients }, (_, index) => {
         const first = index % endpoints.length;
@@ -49,7 +52,14 @@ export async function startEtcd(): Promise<RunningStore> {
   return {
     pids: cluster.pids,
     look: () => null,
-    unary: () => cluster.endpoints.map((address) => new UnaryTarget({ address, paths: ETCD_PATHS })),
+    endpoints: cluster.endpoints,
+    unary: (address) => new UnaryTarget({ address, paths: ETCD_PATHS }),
     close: () => cluster.close(),
   };
+}
+
+/** Ends stores, all of them, whatever happens to one. @throws the first error, when all have ended */
+export async function closeAll(stores: readonly (RunningStore | null)[]): Promise<void> {
+  const ends = await Promise.allSettled(stores.map((store) => store?.close()));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
