@@ -6,7 +6,7 @@
  *
  *   npx tsx bench/soak.ts [--replicas 3|5] [--minutes 10] [--keys 1000] [--rate 300] [--clients 8] [--dead]
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
@@ -14,6 +14,7 @@ import { type KvClient, KvError } from '../src/client/index.ts';
 import type { Storage } from '../src/storage/index.ts';
 import { Prng } from '../src/util/prng.ts';
 import { ProcessCluster } from '../test/support/process-cluster.ts';
+import { median, residentMib } from './process-use.ts';
 
 const MIB = 1024 * 1024;
 const SAMPLE_EVERY_MS = 5000;
@@ -69,21 +70,12 @@ class SteadyLoad {
   }
 }
 
-function memoryMib(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) / 1024;
-}
-
 /** What a directory takes on disk. Files may vanish while they are looked at: the database tidies up. */
 function diskMib(directory: string): number {
   const blocks = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map(
     (name) => statSync(join(directory, name), { throwIfNoEntry: false })?.blocks ?? 0,
   );
   return (blocks.reduce((sum, count) => sum + count, 0) * 512) / MIB;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 /** Watches the running replicas for a minute; medians, by id. */
@@ -94,7 +86,7 @@ async function watchMinute(cluster: ProcessCluster, endMs: number): Promise<Map<
     for (const id of cluster.ids) {
       const pid = cluster.pid(id);
       if (pid === null) continue;
-      const sample = { memoryMib: memoryMib(pid), diskMib: diskMib(cluster.dataDir(id)) };
+      const sample = { memoryMib: residentMib(pid), diskMib: diskMib(cluster.dataDir(id)) };
       seen.set(id, [...(seen.get(id) ?? []), sample]);
     }
   }

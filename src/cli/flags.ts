@@ -40,6 +40,15 @@ export function integerBetween(low: number, high: number): (text: string) => num
   };
 }
 
+/** A reader of numbers, which may have a fraction, for {@link flag}. */
+export function numberBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}(?:\.\d{1,9})?$/.test(text.trim()) ? Number(text) : Number.NaN;
+    if (value >= low && value <= high) return value;
+    throw new KvError('invalidArgument', `It must be a number from ${low} to ${high}.`);
+  };
+}
+
 /** A reader of one of a few words for {@link flag}. */
 export function oneOf<const Word extends string>(words: readonly Word[]): (text: string) => Word {
   return (text) => {

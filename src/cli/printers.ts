@@ -6,6 +6,8 @@ import Table from 'cli-table3';
 import type { DeleteResult, Entry, PutResult, ReplicaReport } from '../client/index.ts';
 import type { BatchSummary } from './batch.ts';
 import { batchAsCells, batchAsText } from './batch-format.ts';
+import type { BenchSummary } from './bench.ts';
+import { benchAsCells, benchAsText } from './bench-format.ts';
 import { probeAsJson, probeAsTable } from './probe-format.ts';
 import { statusAsJson, statusAsTable } from './status-format.ts';
 
@@ -21,6 +23,7 @@ export interface Printer {
   status(reports: readonly ReplicaReport[]): string;
   probe(reports: readonly ReplicaReport[]): string;
   batch(summary: BatchSummary): string;
+  bench(summary: BenchSummary): string;
 }
 
 const simple: Printer = {
@@ -31,6 +34,7 @@ const simple: Printer = {
   status: (reports) => `${statusAsTable(reports)}\n`,
   probe: (reports) => `${probeAsTable(reports)}\n`,
   batch: batchAsText,
+  bench: benchAsText,
 };
 
 const json: Printer = {
@@ -47,6 +51,7 @@ const json: Printer = {
   status: (reports) => jsonLine(statusAsJson(reports)),
   probe: (reports) => jsonLine(probeAsJson(reports)),
   batch: jsonLine,
+  bench: jsonLine,
 };
 
 const table: Printer = {
@@ -60,6 +65,10 @@ const table: Printer = {
   batch: (summary) => {
     const { head, cells } = batchAsCells(summary);
     return tableOf(head, [cells]);
+  },
+  bench: (summary) => {
+    const { head, rows } = benchAsCells(summary);
+    return tableOf(head, rows);
   },
 };
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addBatchPut } from './commands/batch-put.ts';
+import { addBench } from './commands/bench.ts';
 import { addCompletion } from './commands/completion.ts';
 import type { CommandContext } from './commands/context.ts';
 import { addDel } from './commands/del.ts';
@@ -53,6 +54,7 @@ export function createProgram(context: CommandContext): Command {
   addGet(program, context);
   addDel(program, context);
   addBatchPut(program, context);
+  addBench(program, context);
   addStatus(program, context);
   addProbe(program, context);
   addCompletion(program, context);

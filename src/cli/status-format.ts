@@ -8,6 +8,7 @@ const HEAD = [
   'state',
   'committed',
   'executed',
+  'pruned',
   'fast',
   'slow',
   'recovered',
@@ -34,9 +35,10 @@ function statusCells(status: ReplicaStatus): string[] {
   const reachable = status.peers.filter((peer) => peer.reachable).length;
   return [
     `${status.replica} of ${status.replicas}`,
-    hasQuorum(status) ? 'serving' : 'no quorum',
+    stateOf(status),
     status.rows.map((row) => row.committed).join('/'),
     status.rows.map((row) => row.executed).join('/'),
+    status.rows.map((row) => row.pruned).join('/'),
     String(status.paths?.fast ?? 0),
     String(status.paths?.slow ?? 0),
     String(status.paths?.recovered ?? 0),
@@ -45,6 +47,14 @@ function statusCells(status: ReplicaStatus): string[] {
     String(status.blockedInstances),
     `${reachable} of ${status.peers.length}`,
   ];
+}
+
+function stateOf(status: ReplicaStatus): string {
+  const state = hasQuorum(status) ? 'serving' : 'no quorum';
+  const { snapshot } = status;
+  if (snapshot == null) return state;
+  const mebibytes = (snapshot.bytes / 2 ** 20).toFixed(1);
+  return `${state}, copying ${snapshot.source}: ${snapshot.entries} entries, ${mebibytes} MiB`;
 }
 
 /** Whether the replica reaches a majority of the cluster, itself included. */

@@ -46,6 +46,8 @@ export interface RowProgress {
   readonly executed: Slot;
   /** The highest slot of which anything is known. */
   readonly highest: Slot;
+  /** Every slot up to this one is forgotten here (R9.2). */
+  readonly pruned: Slot;
 }
 
 export interface ReplicaStatus {
@@ -211,11 +213,12 @@ export class Replica {
 
   status(): ReplicaStatus {
     return {
-      rows: this.state.space.rows.map(({ committed, executed, highest }, index) => ({
+      rows: this.state.space.rows.map(({ committed, executed, highest, pruned }, index) => ({
         replica: index + 1,
         committed,
         executed,
         highest,
+        pruned,
       })),
       openInstances: this.proposer.open.size,
       heldOperations: this.proposer.waiting,

@@ -77,6 +77,27 @@ export interface StatusResponse {
   readonly blockedInstances: number;
   /** What is being copied from a peer, as the replica is too far behind to fetch it; absent or null for nothing. */
   readonly snapshot?: SnapshotProgress | null;
+  readonly latencies?: InstanceLatencies | null;
+  readonly process?: ProcessUsage | null;
+}
+
+/** How long own instances take; since the process started. Counts are by bucket, as LatencyHistogram has them. */
+export interface InstanceLatencies {
+  /** Proposed in own instances; one that is proposed again counts again. */
+  readonly operations: number;
+  /** From proposed to committed. */
+  readonly commit: readonly number[];
+  /** From proposed to executed and answered. */
+  readonly execute: readonly number[];
+  /** From committed to executed and answered. */
+  readonly executionDelay: readonly number[];
+}
+
+export interface ProcessUsage {
+  /** User and system, since the process started. */
+  readonly cpuSeconds: number;
+  /** Memory. */
+  readonly residentBytes: number;
 }
 
 export interface SnapshotProgress {
@@ -95,6 +116,8 @@ export interface RowStatus {
   readonly executed: number;
   /** The highest slot known here in any status. */
   readonly highest: number;
+  /** Every slot up to this one is forgotten here. */
+  readonly pruned: number;
 }
 
 /** Instances that the replica coordinated since it started, by the path that committed them. */

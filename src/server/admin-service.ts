@@ -1,6 +1,6 @@
 /** The operators' service: this replica's own view, also when no quorum is reachable. */
 import type { handleUnaryCall } from '@grpc/grpc-js';
-import type { StatusRequest, StatusResponse } from '../rpc/index.ts';
+import type { ProcessUsage, StatusRequest, StatusResponse } from '../rpc/index.ts';
 import type { Clock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import type { Node } from './node.ts';
@@ -43,7 +43,14 @@ export function createAdminHandlers({ node, config, version, clock }: AdminServi
         heldOperations: status.heldOperations,
         blockedInstances: status.blockedInstances,
         snapshot: status.snapshot,
+        latencies: status.latencies,
+        process: processUsage(),
       });
     },
   };
+}
+
+function processUsage(): ProcessUsage {
+  const { user, system } = process.cpuUsage();
+  return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
 }

@@ -6,6 +6,7 @@ import type { PeerStatus, Transport, TransportEvents } from '../transport/index.
 import type { AnswerExpiryLimits } from './answer-expiry.ts';
 import type { Clock } from './clock.ts';
 import type { InboxLimits } from './inbox.ts';
+import type { InstanceLatencyCounts } from './instance-latencies.ts';
 import type { Logger } from './logger.ts';
 import type { PathCounts } from './metrics.ts';
 import type { PendingLimits } from './pending.ts';
@@ -61,6 +62,7 @@ export interface NodeOptions extends Restored {
 /** How a replica is doing, as it sees it. */
 export interface NodeStatus extends ReplicaStatus {
   readonly paths: PathCounts;
+  readonly latencies: InstanceLatencyCounts;
   readonly peers: readonly PeerStatus[];
   /** Calls of clients that wait for their answer. */
   readonly pendingRequests: number;

@@ -10,6 +10,7 @@ import type { GetOperation, KvOperation, OperationResult, Sessions } from '../kv
 import { createDeferred } from '../util/deferred.ts';
 import { DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
 import { Inbox } from './inbox.ts';
+import { InstanceLatencies } from './instance-latencies.ts';
 import { PathCounters } from './metrics.ts';
 import type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';
 import { type Call, PendingRequests, type Request, type Waiter } from './pending.ts';
@@ -24,6 +25,7 @@ export class Node {
   readonly #inbox: Inbox;
   readonly #pending: PendingRequests;
   readonly #paths: PathCounters;
+  readonly #latencies: InstanceLatencies;
   readonly #reachable = new Set<ReplicaId>();
   readonly #majority: number;
   readonly #failure = createDeferred<Error>();
@@ -54,6 +56,7 @@ export class Node {
     });
     this.#inbox = new Inbox(options.limits);
     this.#paths = new PathCounters(options.id);
+    this.#latencies = new InstanceLatencies(options);
     this.#majority = quorumsOf(options.replicas).majority;
     this.#pending = new PendingRequests({
       limits: options.limits,
@@ -157,6 +160,7 @@ export class Node {
     return {
       ...this.#core.status(),
       paths: this.#paths.counts(),
+      latencies: this.#latencies.counts(),
       peers: this.#options.transport.peers(),
       pendingRequests: this.#pending.size,
       snapshot: this.#fetcher.progress,
@@ -268,6 +272,7 @@ export class Node {
     const before = this.#core;
     this.#core = core;
     this.#machine = this.#createMachine(sessions);
+    this.#latencies.forgetOpen();
     for (const peer of this.#reachable) core.setReachable(peer, true);
     for (const request of this.#pending.requests()) {
       const { operation } = request;
@@ -331,12 +336,15 @@ export class Node {
   /** The order of the steps is the contract of {@link Ready}. */
   async #perform(ready: Ready): Promise<void> {
     const { storage, transport } = this.#options;
+    this.#latencies.proposed(ready.events);
     if (ready.records.length > 0 || ready.sync) {
       await storage.writeRecords(ready.records, { sync: ready.sync });
       if (this.#state === 'failed') return;
     }
+    this.#latencies.committed(ready.events);
     if (ready.messages.length > 0) transport.send(ready.messages);
     this.#machine.execute(ready, (operation, result) => this.#pending.answer(operation, result));
+    this.#latencies.executed(ready.executions);
     if (ready.flush || ready.pruned !== null) await this.#machine.write(ready);
     if (ready.snapshotFrom !== null) this.#fetcher.wanted(ready.snapshotFrom);
     this.#paths.count(ready.events);

@@ -66,6 +66,11 @@ describe('status', () => {
       error: new KvError('unreachable', 'connection refused', { outcome: 'notApplied' }),
     },
     { endpoint: 'c:3', status: { ...statusOf(3), peers: [] }, error: null },
+    {
+      endpoint: 'd:4',
+      status: { ...statusOf(1), snapshot: { source: 2, entries: 7, bytes: 1.5 * 2 ** 20 } },
+      error: null,
+    },
   ];
 
   it('shows watermarks, paths and work under way, and why an endpoint is silent', () => {
@@ -78,6 +83,7 @@ describe('status', () => {
       'serving',
       '12/12/9',
       '11/11/8',
+      '10/10/7',
       '10',
       '2',
       '1',
@@ -88,6 +94,7 @@ describe('status', () => {
     ]);
     expect(line('b:2')).toEqual(['b:2', '-', 'connection refused']);
     expect(line('c:3')[2]).toBe('no quorum');
+    expect(line('d:4')[2]).toBe('serving, copying 2: 7 entries, 1.5 MiB');
     expect(PRINTERS.simple.status(reports)).toBe(PRINTERS.table.status(reports));
   });
 
@@ -96,6 +103,7 @@ describe('status', () => {
       { endpoint: 'a:1', reachable: true, status: statusOf(1) },
       { endpoint: 'b:2', reachable: false, error: { code: 'unreachable', message: 'connection refused' } },
       { endpoint: 'c:3', reachable: true },
+      { endpoint: 'd:4', reachable: true, status: { snapshot: { source: 2, entries: 7 } } },
     ]);
   });
 });

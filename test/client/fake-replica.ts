@@ -61,6 +61,7 @@ export function statusOf(replica: number): StatusResponse {
       committed: slot,
       executed: slot - 1,
       highest: slot + 1,
+      pruned: slot - 2,
     })),
     paths: { fast: 10, slow: 2, recovered: 1 },
     peers: [1, 2, 3]

@@ -59,7 +59,9 @@ describe('the command line', () => {
   });
 
   test('the documents explain every flag', () => {
-    const text = [readText('README.md'), readText('docs/operations.md')].flatMap(codeIn).join('\n');
+    const text = ['README.md', 'docs/operations.md', 'docs/benchmarks.md']
+      .flatMap((file) => codeIn(readText(file)))
+      .join('\n');
     const flags = [program, ...commands.values()].flatMap(flagsOf).filter((flag) => flag.startsWith('--'));
     const unexplained = flags.filter((flag) => !new RegExp(`(?<![\\w-])${flag}(?![\\w-])`).test(text));
     expect([...new Set(unexplained)]).toEqual([]);

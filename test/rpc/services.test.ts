@@ -73,13 +73,15 @@ it('Admin carries a full status', () => {
     replicas: 3,
     version: '1.2.3',
     uptimeSeconds: 1.5,
-    rows: [{ replica: 1, committed: 3, executed: 2, highest: 2 ** 45 }],
+    rows: [{ replica: 1, committed: 3, executed: 2, highest: 2 ** 45, pruned: 1 }],
     paths: { fast: 1, slow: 2, recovered: 3 },
     peers: [{ replica: 2, address: 'b:1', reachable: true, roundTripMs: 0.25, droppedMessages: 7 }],
     openInstances: 4,
     heldOperations: 5,
     blockedInstances: 6,
     snapshot: null,
+    latencies: { operations: 9, commit: [0, 2 ** 40], execute: [], executionDelay: [1] },
+    process: { cpuSeconds: 0.25, residentBytes: 2 ** 33 },
   };
   expect(throughResponse(adminService.Status, response)).toEqual(response);
   const copying = { ...response, snapshot: { source: 2, entries: 3, bytes: 2 ** 40 } };

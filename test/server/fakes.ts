@@ -80,7 +80,7 @@ export class FakeCore implements Core {
   /** Operations that can no longer be withdrawn. */
   readonly inInstances = new Set<Operation>();
   full = false;
-  rows: readonly RowProgress[] = [{ replica: 1, committed: 3, executed: 2, highest: 4 }];
+  rows: readonly RowProgress[] = [{ replica: 1, committed: 3, executed: 2, highest: 4, pruned: 1 }];
   /** Thrown by the next step. */
   stepError: Error | null = null;
 

@@ -169,11 +169,12 @@ describe('status', () => {
       ],
     });
     expect(node.status()).toEqual({
-      rows: [{ replica: 1, committed: 3, executed: 2, highest: 4 }],
+      rows: [{ replica: 1, committed: 3, executed: 2, highest: 4, pruned: 1 }],
       openInstances: 1,
       heldOperations: 2,
       blockedInstances: 3,
       paths: { fast: 2, slow: 1, recovered: 1 },
+      latencies: { operations: 0, commit: [], execute: [], executionDelay: [] },
       peers: [{ id: 2, address: 'b:1', reachable: true, roundTripMs: null, dropped: 5 }],
       pendingRequests: 1,
       snapshot: null,

@@ -28,6 +28,7 @@ describe('what is no longer needed', () => {
       committed: slot,
       executed: slot,
       highest: slot,
+      pruned: 0,
     }));
     const operation = put('a', '1');
     await perform({ executions: [execution(1, operation)], flush: true });
@@ -50,6 +51,7 @@ describe('what is no longer needed', () => {
       committed: slot,
       executed: slot,
       highest: slot,
+      pruned: 0,
     }));
     await tick();
     expect(sessions.size).toBe(0);

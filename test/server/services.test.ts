@@ -221,15 +221,18 @@ describe('time', () => {
 describe('Status', () => {
   it('tells everything the node knows', async () => {
     const { client, node } = await setUp();
-    const { uptimeSeconds, ...rest } = await client.status({});
+    const { uptimeSeconds, process: usage, ...rest } = await client.status({});
     expect(uptimeSeconds).toBeGreaterThanOrEqual(0);
+    expect(usage?.cpuSeconds).toBeGreaterThan(0);
+    expect(usage?.residentBytes).toBeGreaterThan(2 ** 20);
     expect(rest).toEqual({
       cluster: 'test',
       replica: 1,
       replicas: 3,
       version: '1.2.3',
-      rows: [{ replica: 1, committed: 3, executed: 2, highest: 4 }],
+      rows: [{ replica: 1, committed: 3, executed: 2, highest: 4, pruned: 1 }],
       paths: { fast: 7, slow: 8, recovered: 9 },
+      latencies: { operations: 12, commit: [0, 5, 6], execute: [0, 0, 11], executionDelay: [11] },
       peers: [
         { replica: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, droppedMessages: 4 },
         { replica: 3, address: 'c:3', reachable: false, roundTripMs: 0, droppedMessages: 0 },

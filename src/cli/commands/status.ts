@@ -7,7 +7,9 @@ import type { CommandContext } from './context.ts';
 
 const HELP = `
 One line an endpoint:
+  state                serving, or no quorum; and, if it is too far behind, whose snapshot it copies and how far that is
   committed, executed  how far each replica's row has come there: 12/12/9 for rows 1, 2, 3
+  pruned               how far it has forgotten each row, as every replica has executed it
   fast, slow           operations' instances it coordinated since it started, by the path that committed them
   recovered            instances it finished in place of another replica
   open, held, blocked  own instances under way; operations that wait for one on the same key; committed

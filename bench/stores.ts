@@ -1,0 +1,65 @@
+/** The stores that are measured, running on this machine, and the clients they can be measured through. */
+import { connect } from '../src/client/index.ts';
+import { ProcessCluster } from '../test/support/process-cluster.ts';
+import { EtcdCluster } from './etcd-cluster.ts';
+import type { ClosableTarget, Store } from './measure.ts';
+import { EPAXOS_PATHS, ETCD_PATHS, UnaryTarget } from './unary-target.ts';
+
+/** Beyond what any operation takes here. */
+const TIMEOUT_MS = 60_000;
+
+/** A running store. */
+export interface RunningStore extends Store {
+  /** `host:port` of every replica or member. */
+  readonly endpoints: readonly string[];
+  /** A client that makes one gRPC call of each request, all to this replica or member. */
+  unary(address: string): ClosableTarget;
+  close(): Promise<void>;
+}
+
+/** One of ours. */
+export interface RunningReplicas extends RunningStore {
+  /** So many clients of the library; each begins at another replica. */
+  library(count: number): readonly ClosableTarget[];
+}
+
+export async function startReplicas(count: 3 | 5): Promise<RunningReplicas> {
+  const cluster = await ProcessCluster.start(count);
+  const { endpoints } = cluster;
+  const observer = connect({ endpoints, timeoutMs: TIMEOUT_MS });
+  return {
+    pids: cluster.ids.flatMap((id) => cluster.pid(id) ?? []),
+    look: () => observer.status(),
+    endpoints,
+    unary: (address) => new UnaryTarget({ address, paths: EPAXOS_PATHS }),
+    library: (clients) =>
+      Array.from({ length: clients }, (_, index) => {
+        const first = index % endpoints.length;
+        return connect({
+          endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)],
+          timeoutMs: TIMEOUT_MS,
+        });
+      }),
+    close: () => {
+      observer.close();
+      return cluster.close();
+    },
+  };
+}
+
+export async function startEtcd(): Promise<RunningStore> {
+  const cluster = await EtcdCluster.start();
+  return {
+    pids: cluster.pids,
+    look: () => null,
+    endpoints: cluster.endpoints,
+    unary: (address) => new UnaryTarget({ address, paths: ETCD_PATHS }),
+    close: () => cluster.close(),
+  };
+}
+
+/** Ends stores, all of them, whatever happens to one. @throws the first error, when all have ended */
+export async function closeAll(stores: readonly (RunningStore | null)[]): Promise<void> {
+  const ends = await Promise.allSettled(stores.map((store) => store?.close()));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
