@@ -5,7 +5,7 @@ import type { Percentiles } from './samples.ts';
 import { Svg } from './svg.ts';
 
 const WIDTH = 860;
-const LEFT = 185;
+const LEFT = 215;
 const RIGHT = 130;
 const TOP = 78;
 const ROW = 17;
@@ -51,7 +51,8 @@ export function plot(results: Results, result: SettingResult): string {
 function barsOf(results: Results, { samples }: SettingResult, at: number): Bar[] {
   const leaders = regionsOf(results.sites).map((region, leader): Bar => {
     const values = results.leaders[leader]?.percentiles(['write'], at) ?? NOTHING;
-    return { label: `Multi-Paxos, leader ${region}`, values, fills: GREY };
+    const best = leader === results.bestLeader ? ' (best)' : '';
+    return { label: `Multi-Paxos, leader ${region}${best}`, values, fills: GREY };
   });
   return [
     { label: 'EPaxos, write committed', values: samples.percentiles(['commit'], at), fills: BLUE },
