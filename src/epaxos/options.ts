@@ -49,6 +49,11 @@ export interface Limits {
   readonly heldBytes: number;
   /** Own instances that are not executed yet; beyond it operations are held. */
   readonly openInstances: number;
+  /**
+   * Own instances that are not executed yet and interfere with an operation on one of its keys; beyond it the
+   * operation is held (R7.7). With 1 what has just missed an instance waits for two; more make components larger.
+   */
+  readonly interferingInstances: number;
   /** Operations in one instance. */
   readonly operationsPerInstance: number;
   /** Bytes of all operations in one instance, unless a single operation is larger. */
@@ -73,6 +78,7 @@ export const DEFAULT_LIMITS: Limits = {
   heldOperations: 100_000,
   heldBytes: 64 * 1024 * 1024,
   openInstances: 2_048,
+  interferingInstances: 2,
   operationsPerInstance: 1_000,
   bytesPerInstance: 1024 * 1024,
   instancesPerTurn: 16,

@@ -159,12 +159,12 @@ function chooseFollower(state: ReplicaState): ReplicaId {
   const [first, second] = state.peers;
   assert(first !== undefined && second !== undefined, 'two peers at N = 3');
   if (first.reachable !== second.reachable) return first.reachable ? first.id : second.id;
-  return isMuchNearer(second, first) ? second.id : first.id;
+  return isNearer(second, first) ? second.id : first.id;
 }
 
-/** A small difference is noise, and the ring spreads the work better. */
-function isMuchNearer(peer: Peer, than: Peer): boolean {
-  return peer.roundTripMs * 2 < than.roundTripMs && peer.roundTripMs + 2 < than.roundTripMs;
+/** A small difference is noise, and the ring spreads the work better. Between regions no difference is that small. */
+function isNearer(peer: Peer, than: Peer): boolean {
+  return peer.roundTripMs * 1.1 < than.roundTripMs && peer.roundTripMs + 2 < than.roundTripMs;
 }
 
 /** How long the fast path is given: for N = 3 a small multiple of the follower's usual answer (R4.4). */

@@ -1,9 +1,9 @@
 /**
  * From operations to instances: which operations may be proposed now, and how they are batched.
  *
- * R7.7: a coordinator with an open instance on a key holds what arrives for that key and proposes it
- * together next. "Open" lasts until the instance is executed here, so that at most one instance a key
- * and coordinator is ever on its way: components of the execution graph cannot keep growing, and
+ * R7.7: a coordinator with enough open instances on a key holds what arrives for that key and proposes it
+ * together next. "Open" lasts until the instance is executed here, so that only so many instances a key
+ * and coordinator are ever on their way: components of the execution graph cannot keep growing, and
  * contention turns into larger batches.
  */
 import { accessesOf } from './interference.ts';
@@ -17,7 +17,7 @@ import {
   type Operation,
 } from './types.ts';
 
-/** Own open instances that touch a key: any number that read, or one that writes. */
+/** How many own open instances touch a key: that only read it, and that write it. */
 interface OpenKey {
   reads: number;
   writes: number;
@@ -169,8 +169,9 @@ export class Proposer {
   /** The key for which an operation must wait; null if it may be proposed. */
   private holder(operation: Operation): string | null {
     for (const { key, writes } of operation.accesses) {
-      const open = this.openKeys.get(key);
-      if (open !== undefined && (writes || open.writes > 0)) return key;
+      const { reads, writes: writers } = this.openKeys.get(key) ?? { reads: 0, writes: 0 };
+      const interfering = writes ? reads + writers : writers;
+      if (interfering >= this.limits.interferingInstances) return key;
       // Whoever waits for the key came first: a stream of reads must not starve a write.
       if (this.held.has(key)) return key;
     }

@@ -94,8 +94,8 @@ export class Replica {
   }
 
   /**
-   * Takes an operation. It is proposed at the next `takeReady`, or held while an own instance on one of
-   * its keys is open (R7.7). False if too much is held already; then nothing was done.
+   * Takes an operation. It is proposed at the next `takeReady`, or held while too many own instances on one of
+   * its keys are open (R7.7). False if too much is held already; then nothing was done.
    */
   propose(operation: Operation): boolean {
     return this.proposer.add(operation);

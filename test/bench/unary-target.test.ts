@@ -1,23 +1,20 @@
 /** The plain client of the comparison: what it puts together by hand is what the schema says. */
 import { afterEach, expect, it } from 'vitest';
 import { EPAXOS_PATHS, UnaryTarget } from '../../bench/unary-target.ts';
+import { keyToString } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
-import type { GetRequest } from '../../src/rpc/index.ts';
-import { type Behaviour, FakeReplica } from '../client/fake-replica.ts';
+import { setUp as setUpServices } from '../server/services-setup.ts';
 
 const closing: (() => void)[] = [];
 afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-async function setUp(behaviour: Partial<Behaviour> = {}) {
-  const replica = await FakeReplica.start(behaviour);
-  const target = new UnaryTarget({ address: replica.endpoint, paths: EPAXOS_PATHS });
-  closing.push(
-    () => target.close(),
-    () => replica.crash(),
-  );
-  return { replica, target };
+async function setUp() {
+  const { node, address } = await setUpServices();
+  const target = new UnaryTarget({ address, paths: EPAXOS_PATHS });
+  closing.push(() => target.close());
+  return { node, target };
 }
 
 it.each([
@@ -27,33 +24,27 @@ it.each([
   [128, 128],
   [4096, 1_048_576],
 ])('a put of %d and %d bytes', async (keyBytes, valueBytes) => {
-  const { replica, target } = await setUp();
+  const { node, target } = await setUp();
   const [key, value] = [Buffer.alloc(keyBytes, 'k'), Buffer.alloc(valueBytes, 'v')];
   await target.put(key, value);
-  const [put] = replica.writes;
-  expect(put).toMatchObject({ returnPrevious: false, requestId: null });
-  expect(put !== undefined && 'value' in put && put.key.length === keyBytes).toBe(true);
-  expect(put !== undefined && 'value' in put && Buffer.compare(put.value, value)).toBe(0);
-  expect(put !== undefined && Buffer.compare(put.key, key)).toBe(0);
+  const operation = node.submissions[0]?.operation;
+  expect(operation?.kind).toBe('put');
+  if (operation?.kind !== 'put') return;
+  expect(operation.key).toBe(keyToString(key));
+  expect(Buffer.compare(operation.value, value)).toBe(0);
+  expect([operation.returnPrevious, operation.unrecorded]).toEqual([false, true]);
 });
 
 it.each([1, 127, 128, 4096])('a get of %d bytes', async (keyBytes) => {
-  const keys: Uint8Array[] = [];
-  const { target } = await setUp({
-    get: ({ key }: GetRequest) => {
-      keys.push(key);
-      return { found: null };
-    },
-  });
+  const { node, target } = await setUp();
   await target.get(Buffer.alloc(keyBytes, 'k'));
-  expect(keys).toEqual([Buffer.alloc(keyBytes, 'k')]);
+  expect(node.submissions.map(({ operation: { kind, key } }) => [kind, key])).toEqual([
+    ['get', 'k'.repeat(keyBytes)],
+  ]);
 });
 
 it('fails with the error of the store', async () => {
-  const { target } = await setUp({
-    put: () => {
-      throw new KvError('overloaded', 'full', { outcome: 'notApplied' });
-    },
-  });
+  const { node, target } = await setUp();
+  node.thrown = new KvError('overloaded', 'full', { outcome: 'notApplied' });
   await expect(target.put(Buffer.from('k'), Buffer.from('v'))).rejects.toMatchObject({ code: 'overloaded' });
 });

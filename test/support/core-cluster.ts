@@ -224,8 +224,8 @@ export class CoreCluster {
       replicas: this.ids.length,
       seed: seed * 100 + id,
       timing: { flushTicks: 1, ...timing },
-      // What is handed in together makes one instance.
-      limits: { instancesPerTurn: 1, ...limits },
+      // What is handed in together makes one instance, and what comes later and interferes waits for it.
+      limits: { instancesPerTurn: 1, interferingInstances: 1, ...limits },
     });
     const { records, pruned } = member.store;
     member.replica.restore(records, ...(pruned === null ? [] : [pruned]));

@@ -40,7 +40,25 @@ describe('R4.1: the designated follower', () => {
     expect(followerOf(cluster, 1, '1.2')).toBe(3);
   });
 
-  test('is the nearest, if one is much nearer than the other', () => {
+  test.each([
+    [72, 88, 2],
+    [88, 72, 3],
+    [151, 88, 3],
+    [0.4, 0.3, 2],
+    [4, 2.5, 2],
+    [105, 100, 2],
+  ])(
+    'with round trips of %d and %d ms is %i: the nearer, unless the difference may be noise',
+    (two, three, follower) => {
+      const cluster = new CoreCluster(3);
+      cluster.replica(1).setRoundTrip(2, two);
+      cluster.replica(1).setRoundTrip(3, three);
+      cluster.propose(1, put('a', 'x'));
+      expect(followerOf(cluster, 1, '1.1')).toBe(follower);
+    },
+  );
+
+  test('is chosen anew for every instance', () => {
     const cluster = new CoreCluster(3);
     cluster.replica(1).setRoundTrip(2, 40);
     cluster.replica(1).setRoundTrip(3, 38);

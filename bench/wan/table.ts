@@ -1,0 +1,17 @@
+/** The key-value table of one replica: the production state machine in memory. */
+import { type KvOperation, KvState, type OperationResult, type Row, Sessions } from '../../src/kv/index.ts';
+
+export class Table {
+  // Nothing is ever written: the changes since the beginning are the table. No request is ever repeated.
+  readonly #state = new KvState({ stored: () => undefined, sessions: new Sessions() });
+
+  /** Applies operations in their order. One result for each. */
+  apply(operations: readonly KvOperation[]): readonly OperationResult[] {
+    return operations.map((operation) => this.#state.apply(operation));
+  }
+
+  /** By key; null where the row was removed. */
+  get rows(): ReadonlyMap<string, Row | null> {
+    return this.#state.changedRows();
+  }
+}
