@@ -10,8 +10,10 @@ export class Table {
     return operations.map((operation) => this.#state.apply(operation));
   }
 
-  /** By key; null where the row was removed. */
-  get rows(): ReadonlyMap<string, Row | null> {
-    return this.#state.changedRows();
+  /** By key. */
+  get rows(): ReadonlyMap<string, Row> {
+    const rows = new Map<string, Row>();
+    for (const [key, row] of this.#state.changedRows()) if (row !== null) rows.set(key, row);
+    return rows;
   }
 }
