@@ -6,6 +6,7 @@ import { assert } from '../util/assert.ts';
 import type { Dependency, DependencySource } from './execution.ts';
 import { isCommitted } from './instance-space.ts';
 import { accessesOf } from './interference.ts';
+import type { KeyEntry } from './key-entry.ts';
 import { finishRead, READ_ROW } from './read-barrier.ts';
 import type { ReplicaState } from './state.ts';
 import {
@@ -56,41 +57,48 @@ export class Dependencies implements DependencySource {
       if (unknown !== null) return { kind: 'lack', key: unknown };
       place = 1;
     }
-    const rows = this.state.space.rows.length;
-    for (; place <= accesses.length * rows; place += 1, offset = 0) {
-      const access = accesses[Math.floor((place - 1) / rows)];
+    const { rows } = this.state.space;
+    let row = (place - 1) % rows.length;
+    for (let index = Math.floor((place - 1) / rows.length); index < accesses.length; index += 1) {
+      const access = accesses[index];
       assert(access !== undefined, 'the cursor is inside the command');
-      const replica = ((place - 1) % rows) + 1;
-      const top = deps[replica - 1] ?? 0;
-      const found = this.walkDown(access, { replica, upTo: top - offset });
-      if (found === null) continue;
-      const dependency = instanceKey({ replica, slot: found.slot });
-      if (!found.committed) return { kind: 'lack', key: dependency };
-      const after = top - found.slot + 1;
-      const cursorAfter = found.last ? (place + 1) * OFFSETS : place * OFFSETS + after;
-      return { kind: 'committed', key: dependency, cursor: cursorAfter };
+      const entry = this.state.index.find(access.key);
+      const last = entry?.lastInterfering(access);
+      for (; row < rows.length; row += 1, offset = 0) {
+        // Mostly all that ever interfered is executed: then deps need not be looked at.
+        if (entry === undefined || (last?.[row] ?? 0) <= (rows[row]?.executed ?? 0)) continue;
+        const top = deps[row] ?? 0;
+        const found = this.walkDown(entry, { access, replica: row + 1, upTo: top - offset });
+        if (found === null) continue;
+        const dependency = instanceKey({ replica: row + 1, slot: found.slot });
+        if (!found.committed) return { kind: 'lack', key: dependency };
+        const here = index * rows.length + row + 1;
+        const after = top - found.slot + 1;
+        return {
+          kind: 'committed',
+          key: dependency,
+          cursor: found.last ? (here + 1) * OFFSETS : here * OFFSETS + after,
+        };
+      }
+      row = 0;
     }
     return { kind: 'done' };
   }
 
   /** The next instance of a row that the access must wait for; `last` if nothing below it matters. */
   private walkDown(
-    access: Access,
-    place: { readonly replica: ReplicaId; readonly upTo: Slot },
+    entry: KeyEntry,
+    place: { readonly access: Access; readonly replica: ReplicaId; readonly upTo: Slot },
   ): { readonly slot: Slot; readonly committed: boolean; readonly last: boolean } | null {
-    const { replica } = place;
+    const { access, replica } = place;
     const row = this.state.space.row(replica);
-    let slot = this.state.index.interferingSlot(access, place);
-    for (
-      ;
-      slot > row.executed;
-      slot = this.state.index.interferingSlot(access, { replica, upTo: slot - 1 })
-    ) {
+    let slot = entry.interfering(access, place);
+    for (; slot > row.executed; slot = entry.interfering(access, { replica, upTo: slot - 1 })) {
       const record = row.records.get(slot);
       assert(record !== undefined, 'the index knows only instances that have a record');
       if (!isCommitted(record)) return { slot, committed: false, last: false };
       if (record.noOp) continue;
-      const last = this.state.index.writesKey({ replica, slot }, access.key);
+      const last = entry.isWrittenBy(replica, slot);
       if (record.status !== Status.executed) return { slot, committed: true, last };
       if (last) return null;
     }

@@ -4,7 +4,7 @@
  * contribution to an instance's attributes (R2.3) and the edges of the execution graph (R7.1).
  */
 import { noDeps } from './deps.ts';
-import { SlotList } from './slot-list.ts';
+import { KeyEntry } from './key-entry.ts';
 import {
   type Access,
   type Attributes,
@@ -13,7 +13,6 @@ import {
   type InstanceId,
   type InstanceKey,
   instanceKey,
-  type ReplicaId,
   type Slot,
 } from './types.ts';
 
@@ -45,17 +44,6 @@ export function interferes(left: Command, right: Command): boolean {
   );
 }
 
-/** What the index knows of one key. A write is an access too. */
-interface KeyEntry {
-  /** By row: the slots of the commands that touch the key. */
-  readonly accesses: readonly SlotList[];
-  /** By row: the slots of the commands that write it. */
-  readonly writes: readonly SlotList[];
-  /** The highest seq known of any command that touches the key. */
-  accessSeq: number;
-  writeSeq: number;
-}
-
 export class InterferenceIndex {
   readonly replicas: number;
   readonly keys = new Map<string, KeyEntry>();
@@ -72,89 +60,67 @@ export class InterferenceIndex {
     for (const { key } of accessesOf(command)) {
       const entry = this.keys.get(key);
       if (entry === undefined) continue;
-      entry.accesses[id.replica - 1]?.dropUpTo(id.slot);
-      entry.writes[id.replica - 1]?.dropUpTo(id.slot);
-      if (entry.accesses.every((slots) => slots.last === 0)) this.keys.delete(key);
+      entry.dropUpTo(id.replica, id.slot);
+      if (entry.isEmpty) this.keys.delete(key);
     }
   }
 
-  /** A command counts from the moment it is known, whatever becomes of its instance (R2.4). */
+  /** A command counts from the moment it is known, whatever becomes of its instance (R2.4). To be told once. */
   learn(id: InstanceId, command: Command): void {
-    for (const { key, writes } of accessesOf(command)) {
-      const entry = this.entry(key);
-      entry.accesses[id.replica - 1]?.add(id.slot);
-      if (writes) entry.writes[id.replica - 1]?.add(id.slot);
-    }
+    for (const access of accessesOf(command)) this.entry(access.key).add(id.replica, id.slot, access);
   }
 
   /** Notes a seq that a known command has had. What was known once is never lowered again. */
   raiseSeq(command: Command, seq: number): void {
     for (const { key, writes } of accessesOf(command)) {
       const entry = this.entry(key);
-      entry.accessSeq = Math.max(entry.accessSeq, seq);
-      if (writes) entry.writeSeq = Math.max(entry.writeSeq, seq);
+      if (seq > entry.accessSeq) entry.accessSeq = seq;
+      if (writes && seq > entry.writeSeq) entry.writeSeq = seq;
     }
   }
 
   /**
    * This replica's contribution for a command that is not in the index yet (R2.3): for each row the
-   * highest slot that interferes, and a seq above any that an interfering command ever had.
+   * highest slot that interferes, and at least the floor; and a seq above any that an interfering command ever had.
    */
   contribution(command: Command): Attributes {
-    const accesses = accessesOf(command);
-    let highestSeq = 0;
-    for (const { key, writes } of accesses) {
-      const entry = this.keys.get(key);
-      if (entry !== undefined) highestSeq = Math.max(highestSeq, writes ? entry.accessSeq : entry.writeSeq);
-    }
-    return { seq: highestSeq + 1, deps: this.depsOf(accesses) };
-  }
-
-  /** For each row the highest slot that interferes with any of the accesses, and at least the floor. */
-  depsOf(accesses: readonly Access[]): Deps {
     const deps: Slot[] = [...this.floor];
-    for (const { key, writes } of accesses) {
-      const entry = this.keys.get(key);
+    let seq = 0;
+    for (const access of accessesOf(command)) {
+      const entry = this.keys.get(access.key);
       if (entry === undefined) continue;
-      const rows = writes ? entry.accesses : entry.writes;
-      for (let row = 0; row < rows.length; row += 1) {
-        const last = rows[row]?.last ?? 0;
-        if (last > (deps[row] ?? 0)) deps[row] = last;
+      seq = Math.max(seq, access.writes ? entry.accessSeq : entry.writeSeq);
+      const last = entry.lastInterfering(access);
+      for (let row = 0; row < deps.length; row += 1) {
+        const slot = last[row] ?? 0;
+        if (slot > (deps[row] ?? 0)) deps[row] = slot;
       }
     }
-    return deps;
+    return { seq: seq + 1, deps };
   }
 
   /** What a read of the key depends on (R2.3): for each row the highest slot that writes it, and at least the floor. */
   writersOf(key: string): Deps {
-    const writes = this.keys.get(key)?.writes;
-    if (writes === undefined) return this.floor;
-    return this.floor.map((slot, row) => Math.max(slot, writes[row]?.last ?? 0));
+    const entry = this.keys.get(key);
+    if (entry === undefined) return this.floor;
+    return this.floor.map((slot, row) => Math.max(slot, entry.lastWrite[row] ?? 0));
   }
 
-  /**
-   * The highest slot ≤ `upTo` of a row that interferes with an access; 0 for none. Walking down with it
-   * enumerates all of them.
-   */
-  interferingSlot(access: Access, place: { readonly replica: ReplicaId; readonly upTo: Slot }): Slot {
-    const entry = this.keys.get(access.key);
-    const rows = access.writes ? entry?.accesses : entry?.writes;
-    return rows?.[place.replica - 1]?.highestUpTo(place.upTo) ?? 0;
-  }
-
-  /** Whether the known command of an instance writes the key. */
-  writesKey(id: InstanceId, key: string): boolean {
-    return this.keys.get(key)?.writes[id.replica - 1]?.has(id.slot) ?? false;
+  /** What is known of a key; undefined for nothing. */
+  find(key: string): KeyEntry | undefined {
+    return this.keys.get(key);
   }
 
   /** Every known instance that is not in `deps` and whose command interferes with `command`; each once. */
   interferingOutside(deps: Deps, command: Command): InstanceId[] {
     const found = new Map<InstanceKey, InstanceId>();
     for (const access of accessesOf(command)) {
+      const entry = this.keys.get(access.key);
+      if (entry === undefined) continue;
       deps.forEach((floor, row) => {
         const replica = row + 1;
-        let slot = this.interferingSlot(access, { replica, upTo: Number.MAX_SAFE_INTEGER });
-        for (; slot > floor; slot = this.interferingSlot(access, { replica, upTo: slot - 1 })) {
+        let slot = entry.interfering(access, { replica, upTo: Number.MAX_SAFE_INTEGER });
+        for (; slot > floor; slot = entry.interfering(access, { replica, upTo: slot - 1 })) {
           found.set(instanceKey({ replica, slot }), { replica, slot });
         }
       });
@@ -165,8 +131,7 @@ export class InterferenceIndex {
   private entry(key: string): KeyEntry {
     let entry = this.keys.get(key);
     if (entry === undefined) {
-      const lists = () => Array.from({ length: this.replicas }, () => new SlotList());
-      entry = { accesses: lists(), writes: lists(), accessSeq: 0, writeSeq: 0 };
+      entry = new KeyEntry(this.replicas);
       this.keys.set(key, entry);
     }
     return entry;

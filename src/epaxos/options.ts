@@ -9,7 +9,7 @@ export interface Timing {
   readonly maxRetryTicks: number;
   /** N ≥ 5: how long replies beyond a majority are waited for before the slow path (R3.4). */
   readonly fastPathTicks: number;
-  /** N = 3: the least time the designated follower is given before the slow path (R4.4). */
+  /** N = 3: how long at the least the designated follower is waited for after the other has replied (R4.4). */
   readonly followerTicks: number;
   /** How long something may be missing before peers are asked for it (R7.2). */
   readonly fetchTicks: number;
@@ -81,7 +81,7 @@ export const DEFAULT_LIMITS: Limits = {
   interferingInstances: 2,
   operationsPerInstance: 1_000,
   bytesPerInstance: 1024 * 1024,
-  instancesPerTurn: 16,
+  instancesPerTurn: 4,
   recoveries: 64,
   fetchSlots: 256,
   retainedInstances: 50_000,

@@ -37,7 +37,7 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
     follower,
     replies: new Map(),
     startedAt: state.now,
-    slowAt: state.now + patience(state, follower),
+    slowAt: null,
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
@@ -90,6 +90,7 @@ export function onPreAcceptReply(state: ReplicaState, from: ReplicaId, message: 
   round.replies.set(from, message.attributes);
   const peer = state.peer(from);
   peer.replyTicks += (state.now - round.startedAt - peer.replyTicks) / 8;
+  if (round.replies.size + 1 >= state.quorums.majority) round.slowAt ??= slowAt(state, round);
   advancePreAccept(state, round);
 }
 
@@ -100,7 +101,7 @@ export function advancePreAccept(state: ReplicaState, round: PreAcceptRound): vo
   if (chosen !== null) {
     // R6.2: on disk before anybody can see it.
     commitValue(state, { id, command, attributes: chosen, path: 'fast' });
-  } else if (round.replies.size + 1 >= state.quorums.majority && isFastPathLost(state, round)) {
+  } else if (round.slowAt !== null && isFastPathLost(state, round, round.slowAt)) {
     startAccept(state, {
       id,
       ballot: 0,
@@ -116,8 +117,8 @@ function fastValue(state: ReplicaState, round: PreAcceptRound): Attributes | nul
   return countEqual(round) + 1 >= state.quorums.fast ? round.initial : null;
 }
 
-function isFastPathLost(state: ReplicaState, round: PreAcceptRound): boolean {
-  if (state.now >= round.slowAt) return true;
+function isFastPathLost(state: ReplicaState, round: PreAcceptRound, slowAt: number): boolean {
+  if (state.now >= slowAt) return true;
   if (round.follower !== null) return !state.isReachable(round.follower);
   const outstanding = state.peers.filter((peer) => peer.reachable && !round.replies.has(peer.id)).length;
   return countEqual(round) + outstanding + 1 < state.quorums.fast;
@@ -167,9 +168,15 @@ function isNearer(peer: Peer, than: Peer): boolean {
   return peer.roundTripMs * 1.1 < than.roundTripMs && peer.roundTripMs + 2 < than.roundTripMs;
 }
 
-/** How long the fast path is given: for N = 3 a small multiple of the follower's usual answer (R4.4). */
-function patience(state: ReplicaState, follower: ReplicaId | null): number {
-  const { followerTicks, fastPathTicks } = state.timing;
-  if (follower === null) return fastPathTicks;
-  return Math.max(followerTicks, Math.ceil(4 * state.peer(follower).replyTicks));
+/** A majority has replied just now: until when more is waited for, or the follower. */
+function slowAt(state: ReplicaState, { follower, startedAt }: PreAcceptRound): number {
+  const { now, quorums, timing } = state;
+  if (follower !== null) {
+    // R4.4: who is as slow as the other reply is not silent.
+    return now + Math.max(timing.followerTicks, Math.ceil(4 * state.peer(follower).replyTicks));
+  }
+  // R3.4: N = 5 needs no other reply than the majority's, but for one that disagrees; who disagrees is mostly not
+  // alone. N = 7 always needs another, which may come from farther away.
+  const isShort = quorums.fast > quorums.majority;
+  return Math.max(startedAt + timing.fastPathTicks, isShort ? now + Math.ceil((now - startedAt) / 2) : now);
 }

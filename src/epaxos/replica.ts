@@ -236,7 +236,9 @@ export class Replica {
   /** Repeats what was not answered, with growing intervals. */
   private tickRound(round: Round): void {
     const { state } = this;
-    if (round.type === 'preAccept' && state.now >= round.slowAt) advancePreAccept(state, round);
+    if (round.type === 'preAccept' && round.slowAt !== null && state.now >= round.slowAt) {
+      advancePreAccept(state, round);
+    }
     if (state.now < round.retryAt || state.roundOf(round.id) !== round) return;
     round.retryTicks = Math.min(2 * round.retryTicks, state.timing.maxRetryTicks);
     round.retryAt = state.now + round.retryTicks;

@@ -29,8 +29,8 @@ export interface PreAcceptRound extends RoundBase {
   readonly follower: ReplicaId | null;
   /** The others' merged attributes. */
   readonly replies: Map<ReplicaId, Attributes>;
-  /** The tick from which a majority of replies is enough for the slow path. */
-  slowAt: number;
+  /** The tick from which a majority of replies is enough for the slow path; null before there is a majority. */
+  slowAt: number | null;
 }
 
 /** Waiting for a majority to accept a value at a ballot (R3.4, R3.6). */

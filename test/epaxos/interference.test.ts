@@ -129,9 +129,9 @@ describe('the index, for anything it may know', () => {
         const index = indexOf(knowledge);
         for (const replica of [1, 2, 3]) {
           const found: number[] = [];
-          let slot = index.interferingSlot(access, { replica, upTo });
-          for (; slot > 0; slot = index.interferingSlot(access, { replica, upTo: slot - 1 }))
-            found.push(slot);
+          const entry = index.find(access.key);
+          const at = (bound: number) => entry?.interfering(access, { replica, upTo: bound }) ?? 0;
+          for (let slot = at(upTo); slot > 0; slot = at(slot - 1)) found.push(slot);
           const expected = knowledge
             .filter(({ id }) => id.replica === replica && id.slot <= upTo)
             .filter(({ command }) => conflict(command, commandOf(touching('one', [access]))))
@@ -142,15 +142,17 @@ describe('the index, for anything it may know', () => {
     );
   });
 
-  test('writesKey tells writers from readers and strangers', () => {
+  test('it tells writers from readers and strangers', () => {
     const index = indexOf([
       { id: instance('1.1'), command: commandOf(put('a', 'x'), get('b', 'y')), seq: 1 },
       { id: instance('2.1'), command: commandOf(get('c', 'x')), seq: 1 },
     ]);
-    expect(index.writesKey(instance('1.1'), 'x')).toBe(true);
-    expect(index.writesKey(instance('1.1'), 'y')).toBe(false);
-    expect(index.writesKey(instance('2.1'), 'x')).toBe(false);
-    expect(index.writesKey(instance('3.1'), 'x')).toBe(false);
-    expect(index.writesKey(instance('1.1'), 'z')).toBe(false);
+    expect([1, 2, 3].map((replica) => index.find('x')?.isWrittenBy(replica, 1))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(index.find('y')?.isWrittenBy(1, 1)).toBe(false);
+    expect(index.find('z')).toBeUndefined();
   });
 });

@@ -86,7 +86,7 @@ function canonicalObject(value: object, names: Names, now: number): string {
   for (const [field, element] of Object.entries(value)) {
     if (typeof element === 'function' || LEFT_OUT.has(field)) continue;
     parts.push(
-      `${field}=${field === 'slowAt' ? String(now >= element) : canonical(of(value, field, element), names, now)}`,
+      `${field}=${field === 'slowAt' ? String(element !== null && now >= element) : canonical(of(value, field, element), names, now)}`,
     );
   }
   return `(${parts.join(';')})`;

@@ -39,7 +39,8 @@ export function summarize({ model, id, history, replica, disk }: Machine): Summa
   });
   const expiring: number[] = [];
   for (const round of replica.state.rounds.values()) {
-    if (round.type === 'preAccept' && round.slowAt > replica.state.now) expiring.push(model.bit(round.id));
+    const { slowAt } = round.type === 'preAccept' ? round : { slowAt: null };
+    if (slowAt !== null && slowAt > replica.state.now) expiring.push(model.bit(round.id));
   }
   const { opened, recoveries, crashes, proposals } = history;
   const proposable = model.world.commands.flatMap(({ at }, command) =>

@@ -1,0 +1,76 @@
+/** What is known of a key, against a plain list of what was told. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { KeyEntry } from '../../src/epaxos/key-entry.ts';
+
+const REPLICAS = 3;
+const anyInstance = fc.record({
+  replica: fc.integer({ min: 1, max: REPLICAS }),
+  slot: fc.integer({ min: 1, max: 40 }),
+  writes: fc.boolean(),
+});
+const anyInstances = fc.uniqueArray(anyInstance, {
+  selector: ({ replica, slot }) => `${replica}.${slot}`,
+  maxLength: 40,
+});
+type Instances = readonly { readonly replica: number; readonly slot: number; readonly writes: boolean }[];
+
+function entryOf(instances: Instances): KeyEntry {
+  const entry = new KeyEntry(REPLICAS);
+  for (const { replica, slot, writes } of instances) entry.add(replica, slot, { writes });
+  return entry;
+}
+
+/** Everything that can be asked gives what the list gives. */
+function expectSame(entry: KeyEntry, known: Instances): void {
+  const highest = (replica: number, upTo: number, matters: (writes: boolean) => boolean) =>
+    Math.max(
+      0,
+      ...known
+        .filter((each) => each.replica === replica && each.slot <= upTo && matters(each.writes))
+        .map(({ slot }) => slot),
+    );
+  for (const writes of [true, false]) {
+    const matters = (other: boolean) => writes || other;
+    expect(entry.lastInterfering({ writes })).toEqual(
+      [1, 2, 3].map((replica) => highest(replica, Number.MAX_SAFE_INTEGER, matters)),
+    );
+    for (let replica = 1; replica <= REPLICAS; replica += 1) {
+      for (let upTo = 0; upTo <= 42; upTo += 1) {
+        expect(entry.interfering({ writes }, { replica, upTo })).toBe(highest(replica, upTo, matters));
+      }
+    }
+  }
+  for (const { replica, slot, writes } of known) expect(entry.isWrittenBy(replica, slot)).toBe(writes);
+  expect(entry.isEmpty).toBe(known.length === 0);
+}
+
+test('in whatever order instances come', () => {
+  fc.assert(
+    fc.property(anyInstances, (instances) => expectSame(entryOf(instances), instances)),
+    { numRuns: 60 },
+  );
+});
+
+test('dropping the lower end of a row leaves the rest', () => {
+  fc.assert(
+    fc.property(
+      anyInstances,
+      fc.integer({ min: 1, max: REPLICAS }),
+      fc.nat({ max: 42 }),
+      (instances, replica, bound) => {
+        const entry = entryOf(instances);
+        entry.dropUpTo(replica, bound);
+        expectSame(
+          entry,
+          instances.filter((each) => each.replica !== replica || each.slot > bound),
+        );
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('an instance that it never heard of writes nothing', () => {
+  expect(entryOf([{ replica: 1, slot: 3, writes: true }]).isWrittenBy(1, 4)).toBe(false);
+});
