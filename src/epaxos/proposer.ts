@@ -6,41 +6,53 @@
  * and coordinator are ever on their way: components of the execution graph cannot keep growing, and
  * contention turns into larger batches.
  */
-import { accessesOf } from './interference.ts';
 import type { Limits } from './options.ts';
-import {
-  type Access,
-  type Command,
-  type InstanceId,
-  type InstanceKey,
-  instanceKey,
-  type Operation,
-} from './types.ts';
+import { type Command, type InstanceId, type InstanceKey, instanceKey, type Operation } from './types.ts';
 
-/** How many own open instances touch a key: that only read it, and that write it. */
-interface OpenKey {
+/** A key that own open instances touch, or that operations wait for. */
+interface KeyState {
+  readonly key: string;
+  /** Own open instances that only read it, and that write it. */
   reads: number;
   writes: number;
+  /** Operations that wait for these, in order of arrival; null for none. Some may have been withdrawn. */
+  held: Operation[] | null;
+  /** With so many of them it is time to look which were withdrawn. */
+  heldLimit: number;
+  /** The batch of this turn that touches it. */
+  batch: Batch | null;
+  /** Whether that batch writes it. */
+  written: boolean;
 }
 
-/** The operations that will make one instance. */
-interface Batch {
-  readonly operations: Operation[];
+/** So many are not worth a look. */
+const FEW = 64;
+
+/** The command that will make one instance. */
+export interface Batch {
+  readonly command: { readonly operations: Operation[] };
+  /** What it touches, each key once. */
+  readonly keys: KeyState[];
   bytes: number;
+}
+
+/** An own instance that is not executed yet. */
+interface OpenInstance {
+  readonly command: Command;
+  readonly shares: readonly { readonly state: KeyState; readonly writes: boolean }[];
 }
 
 export class Proposer {
   readonly limits: Limits;
-  /** Operations that nothing holds back, as far as is known. */
-  arrived = new Set<Operation>();
-  /** By key: operations that wait for an own open instance on that key, in order of arrival. */
-  readonly held = new Map<string, Set<Operation>>();
-  /** Where each operation that is not proposed yet waits. */
-  readonly places = new Map<Operation, Set<Operation>>();
+  /** Everything that is not proposed yet. What was withdrawn leaves this at once, and the lists below in time. */
+  readonly unproposed = new Set<Operation>();
+  /** What to look at first: held back before, or proposed in vain. */
+  again: Operation[] = [];
+  /** What has arrived since. */
+  arrived: Operation[] = [];
   heldBytes = 0;
-  readonly openKeys = new Map<string, OpenKey>();
-  /** Own instances that are not executed yet, with what they carry. */
-  readonly open = new Map<InstanceKey, Command>();
+  readonly keys = new Map<string, KeyState>();
+  readonly open = new Map<InstanceKey, OpenInstance>();
   /** Operations in open instances whose callers still wait: proposed again after a no-op (R5.8). */
   readonly awaited = new Set<Operation>();
 
@@ -51,9 +63,14 @@ export class Proposer {
   /** False if the queue is full; then nothing was done. */
   add(operation: Operation): boolean {
     const { heldOperations, heldBytes } = this.limits;
-    if (this.places.size >= heldOperations || this.heldBytes + operation.bytes.length > heldBytes)
-      return false;
-    this.place(operation, this.arrived);
+    const bytes = operation.bytes.length;
+    if (this.unproposed.size >= heldOperations || this.heldBytes + bytes > heldBytes) return false;
+    this.unproposed.add(operation);
+    this.heldBytes += bytes;
+    this.arrived.push(operation);
+    // While nothing can be proposed, what was withdrawn must not pile up.
+    if (this.arrived.length > 2 * this.unproposed.size + FEW)
+      this.arrived = this.arrived.filter(this.isWaiting);
     return true;
   }
 
@@ -62,77 +79,70 @@ export class Proposer {
    * instance already, which may yet commit; should it become a no-op, the operation is not proposed again.
    */
   withdraw(operation: Operation): boolean {
-    if (this.places.has(operation)) {
-      this.unplace(operation);
-      return true;
-    }
+    if (this.leave(operation)) return true;
     this.awaited.delete(operation);
     return false;
   }
 
   /** True if `takeBatches` would do something. */
   get hasWork(): boolean {
-    return this.arrived.size > 0 && this.open.size < this.limits.openInstances;
+    return this.arrived.length + this.again.length > 0 && this.open.size < this.limits.openInstances;
   }
 
   /** How many operations are not proposed yet. */
   get waiting(): number {
-    return this.places.size;
+    return this.unproposed.size;
   }
 
   /**
-   * The commands to propose now. Operations on the same key go into the same instance or wait; the
+   * What to propose now. Operations on the same key go into the same instance or wait; the
    * rest is spread evenly, so that few operations share no fate and many share the cost of an instance.
    */
-  takeBatches(): Command[] {
+  takeBatches(): Batch[] {
     if (!this.hasWork) return [];
     const { instancesPerTurn, operationsPerInstance, openInstances } = this.limits;
-    const target = Math.min(operationsPerInstance, Math.ceil(this.arrived.size / instancesPerTurn));
+    const queue = this.again.length === 0 ? this.arrived : this.again.concat(this.arrived);
+    this.again = [];
+    this.arrived = [];
+    const target = Math.min(operationsPerInstance, Math.ceil(queue.length / instancesPerTurn));
     const batches: Batch[] = [];
-    const batchOfKey = new Map<string, Batch>();
     let current: Batch | null = null;
-    for (const operation of this.arrived) {
+    for (let index = 0; index < queue.length; index += 1) {
+      const operation = queue[index];
+      if (operation === undefined || !this.unproposed.has(operation)) continue; // withdrawn
       const holder = this.holder(operation);
       if (holder !== null) {
         this.hold(operation, holder);
         continue;
       }
-      const related = new Set(operation.accesses.flatMap(({ key }) => batchOfKey.get(key) ?? []));
-      const [first] = related;
-      let batch: Batch;
-      if (first !== undefined) {
-        if (related.size > 1 || !this.fits(first, operation, operationsPerInstance)) {
-          const key = operation.accesses.find((access) => batchOfKey.has(access.key))?.key ?? '';
-          this.hold(operation, key);
-          continue;
-        }
-        batch = first;
-      } else {
+      let batch = this.batchOf(operation);
+      if (batch === null) {
         if (current === null || !this.fits(current, operation, target)) {
-          if (this.open.size + batches.length >= openInstances) break;
-          current = { operations: [], bytes: 0 };
+          if (this.open.size + batches.length >= openInstances) {
+            this.arrived = queue.slice(index);
+            break;
+          }
+          current = { command: { operations: [] }, keys: [], bytes: 0 };
           batches.push(current);
         }
         batch = current;
       }
-      this.unplace(operation);
-      this.awaited.add(operation);
-      batch.operations.push(operation);
-      batch.bytes += operation.bytes.length;
-      for (const { key } of operation.accesses) batchOfKey.set(key, batch);
+      this.put(operation, batch);
     }
-    return batches.map(({ operations }) => ({ operations }));
+    return batches;
   }
 
-  /** An own instance was opened with a command. */
-  opened(id: InstanceId, command: Command): void {
-    this.open.set(instanceKey(id), command);
-    for (const { key, writes } of accessesOf(command)) {
-      const open = this.openKeys.get(key) ?? { reads: 0, writes: 0 };
-      if (writes) open.writes += 1;
-      else open.reads += 1;
-      this.openKeys.set(key, open);
-    }
+  /** An own instance was opened with a batch. To be told before the next batches are taken. */
+  opened(id: InstanceId, { command, keys }: Batch): void {
+    const shares = keys.map((state) => {
+      const writes = state.written;
+      if (writes) state.writes += 1;
+      else state.reads += 1;
+      state.batch = null;
+      state.written = false;
+      return { state, writes };
+    });
+    this.open.set(instanceKey(id), { command, shares });
   }
 
   /**
@@ -141,84 +151,97 @@ export class Proposer {
    * @returns true if operations are proposed again
    */
   closed(id: InstanceId, options: { readonly again: boolean }): boolean {
-    const command = this.open.get(instanceKey(id));
-    if (command === undefined) return false;
+    const instance = this.open.get(instanceKey(id));
+    if (instance === undefined) return false;
     this.open.delete(instanceKey(id));
-    const released: Operation[] = [];
-    for (const operation of command.operations) {
-      if (this.awaited.delete(operation) && options.again) released.push(operation);
+    let again = false;
+    for (const operation of instance.command.operations) {
+      if (!this.awaited.delete(operation) || !options.again) continue;
+      again = true;
+      this.unproposed.add(operation);
+      this.heldBytes += operation.bytes.length;
+      this.again.push(operation);
     }
-    const again = released.length > 0;
-    for (const access of accessesOf(command)) {
-      this.release(access);
-      released.push(...(this.held.get(access.key) ?? []));
-      this.held.delete(access.key);
+    for (const { state, writes } of instance.shares) {
+      if (writes) state.writes -= 1;
+      else state.reads -= 1;
+      if (state.held !== null) {
+        for (const operation of state.held) this.again.push(operation);
+        state.held = null;
+      }
+      if (state.reads + state.writes === 0) this.keys.delete(state.key);
     }
-    if (released.length > 0) this.moveToFront(released);
     return again;
   }
 
-  private release({ key, writes }: Access): void {
-    const open = this.openKeys.get(key);
-    if (open === undefined) return;
-    if (writes) open.writes -= 1;
-    else open.reads -= 1;
-    if (open.reads + open.writes === 0) this.openKeys.delete(key);
+  private readonly isWaiting = (operation: Operation) => this.unproposed.has(operation);
+
+  private hold(operation: Operation, state: KeyState): void {
+    state.held ??= [];
+    state.held.push(operation);
+    if (state.held.length < Math.max(state.heldLimit, FEW)) return;
+    state.held = state.held.filter(this.isWaiting);
+    state.heldLimit = 2 * state.held.length;
   }
 
-  /** The key for which an operation must wait; null if it may be proposed. */
-  private holder(operation: Operation): string | null {
+  /** A key that an operation must wait for; null if it may be proposed. */
+  private holder(operation: Operation): KeyState | null {
     for (const { key, writes } of operation.accesses) {
-      const { reads, writes: writers } = this.openKeys.get(key) ?? { reads: 0, writes: 0 };
-      const interfering = writes ? reads + writers : writers;
-      if (interfering >= this.limits.interferingInstances) return key;
+      const state = this.keys.get(key);
+      if (state === undefined) continue;
+      const interfering = writes ? state.reads + state.writes : state.writes;
       // Whoever waits for the key came first: a stream of reads must not starve a write.
-      if (this.held.has(key)) return key;
+      if (state.held !== null || interfering >= this.limits.interferingInstances) return state;
+      if (state.batch !== null && !this.joins(state.batch, operation)) return state;
     }
     return null;
   }
 
+  /** Whether an operation can go into a batch that touches one of its keys: it has room, and there is no other such. */
+  private joins(batch: Batch, operation: Operation): boolean {
+    if (!this.fits(batch, operation, this.limits.operationsPerInstance)) return false;
+    return operation.accesses.every(({ key }) => (this.keys.get(key)?.batch ?? batch) === batch);
+  }
+
+  /** The batch of this turn that touches one of the operation's keys; null if there is none. */
+  private batchOf(operation: Operation): Batch | null {
+    for (const { key } of operation.accesses) {
+      const batch = this.keys.get(key)?.batch;
+      if (batch) return batch;
+    }
+    return null;
+  }
+
+  private put(operation: Operation, batch: Batch): void {
+    this.leave(operation);
+    this.awaited.add(operation);
+    batch.command.operations.push(operation);
+    batch.bytes += operation.bytes.length;
+    for (const { key, writes } of operation.accesses) {
+      let state = this.keys.get(key);
+      if (state === undefined) {
+        state = { key, reads: 0, writes: 0, held: null, heldLimit: 0, batch: null, written: false };
+        this.keys.set(key, state);
+      }
+      if (state.batch === null) {
+        state.batch = batch;
+        batch.keys.push(state);
+      }
+      state.written ||= writes;
+    }
+  }
+
   private fits(batch: Batch, operation: Operation, operations: number): boolean {
     return (
-      batch.operations.length < operations &&
+      batch.command.operations.length < operations &&
       batch.bytes + operation.bytes.length <= this.limits.bytesPerInstance
     );
   }
 
-  private hold(operation: Operation, key: string): void {
-    let waiting = this.held.get(key);
-    if (waiting === undefined) {
-      waiting = new Set();
-      this.held.set(key, waiting);
-    }
-    this.unplace(operation);
-    this.place(operation, waiting);
-  }
-
-  private moveToFront(operations: readonly Operation[]): void {
-    const later = this.arrived;
-    this.arrived = new Set();
-    for (const operation of operations) {
-      this.unplace(operation);
-      this.place(operation, this.arrived);
-    }
-    for (const operation of later) {
-      this.places.set(operation, this.arrived);
-      this.arrived.add(operation);
-    }
-  }
-
-  private place(operation: Operation, place: Set<Operation>): void {
-    place.add(operation);
-    this.places.set(operation, place);
-    this.heldBytes += operation.bytes.length;
-  }
-
-  private unplace(operation: Operation): void {
-    const place = this.places.get(operation);
-    if (place === undefined) return;
-    place.delete(operation);
-    this.places.delete(operation);
+  /** It is proposed now, or withdrawn. False if it was not waiting. */
+  private leave(operation: Operation): boolean {
+    if (!this.unproposed.delete(operation)) return false;
     this.heldBytes -= operation.bytes.length;
+    return true;
   }
 }

@@ -204,7 +204,9 @@ export class Replica {
   /** Proposes what can be proposed, executes a slice, and hands over what must be done. */
   takeReady(): Ready {
     const { state } = this;
-    for (const command of this.proposer.takeBatches()) this.proposer.opened(propose(state, command), command);
+    for (const batch of this.proposer.takeBatches()) {
+      this.proposer.opened(propose(state, batch.command), batch);
+    }
     startReads(state);
     advanceCatchUp(state);
     state.execute();

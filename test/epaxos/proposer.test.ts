@@ -35,10 +35,11 @@ class Bench {
 
   /** One turn: opens instances with the batches. Returns their names. */
   turn(): string[] {
-    return this.proposer.takeBatches().map((command) => {
+    return this.proposer.takeBatches().map((batch) => {
+      const { command } = batch;
       this.#slot += 1;
       this.open.set(this.#slot, command);
-      this.proposer.opened(this.#id(this.#slot), command);
+      this.proposer.opened(this.#id(this.#slot), batch);
       this.proposed.push(...command.operations.map(labelOf));
       return nameOf(command);
     });
@@ -349,4 +350,37 @@ test('whatever happens: every operation once, per key in order, never too many i
     ),
     { numRuns: 300 },
   );
+});
+
+describe('operations that are withdrawn while nothing can be proposed', () => {
+  const MANY = 1_000;
+
+  test('leave nothing behind in the queue', () => {
+    const bench = new Bench({ openInstances: 1 });
+    bench.add(put('first', 'x'));
+    bench.turn();
+    for (let number = 0; number < MANY; number += 1) {
+      const operation = put(`later ${number}`, 'y');
+      bench.add(operation);
+      expect(bench.proposer.withdraw(operation)).toBe(true);
+    }
+    expect(bench.proposer.waiting).toBe(0);
+    expect(bench.proposer.arrived.length).toBeLessThan(100);
+  });
+
+  test('leave nothing behind at the key they wait for', () => {
+    const bench = new Bench();
+    bench.add(put('first', 'x'));
+    bench.turn();
+    for (let number = 0; number < MANY; number += 1) {
+      const operation = put(`later ${number}`, 'x');
+      bench.add(operation);
+      expect(bench.turn()).toEqual([]);
+      expect(bench.proposer.withdraw(operation)).toBe(true);
+    }
+    expect(bench.proposer.keys.get('x')?.held?.length).toBeLessThan(100);
+    bench.close(1);
+    expect(bench.turn()).toEqual([]);
+    expect(bench.proposer.keys.size).toBe(0);
+  });
 });

@@ -19,8 +19,8 @@ const SHARED_FIELDS: ReadonlySet<string> = new Set([
   'timing',
 ]);
 
-/** Maps whose values are immutable: records, attributes of replies, open commands. */
-const SHARED_VALUES: ReadonlySet<string> = new Set(['open', 'records', 'replies']);
+/** Maps whose values are immutable: records, attributes of replies. */
+const SHARED_VALUES: ReadonlySet<string> = new Set(['records', 'replies']);
 
 type Fields = Record<string, unknown>;
 type Memo = Map<object, object>;
