@@ -5,12 +5,11 @@
 import { assert } from '../util/assert.ts';
 import type { Dependency, DependencySource } from './execution.ts';
 import { isCommitted } from './instance-space.ts';
-import { accessesOf } from './interference.ts';
+import type { Touches } from './interference.ts';
 import type { KeyEntry } from './key-entry.ts';
 import { finishRead, READ_ROW } from './read-barrier.ts';
 import type { ReplicaState } from './state.ts';
 import {
-  type Access,
   type Attributes,
   type Deps,
   type InstanceKey,
@@ -24,6 +23,11 @@ import {
 
 /** Cursor = place · OFFSETS + offset. Place 0 asks whether all of deps is known; place p > 0 is one (access, row). */
 const OFFSETS = 2 ** 32;
+
+const DONE: Dependency = { kind: 'done' };
+const READ = { writes: false };
+const WRITE = { writes: true };
+const NOTHING: Touches = { entries: [], writes: [] };
 
 /**
  * Why not every dependency is an edge. Say w depends on x, a write, and on y, which lies below x in the
@@ -49,7 +53,9 @@ export class Dependencies implements DependencySource {
   }
 
   next(key: InstanceKey, cursor: number): Dependency {
-    const { accesses, deps } = this.waiter(key);
+    const { touches, deps } = this.waiter(key);
+    const { rows } = this.state.space;
+    if (rows.every(({ executed }, row) => (deps[row] ?? 0) <= executed)) return DONE;
     let place = Math.floor(cursor / OFFSETS);
     let offset = cursor % OFFSETS;
     if (place === 0) {
@@ -57,16 +63,14 @@ export class Dependencies implements DependencySource {
       if (unknown !== null) return { kind: 'lack', key: unknown };
       place = 1;
     }
-    const { rows } = this.state.space;
     let row = (place - 1) % rows.length;
-    for (let index = Math.floor((place - 1) / rows.length); index < accesses.length; index += 1) {
-      const access = accesses[index];
-      assert(access !== undefined, 'the cursor is inside the command');
-      const entry = this.state.index.find(access.key);
-      const last = entry?.lastInterfering(access);
+    for (let index = Math.floor((place - 1) / rows.length); index < touches.entries.length; index += 1) {
+      const entry = touches.entries[index];
+      assert(entry !== undefined, 'the cursor is inside the command');
+      const access = touches.writes[index] === true ? WRITE : READ;
+      const last = entry.lastInterfering(access);
       for (; row < rows.length; row += 1, offset = 0) {
-        // Mostly all that ever interfered is executed: then deps need not be looked at.
-        if (entry === undefined || (last?.[row] ?? 0) <= (rows[row]?.executed ?? 0)) continue;
+        if ((last[row] ?? 0) <= (rows[row]?.executed ?? 0)) continue; // then deps need not be looked at
         const top = deps[row] ?? 0;
         const found = this.walkDown(entry, { access, replica: row + 1, upTo: top - offset });
         if (found === null) continue;
@@ -82,13 +86,17 @@ export class Dependencies implements DependencySource {
       }
       row = 0;
     }
-    return { kind: 'done' };
+    return DONE;
   }
 
   /** The next instance of a row that the access must wait for; `last` if nothing below it matters. */
   private walkDown(
     entry: KeyEntry,
-    place: { readonly access: Access; readonly replica: ReplicaId; readonly upTo: Slot },
+    place: {
+      readonly access: { readonly writes: boolean };
+      readonly replica: ReplicaId;
+      readonly upTo: Slot;
+    },
   ): { readonly slot: Slot; readonly committed: boolean; readonly last: boolean } | null {
     const { access, replica } = place;
     const row = this.state.space.row(replica);
@@ -116,11 +124,19 @@ export class Dependencies implements DependencySource {
   }
 
   /** Who waits: a committed instance, or a read (R8.1). */
-  private waiter(key: InstanceKey): { readonly accesses: readonly Access[]; readonly deps: Deps } {
-    const read = this.state.reads.waiting.get(key);
-    if (read !== undefined) return { accesses: read.operation.accesses, deps: read.deps };
-    const { command, attributes } = this.committedRecord(key);
-    return { accesses: accessesOf(command), deps: attributes.deps };
+  private waiter(key: InstanceKey): { readonly touches: Touches; readonly deps: Deps } {
+    const { index, reads } = this.state;
+    const read = reads.waiting.get(key);
+    if (read !== undefined) {
+      const entry = index.find(read.operation.accesses[0]?.key ?? '');
+      return {
+        touches: entry === undefined ? NOTHING : { entries: [entry], writes: [false] },
+        deps: read.deps,
+      };
+    }
+    const touches = index.touches.get(key);
+    assert(touches !== undefined, 'what is committed as a command is known');
+    return { touches, deps: this.committedRecord(key).attributes.deps };
   }
 
   private committedRecord(key: InstanceKey): CommittedCommand {

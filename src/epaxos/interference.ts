@@ -3,6 +3,7 @@
  * index keeps, row by row, the slots of the commands that touch it. From that come a replica's
  * contribution to an instance's attributes (R2.3) and the edges of the execution graph (R7.1).
  */
+import { assert } from '../util/assert.ts';
 import { noDeps } from './deps.ts';
 import { KeyEntry } from './key-entry.ts';
 import {
@@ -44,11 +45,21 @@ export function interferes(left: Command, right: Command): boolean {
   );
 }
 
+/** What the command of a known instance touches: entries of the index, each once, and whether it writes the key. */
+export interface Touches {
+  readonly entries: KeyEntry[];
+  readonly writes: boolean[];
+}
+
 export class InterferenceIndex {
   readonly replicas: number;
   readonly keys = new Map<string, KeyEntry>();
+  /** Of every instance whose command is known. */
+  readonly touches = new Map<InstanceKey, Touches>();
   /** R2.7: what was forgotten before every replica had executed it; every contribution is merged with it. */
   floor: Deps;
+  /** The command that was asked about last, and what was found, access by access: mostly it is learned next. */
+  asked: { readonly command: Command; readonly found: readonly (KeyEntry | undefined)[] } | null = null;
 
   constructor(replicas: number) {
     this.replicas = replicas;
@@ -56,27 +67,51 @@ export class InterferenceIndex {
   }
 
   /** Forgets an executed instance; what may be forgotten, and when, is decided in pruning.ts (R2.7). */
-  forget(id: InstanceId, command: Command): void {
-    for (const { key } of accessesOf(command)) {
-      const entry = this.keys.get(key);
-      if (entry === undefined) continue;
+  forget(id: InstanceId): void {
+    const touches = this.touches.get(instanceKey(id));
+    if (touches === undefined) return;
+    this.touches.delete(instanceKey(id));
+    for (const entry of touches.entries) {
       entry.dropUpTo(id.replica, id.slot);
-      if (entry.isEmpty) this.keys.delete(key);
+      if (entry.isEmpty) this.keys.delete(entry.key);
     }
   }
 
   /** A command counts from the moment it is known, whatever becomes of its instance (R2.4). To be told once. */
   learn(id: InstanceId, command: Command): void {
-    for (const access of accessesOf(command)) this.entry(access.key).add(id.replica, id.slot, access);
+    const key = instanceKey(id);
+    const found = this.asked?.command === command ? this.asked.found : [];
+    this.asked = null;
+    const touches: Touches = { entries: [], writes: [] };
+    let number = 0;
+    for (const { accesses } of command.operations) {
+      for (const access of accesses) {
+        const entry = found[number] ?? this.entry(access.key);
+        number += 1;
+        if (entry.learner !== key) {
+          entry.learner = key;
+          entry.place = touches.entries.length;
+          touches.entries.push(entry);
+          touches.writes.push(access.writes);
+        } else if (access.writes) {
+          touches.writes[entry.place] = true;
+        }
+      }
+    }
+    touches.entries.forEach((entry, place) => {
+      entry.add(id.replica, id.slot, { writes: touches.writes[place] === true });
+    });
+    this.touches.set(key, touches);
   }
 
-  /** Notes a seq that a known command has had. What was known once is never lowered again. */
-  raiseSeq(command: Command, seq: number): void {
-    for (const { key, writes } of accessesOf(command)) {
-      const entry = this.entry(key);
+  /** Notes a seq that the command of a known instance has had. What was known once is never lowered again. */
+  raiseSeq(id: InstanceId, seq: number): void {
+    const touches = this.touches.get(instanceKey(id));
+    assert(touches !== undefined, 'only a known command has a seq');
+    touches.entries.forEach((entry, place) => {
       if (seq > entry.accessSeq) entry.accessSeq = seq;
-      if (writes && seq > entry.writeSeq) entry.writeSeq = seq;
-    }
+      if (seq > entry.writeSeq && touches.writes[place] === true) entry.writeSeq = seq;
+    });
   }
 
   /**
@@ -86,16 +121,21 @@ export class InterferenceIndex {
   contribution(command: Command): Attributes {
     const deps: Slot[] = [...this.floor];
     let seq = 0;
-    for (const access of accessesOf(command)) {
-      const entry = this.keys.get(access.key);
-      if (entry === undefined) continue;
-      seq = Math.max(seq, access.writes ? entry.accessSeq : entry.writeSeq);
-      const last = entry.lastInterfering(access);
-      for (let row = 0; row < deps.length; row += 1) {
-        const slot = last[row] ?? 0;
-        if (slot > (deps[row] ?? 0)) deps[row] = slot;
+    const found: (KeyEntry | undefined)[] = [];
+    for (const { accesses } of command.operations) {
+      for (const access of accesses) {
+        const entry = this.keys.get(access.key);
+        found.push(entry);
+        if (entry === undefined) continue;
+        seq = Math.max(seq, access.writes ? entry.accessSeq : entry.writeSeq);
+        const last = entry.lastInterfering(access);
+        for (let row = 0; row < deps.length; row += 1) {
+          const slot = last[row] ?? 0;
+          if (slot > (deps[row] ?? 0)) deps[row] = slot;
+        }
       }
     }
+    this.asked = { command, found };
     return { seq: seq + 1, deps };
   }
 
@@ -131,7 +171,7 @@ export class InterferenceIndex {
   private entry(key: string): KeyEntry {
     let entry = this.keys.get(key);
     if (entry === undefined) {
-      entry = new KeyEntry(this.replicas);
+      entry = new KeyEntry(key, this.replicas);
       this.keys.set(key, entry);
     }
     return entry;

@@ -1,7 +1,8 @@
 /** What the interference index knows of one key. Asking for the newest slots is the fast case. */
-import type { ReplicaId, Slot } from './types.ts';
+import type { InstanceKey, ReplicaId, Slot } from './types.ts';
 
 export class KeyEntry {
+  readonly key: string;
   /** By row: the slots of the commands that touch the key, ascending, each once. */
   readonly slots: Slot[][];
   /** By row: those of them that only read it; null for none. */
@@ -12,8 +13,12 @@ export class KeyEntry {
   /** The highest seq known of any command that touches the key. */
   accessSeq = 0;
   writeSeq = 0;
+  /** The instance that was learned last of those that touch the key, and the key's place among all it touches. */
+  learner: InstanceKey = 0;
+  place = 0;
 
-  constructor(replicas: number) {
+  constructor(key: string, replicas: number) {
+    this.key = key;
     this.slots = Array.from({ length: replicas }, () => []);
     this.reads = new Array<Set<Slot> | null>(replicas).fill(null);
     this.lastAccess = new Array<Slot>(replicas).fill(0);

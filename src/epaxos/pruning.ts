@@ -94,8 +94,7 @@ function forget(
   state.space.rows.forEach((row, index) => {
     for (; row.pruned < (upTo[index] ?? 0) && budget > 0; budget -= 1) {
       const id = { replica: index + 1, slot: row.pruned + 1 };
-      const { command } = state.space.get(id);
-      if (command !== null) state.index.forget(id, command);
+      state.index.forget(id);
       state.space.prune(id);
     }
   });

@@ -198,7 +198,7 @@ export class ReplicaState {
       const isNew = previous.command === null;
       if (isNew) this.index.learn(record.id, record.command);
       const seq = highestSeq(record);
-      if (isNew || seq > highestSeq(previous)) this.index.raiseSeq(record.command, seq);
+      if (isNew || seq > highestSeq(previous)) this.index.raiseSeq(record.id, seq);
     }
     const key = instanceKey(record.id);
     const settled = isCommitted(record) && !isCommitted(previous);

@@ -35,7 +35,7 @@ function indexOf(knowledge: Knowledge): InterferenceIndex {
   const index = new InterferenceIndex(3);
   for (const { id, command, seq } of knowledge) {
     index.learn(id, command);
-    index.raiseSeq(command, seq);
+    index.raiseSeq(id, seq);
   }
   return index;
 }
@@ -104,8 +104,8 @@ describe('the index, for anything it may know', () => {
     const index = new InterferenceIndex(3);
     const command = commandOf(put('a', 'x'));
     index.learn(instance('1.1'), command);
-    index.raiseSeq(command, 9);
-    index.raiseSeq(command, 2);
+    index.raiseSeq(instance('1.1'), 9);
+    index.raiseSeq(instance('1.1'), 2);
     expect(index.contribution(commandOf(get('b', 'x'))).seq).toBe(10);
   });
 

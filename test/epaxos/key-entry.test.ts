@@ -16,7 +16,7 @@ const anyInstances = fc.uniqueArray(anyInstance, {
 type Instances = readonly { readonly replica: number; readonly slot: number; readonly writes: boolean }[];
 
 function entryOf(instances: Instances): KeyEntry {
-  const entry = new KeyEntry(REPLICAS);
+  const entry = new KeyEntry('key', REPLICAS);
   for (const { replica, slot, writes } of instances) entry.add(replica, slot, { writes });
   return entry;
 }

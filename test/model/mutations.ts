@@ -163,7 +163,7 @@ export const dropAfterNoOp: Mutation = {
     state.update = (record, options) => {
       update(record, options);
       if (record.status === Status.accepted && record.noOp && record.command !== null) {
-        state.index.forget(record.id, record.command);
+        state.index.forget(record.id);
       }
     };
   },
