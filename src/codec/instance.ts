@@ -28,11 +28,15 @@ import {
 } from './check.ts';
 import { decodeOperation } from './operation.ts';
 import { messageType } from './schema.ts';
+import { asBuffer, bytesTag, fieldLength, WireReader, writeBytes } from './wire.ts';
 
-/** Message Command: encoded operations. */
-export interface WireCommand {
-  readonly operations: readonly Uint8Array[];
-}
+/** Message Command, encoded. */
+export type WireCommand = Uint8Array;
+
+const OPERATIONS_TAG = bytesTag(1);
+
+/** Commands as bytes: what was received, or encoded before, is not encoded again. */
+const encodedCommands = new WeakMap<Command, Buffer>();
 
 /** Message InstanceRecord. */
 export interface WireRecord {
@@ -46,6 +50,7 @@ export interface WireRecord {
   readonly initial: Attributes | null;
   /** 0: none. */
   readonly follower: number;
+  readonly commandApart: boolean;
 }
 
 const recordType = messageType<WireRecord>('InstanceRecord');
@@ -73,26 +78,45 @@ export function attributesFromWire(wire: Attributes | null, context: DecodeConte
   return { seq: checkCount(wire.seq, 'seq'), deps: depsFromWire(wire.deps, context) };
 }
 
-export function commandToWire(command: Command): WireCommand {
-  return { operations: command.operations.map((operation) => operation.bytes) };
+/** The bytes of a command; they are shared and must not be changed. */
+export function commandToWire(command: Command): Buffer {
+  const known = encodedCommands.get(command);
+  if (known !== undefined) return known;
+  const { operations } = command;
+  const length = operations.reduce((sum, { bytes }) => sum + fieldLength(bytes.length), 0);
+  const encoded = Buffer.allocUnsafe(length);
+  let position = 0;
+  for (const { bytes } of operations) position = writeBytes(encoded, position, OPERATIONS_TAG, bytes);
+  encodedCommands.set(command, encoded);
+  return encoded;
 }
 
 /**
+ * The inverse of {@link commandToWire}. The command keeps views of `bytes`, which must not be changed afterwards.
  * @throws KvError invalidArgument if it holds no operation or a malformed one, limitExceeded if it is over
  *   {@link LIMITS}.commandBytes or one of its operations over the limits of keys and values
  */
-export function commandFromWire(wire: WireCommand): Command {
-  if (wire.operations.length === 0) throw malformed('a command without operations');
+export function commandFromWire(bytes: WireCommand): Command {
+  const reader = new WireReader(bytes, 'Command');
   let size = 0;
   const operations: Operation[] = [];
-  for (const bytes of wire.operations) {
-    size += bytes.length;
+  while (!reader.isDone) {
+    const tag = reader.varint();
+    if (tag !== OPERATIONS_TAG) {
+      reader.skip(tag);
+      continue;
+    }
+    const operation = reader.bytes();
+    size += operation.length;
     if (size > LIMITS.commandBytes) {
       throw new KvError('limitExceeded', `a command has more than ${LIMITS.commandBytes} bytes`);
     }
-    operations.push(decodeOperation(bytes));
+    operations.push(decodeOperation(operation));
   }
-  return { operations };
+  if (operations.length === 0) throw malformed('a command without operations');
+  const command = { operations };
+  encodedCommands.set(command, asBuffer(bytes));
+  return command;
 }
 
 /** What makes it a record that no replica can have; null if nothing does. */
@@ -118,6 +142,7 @@ export function recordToWire(record: InstanceRecord): WireRecord {
     attributes: record.attributes,
     initial: record.initial,
     follower: record.follower ?? 0,
+    commandApart: false,
   };
 }
 
@@ -127,27 +152,26 @@ export function recordToWire(record: InstanceRecord): WireRecord {
  */
 export function recordFromWire(wire: WireRecord | null, context: DecodeContext): InstanceRecord {
   if (!wire) throw malformed('the record is missing');
+  const record = { ...stateFromWire(wire, context), command: wire.command && commandFromWire(wire.command) };
+  const contradiction = findContradiction(record);
+  if (contradiction !== null) throw malformed(contradiction);
+  return record;
+}
+
+/** All but the command. */
+function stateFromWire(wire: WireRecord, context: DecodeContext): Omit<InstanceRecord, 'command'> {
   const status = STATUSES[wire.status];
   if (status === undefined) throw malformed(`a record has the unknown status ${wire.status}`);
-  const record: InstanceRecord = {
+  return {
     id: instanceIdFromWire(wire.id, context),
     status,
     ballot: checkCount(wire.ballot, 'the ballot'),
     acceptedBallot: checkCount(wire.acceptedBallot, 'the accepted ballot'),
-    command: wire.command && commandFromWire(wire.command),
     noOp: wire.noOp,
     attributes: wire.attributes && attributesFromWire(wire.attributes, context),
     initial: wire.initial && attributesFromWire(wire.initial, context),
     follower: wire.follower === 0 ? null : checkReplica(wire.follower, context),
   };
-  if (status === Status.none) {
-    if (record.attributes) throw malformed('a record of status none has attributes');
-  } else {
-    if (!record.attributes) throw malformed('a record with a value has no attributes');
-    if (!record.command && !record.noOp)
-      throw malformed('a record with a value has neither command nor no-op');
-  }
-  return record;
 }
 
 /** The bytes of a record; `executed` as committed. */
@@ -161,4 +185,34 @@ export function encodeRecord(record: InstanceRecord): Buffer {
  */
 export function decodeRecord(bytes: Uint8Array, context: DecodeContext): InstanceRecord {
   return recordFromWire(recordType.decode(bytes), context);
+}
+
+/** The same, of a record whose command, if it knows one, is stored beside it: that never changes, and can be large. */
+export function encodeRecordApart(record: InstanceRecord): Buffer {
+  return recordType.encode({ ...recordToWire(record), command: null, commandApart: record.command !== null });
+}
+
+/** A record without its command. */
+export interface RecordApart {
+  readonly state: Omit<InstanceRecord, 'command'>;
+  /** The whole record. @throws KvError invalidArgument unless the command is there exactly if it should be */
+  withCommand(command: Command | null): InstanceRecord;
+}
+
+/** The inverse of {@link encodeRecordApart}. @throws KvError invalidArgument */
+export function decodeRecordApart(bytes: Uint8Array, context: DecodeContext): RecordApart {
+  const wire = recordType.decode(bytes);
+  if (wire.command) throw malformed('a record with a command inside');
+  const state = stateFromWire(wire, context);
+  return {
+    state,
+    withCommand(command) {
+      if (wire.commandApart !== (command !== null))
+        throw malformed('a record and its command do not belong together');
+      const record = { ...state, command };
+      const contradiction = findContradiction(record);
+      if (contradiction !== null) throw malformed(contradiction);
+      return record;
+    },
+  };
 }

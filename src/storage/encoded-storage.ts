@@ -3,17 +3,23 @@
  * so that none of them can keep a pointer to live state.
  */
 import {
+  commandFromWire,
+  commandToWire,
   decodeAnswers,
   decodePruned,
-  decodeRecord,
+  decodeRecordApart,
   encodeAnswers,
   encodePruned,
-  encodeRecord,
+  encodeRecordApart,
   MAX_SLOT,
 } from '../codec/index.ts';
 import {
+  type Command,
   formatInstance,
+  type InstanceId,
+  type InstanceKey,
   type InstanceRecord,
+  instanceKey,
   type Pruned,
   type ReplicaId,
   replicaIds,
@@ -26,6 +32,7 @@ import type { ByteStore, ByteWrite } from './byte-store.ts';
 import {
   ANSWERS_RANGE,
   answersKey,
+  commandKey,
   executedKey,
   PRUNED_KEY,
   parseAnswersKey,
@@ -45,11 +52,21 @@ import type { Effects, SnapshotView, Storage } from './storage.ts';
 
 const NOTHING = new Uint8Array(0);
 
+/** What was found of one instance. */
+interface InstanceParts {
+  readonly id: InstanceId;
+  readonly record: Uint8Array;
+  executed: boolean;
+  command: Uint8Array | null;
+}
+
 export class EncodedStorage implements Storage {
   readonly id: string;
   readonly staging: Staging;
   readonly #store: ByteStore;
   readonly #replicas: number;
+  /** Commands that are in the store, with the instance under which they are. */
+  readonly #storedCommands = new WeakMap<Command, InstanceKey>();
 
   constructor(options: {
     readonly store: ByteStore;
@@ -84,27 +101,52 @@ export class EncodedStorage implements Storage {
 
   /** The records of one row, from that slot on. */
   async *#row(replica: ReplicaId, from: number): AsyncIterable<InstanceRecord> {
-    let record: InstanceRecord | null = null; // held back until it is known whether its mark follows
+    let parts: InstanceParts | null = null; // held back until everything of the instance was seen
     for await (const [key, value] of this.#store.entries(slotRange({ replica, from, to: MAX_SLOT }))) {
       const place = parseInstanceKey(key);
       if (!place) throw this.#unreadable('an instance', `its key is ${Buffer.from(key).toString('hex')}`);
-      const name = formatInstance(place.id);
-      if (place.executed) {
-        record = this.#markExecuted(name, record);
+      if (place.part === 'record') {
+        if (parts !== null) yield this.#recordOf(parts);
+        parts = { id: place.id, record: value, executed: false, command: null };
         continue;
       }
-      if (record !== null) yield record;
-      record = this.#read(`instance ${name}`, () => decodeRecord(value, { replicas: this.#replicas }));
-      if (formatInstance(record.id) !== name) {
-        throw this.#unreadable(`instance ${name}`, `it holds the record of ${formatInstance(record.id)}`);
+      const name = formatInstance(place.id);
+      if (parts === null || formatInstance(parts.id) !== name) {
+        throw this.#unreadable(`instance ${name}`, `there is a part (${place.part}) without a record`);
       }
+      if (place.part === 'executed') parts.executed = true;
+      else parts.command = value;
     }
-    if (record !== null) yield record;
+    if (parts !== null) yield this.#recordOf(parts);
+  }
+
+  #recordOf({ id, record: bytes, executed, command }: InstanceParts): InstanceRecord {
+    const name = formatInstance(id);
+    const record = this.#read(`instance ${name}`, () =>
+      decodeRecordApart(bytes, { replicas: this.#replicas }).withCommand(command && commandFromWire(command)),
+    );
+    if (formatInstance(record.id) !== name) {
+      throw this.#unreadable(`instance ${name}`, `it holds the record of ${formatInstance(record.id)}`);
+    }
+    if (!executed) return record;
+    // Going on without would execute the instance a second time.
+    if (record.status !== Status.committed) {
+      throw this.#unreadable(`instance ${name}`, 'it is marked executed without being committed');
+    }
+    return { ...record, status: Status.executed };
   }
 
   async writeRecords(records: readonly InstanceRecord[], options: { readonly sync: boolean }): Promise<void> {
     if (records.length === 0 && !options.sync) return;
-    const writes = records.map((record) => ({ key: recordKey(record.id), value: encodeRecord(record) }));
+    const writes: ByteWrite[] = [];
+    for (const record of records) {
+      const { id, command } = record;
+      writes.push({ key: recordKey(id), value: encodeRecordApart(record) });
+      // A slot never holds another command (R6.3): once it is stored it need not be written again.
+      if (command === null || this.#storedCommands.get(command) === instanceKey(id)) continue;
+      writes.push({ key: commandKey(id), value: commandToWire(command) });
+      this.#storedCommands.set(command, instanceKey(id));
+    }
     await this.#store.write(writes, options);
   }
 
@@ -176,19 +218,10 @@ export class EncodedStorage implements Storage {
       assert(last >= first - 1, `row ${replica} is pruned up to ${first - 1}, which is not taken back`);
       for (let slot = first; slot <= last; slot += 1) {
         const id = { replica, slot };
-        writes.push({ key: recordKey(id), value: null }, { key: executedKey(id), value: null });
+        for (const key of [recordKey(id), executedKey(id), commandKey(id)]) writes.push({ key, value: null });
       }
     }
     return writes;
-  }
-
-  /** The record of the instance whose mark was met, if it is the one that came right before. */
-  #markExecuted(name: string, record: InstanceRecord | null): InstanceRecord {
-    // Going on without would execute the instance a second time.
-    if (record === null || formatInstance(record.id) !== name || record.status !== Status.committed) {
-      throw this.#unreadable(`instance ${name}`, 'it is marked executed without being committed');
-    }
-    return { ...record, status: Status.executed };
   }
 
   #readRow(key: string, bytes: Uint8Array): Row {

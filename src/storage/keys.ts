@@ -5,8 +5,9 @@
  * | first byte | rest of the key                           | value                                        |
  * | ---------- | ----------------------------------------- | -------------------------------------------- |
  * | 0          |                                           | StoredIdentity                               |
- * | 1          | replica (1 byte), slot (8), 0             | InstanceRecord; `executed` stored as committed |
+ * | 1          | replica (1 byte), slot (8), 0             | InstanceRecord without its command; `executed` stored as committed |
  * | 1          | replica (1 byte), slot (8), 1             | empty: the instance is executed              |
+ * | 1          | replica (1 byte), slot (8), 2             | Command                                      |
  * | 2          | client id (16), page (8)                  | StoredAnswers                                |
  * | 3          | the key's bytes                           | StoredRow                                    |
  * | 4          | number of a batch (8)                     | empty; LevelDB only (level-byte-store.ts)    |
@@ -42,8 +43,8 @@ const TWO_POW_32 = 2 ** 32;
 
 const REPLICA_AT = KIND_BYTES;
 const SLOT_AT = REPLICA_AT + 1;
-const MARK_AT = SLOT_AT + NUMBER_BYTES;
-const INSTANCE_KEY_BYTES = MARK_AT + 1;
+const PART_AT = SLOT_AT + NUMBER_BYTES;
+const INSTANCE_KEY_BYTES = PART_AT + 1;
 
 const CLIENT_AT = KIND_BYTES;
 const PAGE_AT = CLIENT_AT + CLIENT_ID_BYTES;
@@ -81,7 +82,7 @@ export const PRUNED_KEY: Uint8Array = Buffer.from([Kind.pruned]);
 /** Where it is noted how far the copy of a snapshot has come. */
 export const STAGING_KEY: Uint8Array = Buffer.from([Kind.staging]);
 
-/** All records and executed marks: by replica, then by slot, each mark right behind its record. */
+/** All records, executed marks and commands: by replica, then by slot; of each instance in this order. */
 export const INSTANCE_RANGE: ByteRange = rangeOf(Kind.instance);
 /** All answers. */
 export const ANSWERS_RANGE: ByteRange = rangeOf(Kind.answers);
@@ -92,37 +93,45 @@ export const STAGED_RANGE: ByteRange = rangeOf(Kind.staged);
 /** All numbers of batches. */
 export const BATCH_RANGE: ByteRange = rangeOf(Kind.batch);
 
-function instanceKey(id: InstanceId, mark: 0 | 1): Buffer {
+/** The parts of an instance, in the order of their keys. */
+const PARTS = ['record', 'executed', 'command'] as const;
+type Part = (typeof PARTS)[number];
+
+function instanceKey(id: InstanceId, part: Part): Buffer {
   const key = Buffer.allocUnsafe(INSTANCE_KEY_BYTES);
   key[0] = Kind.instance;
   key[REPLICA_AT] = id.replica;
   writeNumber(key, id.slot, SLOT_AT);
-  key[MARK_AT] = mark;
+  key[PART_AT] = PARTS.indexOf(part);
   return key;
 }
 
 /** Where an instance's record is. */
 export function recordKey(id: InstanceId): Buffer {
-  return instanceKey(id, 0);
+  return instanceKey(id, 'record');
 }
 
 /** Where it is marked that an instance was executed. */
 export function executedKey(id: InstanceId): Buffer {
-  return instanceKey(id, 1);
+  return instanceKey(id, 'executed');
+}
+
+/** Where an instance's command is. */
+export function commandKey(id: InstanceId): Buffer {
+  return instanceKey(id, 'command');
 }
 
 /** What a key of {@link INSTANCE_RANGE} stands for; undefined if it is none that this program writes. */
 export function parseInstanceKey(
   bytes: Uint8Array,
-): { readonly id: InstanceId; readonly executed: boolean } | undefined {
+): { readonly id: InstanceId; readonly part: Part } | undefined {
   const key = asBuffer(bytes);
-  const mark = key[MARK_AT];
-  if (key.length !== INSTANCE_KEY_BYTES || (mark !== 0 && mark !== 1)) return undefined;
-  const id = { replica: key.readUInt8(REPLICA_AT), slot: readNumber(key, SLOT_AT) };
-  return { id, executed: mark === 1 };
+  const part = PARTS[key[PART_AT] ?? PARTS.length];
+  if (key.length !== INSTANCE_KEY_BYTES || part === undefined) return undefined;
+  return { id: { replica: key.readUInt8(REPLICA_AT), slot: readNumber(key, SLOT_AT) }, part };
 }
 
-/** The records and marks of the slots `from` to `to`, both included, of one row. */
+/** All parts of the instances in the slots `from` to `to`, both included, of one row. */
 export function slotRange(slots: {
   readonly replica: ReplicaId;
   readonly from: Slot;

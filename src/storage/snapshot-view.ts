@@ -1,10 +1,10 @@
 /**
- * What a snapshot for another replica holds (R9.1): the table, the answers, and the records of executed
+ * What a snapshot for another replica holds (R9.1): the table, the answers, and the records and commands of executed
  * instances. Of instances that are not executed here nothing is told: the other replica fetches or
  * recovers those as usual. Marks are left out, as every record in it is of an executed instance.
  */
 import { decodePruned, type SnapshotEntry } from '../codec/index.ts';
-import type { Pruned } from '../epaxos/index.ts';
+import { formatInstance, type Pruned } from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
 import type { ByteReader } from './byte-store.ts';
 import { ANSWERS_RANGE, after, INSTANCE_RANGE, PRUNED_KEY, parseInstanceKey, ROW_RANGE } from './keys.ts';
@@ -40,14 +40,21 @@ export class StoredSnapshot implements SnapshotView {
 
   async *#executedRecords(start: Uint8Array): AsyncIterable<SnapshotEntry> {
     if (Buffer.compare(start, INSTANCE_RANGE.end) >= 0) return;
-    let record: SnapshotEntry | null = null; // held back until it is known whether its mark follows
+    // The record is held back until it is known whether its mark follows; the command comes behind that. Whoever goes on
+    // behind a record meets the mark first, too.
+    let record: SnapshotEntry | null = null;
+    let executed = '';
     for await (const [key, value] of this.#reader.entries({ start, end: INSTANCE_RANGE.end })) {
       const place = parseInstanceKey(key);
       assert(place !== undefined, 'an instance');
-      if (!place.executed) record = { key, value };
-      else if (record !== null) {
-        yield record;
+      if (place.part === 'record') {
+        record = { key, value };
+      } else if (place.part === 'executed') {
+        executed = formatInstance(place.id);
+        if (record !== null) yield record;
         record = null;
+      } else if (formatInstance(place.id) === executed) {
+        yield { key, value };
       }
     }
   }

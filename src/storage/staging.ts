@@ -6,9 +6,10 @@
  * every step can be repeated, and the staged entries are dropped only when all others are done.
  */
 import {
+  commandFromWire,
   decodeAnswers,
   decodePruned,
-  decodeRecord,
+  decodeRecordApart,
   encodePruned,
   malformed,
   type SnapshotChunk,
@@ -128,7 +129,7 @@ export class Staging implements SnapshotStaging {
     }
     for await (const key of this.#store.keys(INSTANCE_RANGE)) {
       const place = instanceOf(key);
-      if (place.executed && !this.#isExecutedIn(state, place.id)) return false;
+      if (place.part === 'executed' && !this.#isExecutedIn(state, place.id)) return false;
     }
     return true;
   }
@@ -148,7 +149,7 @@ export class Staging implements SnapshotStaging {
       const key = parseStagedKey(staged);
       await writer.add({ key, value });
       const instance = kindOf(key) === 'instance' ? parseInstanceKey(key) : undefined;
-      if (instance !== undefined) await writer.add({ key: executedKey(instance.id), value: NOTHING });
+      if (instance?.part === 'record') await writer.add({ key: executedKey(instance.id), value: NOTHING });
     }
     await writer.flush();
     const pruned = this.#prunedAfter(state);
@@ -193,7 +194,7 @@ export class Staging implements SnapshotStaging {
   }
 }
 
-function instanceOf(key: Uint8Array): { readonly id: InstanceId; readonly executed: boolean } {
+function instanceOf(key: Uint8Array): NonNullable<ReturnType<typeof parseInstanceKey>> {
   const place = parseInstanceKey(key);
   assert(place !== undefined, 'an instance');
   return place;
@@ -240,16 +241,21 @@ function checkEntry(
   switch (kindOf(key)) {
     case 'instance': {
       const place = parseInstanceKey(key);
-      const record = decodeRecord(value, context);
-      if (place === undefined || place.executed || record.status !== Status.committed) {
-        throw malformed('a snapshot holds an instance that is not executed');
+      if (place === undefined || place.part === 'executed') {
+        throw malformed('a snapshot holds a part of an instance that does not belong there');
       }
       const { replica, slot } = place.id;
-      if (record.id.replica !== replica || record.id.slot !== slot) {
-        throw malformed('a snapshot holds a record in the place of another');
-      }
       if (slot <= (context.begun.pruned.pruned[replica - 1] ?? 0)) {
         throw malformed('a snapshot holds an instance that it has pruned');
+      }
+      const command = place.part === 'command' ? commandFromWire(value) : null;
+      if (command !== null) return;
+      const { state } = decodeRecordApart(value, context);
+      if (state.status !== Status.committed) {
+        throw malformed('a snapshot holds an instance that is not executed');
+      }
+      if (state.id.replica !== replica || state.id.slot !== slot) {
+        throw malformed('a snapshot holds a record in the place of another');
       }
       return;
     }

@@ -1,6 +1,13 @@
 /** Generators of valid values, for the properties of the codecs. */
 import fc from 'fast-check';
-import { deleteOperation, getOperation, keyToString, MAX_SLOT, putOperation } from '../../src/codec/index.ts';
+import {
+  deleteOperation,
+  getOperation,
+  keyToString,
+  MAX_SLOT,
+  messageType,
+  putOperation,
+} from '../../src/codec/index.ts';
 import {
   type Attributes,
   type Command,
@@ -25,6 +32,13 @@ export const anyKey = fc.oneof(
   { weight: 20, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 40 }) },
   { weight: 1, arbitrary: fc.constant(new Uint8Array(LIMITS.keyBytes).fill(0xff)) },
 );
+
+const commandType = messageType<{ readonly operations: readonly Uint8Array[] }>('Command');
+
+/** A command as bytes, whatever its operations hold. */
+export function encodedCommand(operations: readonly Uint8Array[]): Buffer {
+  return commandType.encode({ operations });
+}
 
 const anyValue = fc.uint8Array({ maxLength: 300 });
 

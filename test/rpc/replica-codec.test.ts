@@ -1,7 +1,7 @@
 /** Frames between replicas: every message survives, malformed ones are refused one by one, nothing crashes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { messageType } from '../../src/codec/index.ts';
+import { commandToWire, messageType } from '../../src/codec/index.ts';
 import type { Message, MessageType } from '../../src/epaxos/index.ts';
 import {
   decodeBeat,
@@ -13,6 +13,7 @@ import {
   MESSAGE_STREAMS,
   ROUTES,
 } from '../../src/rpc/index.ts';
+import { encodedCommand } from '../codec/arbitraries.ts';
 import { messagesOf, sampleOfEach } from './arbitraries.ts';
 
 const CONTEXT = { replicas: 3 };
@@ -88,7 +89,7 @@ it('every field of every frame of the schema has a message type', () => {
 const id = { replica: 1, slot: 5 };
 const attributes = { seq: 1, deps: [4, 0, 0] };
 const good: Message = { type: 'preAcceptReply', id, attributes };
-const command = { operations: [Buffer.from('not an operation')] };
+const command = encodedCommand([Buffer.from('not an operation')]);
 const record = { id, status: 1, ballot: 0, acceptedBallot: 0, noOp: true, attributes };
 
 /** By type, wire objects of which each is malformed in one respect, and what the reason must say. */
@@ -96,7 +97,7 @@ const MALFORMED: Readonly<Record<MessageType, readonly (readonly [wire: object, 
   preAccept: [
     [{ command, attributes, follower: 2 }, /id is missing/],
     [{ id, attributes, follower: 2 }, /command is missing/],
-    [{ id, command: { operations: [] }, attributes, follower: 2 }, /without operations/],
+    [{ id, command: encodedCommand([]), attributes, follower: 2 }, /without operations/],
     [{ id, command, attributes, follower: 2 }, /malformed Operation/],
     [{ id, command, attributes, follower: 1 }, /its own follower/],
     [{ id, command, attributes, follower: 0 }, /replica 0/],
@@ -127,7 +128,7 @@ const MALFORMED: Readonly<Record<MessageType, readonly (readonly [wire: object, 
   ],
   commit: [
     [{ id }, /attributes are missing/],
-    [{ id, attributes, command: { operations: [] } }, /without operations/],
+    [{ id, attributes, command: encodedCommand([]) }, /without operations/],
   ],
   prepare: [
     [{ ballot: 4 }, /id is missing/],
@@ -182,7 +183,7 @@ function withOperation(wire: object, reason: RegExp): object {
   if (!('follower' in wire) || !/follower|replica/.test(reason.source)) return wire;
   const [sample] = sampleOfEach(3, 1);
   if (sample?.type !== 'preAccept') throw new Error('the first sample is a preAccept');
-  return { ...wire, command: { operations: sample.command.operations.map(({ bytes }) => bytes) } };
+  return { ...wire, command: commandToWire(sample.command) };
 }
 
 describe.each(Object.keys(MALFORMED) as MessageType[])('a malformed %s', (type) => {

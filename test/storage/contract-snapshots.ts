@@ -139,7 +139,7 @@ export function testSnapshots(create: () => Promise<Storage>, reopen: StoreMaker
       const view = (await filled(fillSender)).openSnapshot();
       expect(view.pruned).toEqual({ pruned: [5, 4, 0], floor: [5, 1, 0] });
       const kinds = (await collect(view.entries(null))).map(({ key }) => key[0]);
-      expect(kinds).toEqual([...new Array(5).fill(1), ...new Array(1).fill(2), ...new Array(4).fill(3)]);
+      expect(kinds).toEqual([...new Array(10).fill(1), ...new Array(1).fill(2), ...new Array(4).fill(3)]);
       await view.close();
       await view.close();
     });

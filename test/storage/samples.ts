@@ -1,6 +1,7 @@
 /** Things to store, and how to read all of something. */
 import { putOperation } from '../../src/codec/index.ts';
 import { type InstanceId, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
+import { KvError } from '../../src/errors.ts';
 import { type RecordedAnswer, type Row, Sessions } from '../../src/kv/index.ts';
 import type { Effects, Storage } from '../../src/storage/index.ts';
 
@@ -65,4 +66,10 @@ export async function storedSessions(storage: Storage): Promise<Sessions> {
 
 export function rowOf(text: string, version = 1): Row {
   return { value: Buffer.from(text), version };
+}
+
+/** The code of a KvError that was thrown; anything else is thrown again. */
+export function codeOf(error: unknown): string {
+  if (error instanceof KvError) return error.code;
+  throw error;
 }
