@@ -18,16 +18,27 @@ export interface Changes {
   readonly pages: ReadonlySet<AnswerPage>;
 }
 
-const NO_CHANGES: Changes = { rows: new Map(), pages: new Set() };
+/** So many rows are kept for the next time when they are in the store already, unless their values are longer. */
+const KEPT_ROWS = 65_536;
+const KEPT_VALUE_BYTES = 1024;
+
+/** A key's row as it is now, whether it is in the store or not. */
+interface Cell {
+  readonly key: string;
+  /** Null: there is none. */
+  row: Row | null;
+  isChanged: boolean;
+}
 
 export class KvState {
   readonly sessions: Sessions;
   readonly #stored: (key: string) => Row | undefined;
-  #rows = new Map<string, Row | null>();
+  /** Every changed row, those that are being written, and others that were asked for. */
+  #cells = new Map<string, Cell>();
+  #changed: Cell[] = [];
   #pages = new Set<AnswerPage>();
-  /** What was taken last: rows that are being written, or that the store holds just so. They are often asked for. */
-  #taken: Changes = NO_CHANGES;
-  #isWriting = false;
+  /** What was taken and is being written; null for nothing. */
+  #writing: Changes | null = null;
 
   constructor(options: {
     /** The row of a key in the store; undefined if there is none. */
@@ -41,14 +52,15 @@ export class KvState {
 
   /** A key's row as it is now. */
   row(key: string): Row | undefined {
-    let changed = this.#rows.get(key);
-    if (changed === undefined) changed = this.#taken.rows.get(key);
-    return changed === undefined ? this.#stored(key) : (changed ?? undefined);
+    const cell = this.#cells.get(key);
+    return cell === undefined ? this.#stored(key) : (cell.row ?? undefined);
   }
 
   /** Every row that may not be in the store as it is now; null where it was removed. */
   changedRows(): ReadonlyMap<string, Row | null> {
-    return new Map([...this.#taken.rows, ...this.#rows]);
+    const rows = new Map(this.#writing?.rows);
+    for (const { key, row } of this.#changed) rows.set(key, row);
+    return rows;
   }
 
   /** Executes one operation. Values are kept, not copied: nobody changes the bytes of an operation or of a row. */
@@ -69,52 +81,81 @@ export class KvState {
     return { version: row?.version ?? 0, value: row?.value ?? null, previousVersion: 0 };
   }
 
-  /** True if something has changed since the last time it was taken. */
-  get hasChanges(): boolean {
-    return this.#rows.size > 0 || this.#pages.size > 0;
-  }
-
-  /** Hands over the changes, to be written. Until {@link written} is called they are found here. */
+  /** Hands over the changes, to be written. They stay visible here. */
   takeChanges(): Changes {
-    assert(!this.#isWriting, 'changes are written one after another');
-    const changes = { rows: this.#rows, pages: this.#pages };
-    this.#taken = changes;
-    this.#isWriting = true;
-    this.#rows = new Map();
+    assert(this.#writing === null, 'changes are written one after another');
+    const rows = new Map<string, Row | null>();
+    for (const cell of this.#changed) {
+      rows.set(cell.key, cell.row);
+      cell.isChanged = false;
+    }
+    this.#writing = { rows, pages: this.#pages };
+    this.#changed = [];
     this.#pages = new Set();
-    return changes;
+    return this.#writing;
   }
 
   /** What was taken is in the store. */
   written(): void {
-    this.#taken = { rows: this.#taken.rows, pages: NO_CHANGES.pages };
-    this.#isWriting = false;
+    assert(this.#writing !== null, 'what is written was taken');
+    for (const key of this.#writing.rows.keys()) this.#keep(key);
+    this.#writing = null;
+    if (this.#cells.size <= KEPT_ROWS) return;
+    this.#cells = new Map(this.#changed.map((cell) => [cell.key, cell]));
   }
 
   /** Drops a page of answers that are no longer needed. False: answers were added to it just now, and it stays. */
   forget(page: AnswerPage): boolean {
-    if (this.#pages.has(page) || this.#taken.pages.has(page)) return false;
+    if (this.#pages.has(page) || this.#writing?.pages.has(page)) return false;
     this.sessions.forget(page);
     return true;
   }
 
+  /**
+   * A row is in the store, and kept for the next read, with a copy of its value: that is a view of all that arrived
+   * together with it.
+   */
+  #keep(key: string): void {
+    const cell = this.#cells.get(key);
+    if (cell === undefined || cell.isChanged) return;
+    const { row } = cell;
+    if (row === null || row.value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
+    else cell.row = { value: new Uint8Array(row.value), version: row.version };
+  }
+
   #write(operation: PutOperation | DeleteOperation): OperationResult {
-    const { key } = operation;
-    const row = this.row(key);
+    const cell = this.#cell(operation.key);
+    const { row } = cell;
     const before = row?.version ?? 0;
     const value = operation.returnPrevious ? (row?.value ?? null) : null;
     const previousVersion = operation.returnPrevious ? before : 0;
     switch (operation.kind) {
       case 'put': {
         const version = before + 1;
-        this.#rows.set(key, { value: operation.value, version });
+        this.#set(cell, { value: operation.value, version });
         return { version, value, previousVersion };
       }
       case 'delete':
-        if (row !== undefined) this.#rows.set(key, null);
+        if (row !== null) this.#set(cell, null);
         return { version: before, value, previousVersion };
       default:
         return assertNever(operation, 'write');
     }
+  }
+
+  #cell(key: string): Cell {
+    let cell = this.#cells.get(key);
+    if (cell === undefined) {
+      cell = { key, row: this.#stored(key) ?? null, isChanged: false };
+      this.#cells.set(key, cell);
+    }
+    return cell;
+  }
+
+  #set(cell: Cell, row: Row | null): void {
+    cell.row = row;
+    if (cell.isChanged) return;
+    cell.isChanged = true;
+    this.#changed.push(cell);
   }
 }
