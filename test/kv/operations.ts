@@ -18,7 +18,7 @@ export function anyRequest(): RequestId {
 }
 
 export function bytesOf(text: string): Uint8Array {
-  return Buffer.from(text, 'utf8');
+  return new Uint8Array(Buffer.from(text, 'utf8'));
 }
 
 export interface WriteOptions {
