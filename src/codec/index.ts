@@ -1,6 +1,7 @@
 /** Protobuf: the schema, and the encoding of operations, commands, instances and answers. The folder's only door. */
 export * from './answer.ts';
 export * from './check.ts';
+export * from './command.ts';
 export * from './instance.ts';
 export * from './operation.ts';
 export { CLIENT_ID_BYTES } from './operation-checks.ts';

@@ -12,11 +12,8 @@ import {
   formatInstance,
   type InstanceId,
   type InstanceRecord,
-  type Operation,
   Status,
 } from '../epaxos/index.ts';
-import { KvError } from '../errors.ts';
-import { LIMITS } from '../kv/index.ts';
 import { assert } from '../util/assert.ts';
 import {
   checkCount,
@@ -26,17 +23,8 @@ import {
   type DecodeContext,
   malformed,
 } from './check.ts';
-import { decodeOperation } from './operation.ts';
+import { commandFromWire, commandToWire, type WireCommand } from './command.ts';
 import { messageType } from './schema.ts';
-import { asBuffer, bytesTag, fieldLength, WireReader, writeBytes } from './wire.ts';
-
-/** Message Command, encoded. */
-export type WireCommand = Uint8Array;
-
-const OPERATIONS_TAG = bytesTag(1);
-
-/** Commands as bytes: what was received, or encoded before, is not encoded again. */
-const encodedCommands = new WeakMap<Command, Buffer>();
 
 /** Message InstanceRecord. */
 export interface WireRecord {
@@ -76,47 +64,6 @@ export function depsFromWire(wire: readonly number[], context: DecodeContext): D
 export function attributesFromWire(wire: Attributes | null, context: DecodeContext): Attributes {
   if (!wire) throw malformed('the attributes are missing');
   return { seq: checkCount(wire.seq, 'seq'), deps: depsFromWire(wire.deps, context) };
-}
-
-/** The bytes of a command; they are shared and must not be changed. */
-export function commandToWire(command: Command): Buffer {
-  const known = encodedCommands.get(command);
-  if (known !== undefined) return known;
-  const { operations } = command;
-  const length = operations.reduce((sum, { bytes }) => sum + fieldLength(bytes.length), 0);
-  const encoded = Buffer.allocUnsafe(length);
-  let position = 0;
-  for (const { bytes } of operations) position = writeBytes(encoded, position, OPERATIONS_TAG, bytes);
-  encodedCommands.set(command, encoded);
-  return encoded;
-}
-
-/**
- * The inverse of {@link commandToWire}. The command keeps views of `bytes`, which must not be changed afterwards.
- * @throws KvError invalidArgument if it holds no operation or a malformed one, limitExceeded if it is over
- *   {@link LIMITS}.commandBytes or one of its operations over the limits of keys and values
- */
-export function commandFromWire(bytes: WireCommand): Command {
-  const reader = new WireReader(bytes, 'Command');
-  let size = 0;
-  const operations: Operation[] = [];
-  while (!reader.isDone) {
-    const tag = reader.varint();
-    if (tag !== OPERATIONS_TAG) {
-      reader.skip(tag);
-      continue;
-    }
-    const operation = reader.bytes();
-    size += operation.length;
-    if (size > LIMITS.commandBytes) {
-      throw new KvError('limitExceeded', `a command has more than ${LIMITS.commandBytes} bytes`);
-    }
-    operations.push(decodeOperation(operation));
-  }
-  if (operations.length === 0) throw malformed('a command without operations');
-  const command = { operations };
-  encodedCommands.set(command, asBuffer(bytes));
-  return command;
 }
 
 /** What makes it a record that no replica can have; null if nothing does. */

@@ -32,7 +32,7 @@ export const DEFAULT_TIMING: Timing = {
   retryTicks: 20,
   maxRetryTicks: 200,
   fastPathTicks: 2,
-  followerTicks: 10,
+  followerTicks: 50,
   fetchTicks: 4,
   suspectTicks: 10,
   patientTicks: 100,

@@ -2,6 +2,7 @@
  * The state machine of this replica: the table in the store, the recorded answers in memory and in the store,
  * and when these are dropped. The loop hands it what has become executable.
  */
+import { letGoOfOperations } from '../codec/index.ts';
 import type { Deps, InstanceId, Ready, ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
@@ -79,6 +80,7 @@ export class StateMachine {
         const operation = asKvOperation(each);
         answer(operation, this.#state.apply(operation));
       }
+      if (command !== null) letGoOfOperations(command);
     }
     for (const each of reads) {
       const operation = asKvOperation(each);

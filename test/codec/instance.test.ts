@@ -9,6 +9,7 @@ import {
   depsFromWire,
   encodeRecord,
   instanceIdFromWire,
+  letGoOfOperations,
   MAX_SLOT,
   putOperation,
   recordFromWire,
@@ -83,6 +84,23 @@ describe('records', () => {
         decoded.operations.forEach((operation, index) => {
           expect(operation.bytes).toEqual(command.operations[index]?.bytes);
         });
+      }),
+    );
+  });
+
+  test('operations that were let go of are read again from the same bytes', () => {
+    fc.assert(
+      fc.property(anyCommand, (command) => {
+        const bytes = commandToWire(command);
+        const decoded = commandFromWire(bytes);
+        const first = decoded.operations;
+        expect(decoded.operations).toBe(first);
+        letGoOfOperations(decoded);
+        expect(decoded.operations).not.toBe(first);
+        expect(decoded).toEqual(command);
+        expect(commandToWire(decoded).equals(bytes)).toBe(true);
+        letGoOfOperations(command); // it was not read from bytes: it stays as it is
+        expect(commandFromWire(commandToWire(command))).toEqual(command);
       }),
     );
   });

@@ -223,7 +223,7 @@ export class CoreCluster {
       id,
       replicas: this.ids.length,
       seed: seed * 100 + id,
-      timing: { flushTicks: 1, ...timing },
+      timing: { flushTicks: 1, followerTicks: 10, ...timing },
       // What is handed in together makes one instance, and what comes later and interferes waits for it.
       limits: { instancesPerTurn: 1, interferingInstances: 1, ...limits },
     });
