@@ -24,6 +24,8 @@ export interface LocalClusterOptions {
   /** Replica i keeps its data in `replica-i` under it, and its log in `replica-i.log`. */
   readonly dataDir: string;
   readonly cluster: string;
+  /** False leaves it to the environment. */
+  readonly thrifty: boolean;
 }
 
 export class LocalCluster {
@@ -92,10 +94,11 @@ export class LocalCluster {
   }
 
   #spawn(id: number, address: string): ReplicaProcess {
-    const { cluster } = this.#options;
+    const { cluster, thrifty } = this.#options;
     const dataDir = join(resolve(this.#options.dataDir), `replica-${id}`);
     const peers = this.endpoints.map((endpoint, index) => `${index + 1}=${endpoint}`).join(',');
     const serverFlags = ['--id', `${id}`, '--peers', peers, '--data-dir', dataDir, '--cluster', cluster];
+    if (thrifty) serverFlags.push('--thrifty');
     return new ReplicaProcess({ id, address, serverFlags, dataDir, logFile: `${dataDir}.log` });
   }
 

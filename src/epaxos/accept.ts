@@ -8,6 +8,7 @@ import type { Accept, AcceptReply } from './messages.ts';
 import type { AcceptRound } from './rounds.ts';
 import { onPromised, onRefused } from './stalls.ts';
 import type { ReplicaState } from './state.ts';
+import { firstAsked, widenAt } from './thrifty.ts';
 import {
   type Attributes,
   type Ballot,
@@ -18,7 +19,10 @@ import {
   Status,
 } from './types.ts';
 
-/** Accepts the value here and asks all others to. The caller holds the promise for `ballot`. */
+/**
+ * Accepts the value here and asks others to: all, or on the slow path as many as R3.8 says. The caller holds the promise
+ * for `ballot`.
+ */
 export function startAccept(
   state: ReplicaState,
   value: {
@@ -27,10 +31,19 @@ export function startAccept(
     /** Null for the no-op. */
     readonly command: Command | null;
     readonly attributes: Attributes;
+    /** The slow path: who has answered the PreAccept, and who was sent it. Absent in a recovery. */
+    readonly preAccept?: {
+      readonly replied: Pick<ReadonlySet<ReplicaId>, 'has'>;
+      readonly told: Iterable<ReplicaId>;
+    };
   },
 ): void {
-  const { id, ballot, command, attributes } = value;
+  const { id, ballot, command, attributes, preAccept } = value;
   acceptHere(state, { type: 'accept', id, ballot, command, attributes });
+  const asked =
+    preAccept === undefined
+      ? state.peers
+      : firstAsked(state, { replies: state.quorums.majority - 1, preferred: preAccept.replied });
   const round: AcceptRound = {
     type: 'accept',
     id,
@@ -39,16 +52,21 @@ export function startAccept(
     attributes,
     // R6.1: our own vote is synced before any Accept leaves, and no reply comes before one has left.
     accepted: new Set([state.id]),
+    told: new Set(preAccept?.told),
+    askedAt: new Map(),
+    widenAt: widenAt(state, asked),
     startedAt: state.now,
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
   state.rounds.set(instanceKey(id), round);
-  for (const peer of state.peers) sendAccept(state, round, peer.id);
+  for (const peer of asked) sendAccept(state, round, peer.id);
 }
 
 export function sendAccept(state: ReplicaState, round: AcceptRound, to: ReplicaId): void {
-  const { id, ballot, command, attributes } = round;
+  const { id, ballot, command, attributes, askedAt, told } = round;
+  if (!askedAt.has(to)) askedAt.set(to, state.now);
+  if (ballot === 0) told.add(to);
   state.send(to, { type: 'accept', id, ballot, command, attributes });
 }
 
@@ -81,8 +99,8 @@ export function onAcceptReply(state: ReplicaState, from: ReplicaId, message: Acc
   }
   round.accepted.add(from);
   if (round.accepted.size < state.quorums.majority) return;
-  const { id, command, attributes } = round;
-  commitValue(state, { id, command, attributes, path: round.ballot === 0 ? 'slow' : 'recovery' });
+  const { id, command, attributes, told } = round;
+  commitValue(state, { id, command, attributes, path: round.ballot === 0 ? 'slow' : 'recovery' }, told);
 }
 
 function acceptHere(state: ReplicaState, { id, ballot, command, attributes }: Accept): void {

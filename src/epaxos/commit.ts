@@ -14,6 +14,9 @@ import {
   Status,
 } from './types.ts';
 
+/** Nobody was sent the command by this replica, as far as it remembers. */
+const NOBODY: ReadonlySet<ReplicaId> = new Set();
+
 /** Which road an instance came by, as told in the trace. */
 export type CommitPath = 'fast' | 'slow' | 'recovery' | 'learned';
 
@@ -31,12 +34,18 @@ interface Committing {
  * Only a fast commit must be on disk first (R6.2): recovery trusts that a coordinator that answers its
  * Prepare has not committed. After a majority's accepts, or a Commit that was seen elsewhere, recovery finds the value.
  */
-export function commitValue(state: ReplicaState, value: Committing): void {
-  const { id, command, attributes, path } = value;
+export function commitValue(
+  state: ReplicaState,
+  value: Committing,
+  /** Who was sent the command at ballot 0: they need not get it again. */
+  told: Pick<ReadonlySet<ReplicaId>, 'has'> = NOBODY,
+): void {
+  const { id, command, attributes } = value;
   commitHere(state, value);
-  // At ballot 0 the PreAccept has told every peer the command.
-  const told = command !== null && (path === 'fast' || path === 'slow') ? 'sent' : command;
-  state.broadcast({ type: 'commit', id, command: told, attributes });
+  // One object for all who get the same, so that it is encoded once.
+  const whole: Commit = { type: 'commit', id, command, attributes };
+  const brief: Commit = { ...whole, command: 'sent' };
+  for (const peer of state.peers) state.send(peer.id, told.has(peer.id) ? brief : whole);
 }
 
 /** R3.7: taken at any time, whatever was promised. */

@@ -54,7 +54,7 @@ export interface Commit {
   readonly type: 'commit';
   readonly id: InstanceId;
   /**
-   * Null is the no-op. `'sent'`: the command that was sent with the PreAccept of this instance; who did not get that
+   * Null is the no-op. `'sent'`: the command that was sent with the PreAccept or Accept at ballot 0; who did not get that
    * fetches this one. A slot never holds another command (R6.3).
    */
   readonly command: Command | 'sent' | null;

@@ -9,7 +9,10 @@ export interface Timing {
   readonly maxRetryTicks: number;
   /** N ≥ 5: how long replies beyond a majority are waited for before the slow path (R3.4). */
   readonly fastPathTicks: number;
-  /** N = 3: how long at the least the designated follower is waited for after the other has replied (R4.4). */
+  /**
+   * N = 3: how long at the least the designated follower is waited for after the other has replied (R4.4). Thrifty: how
+   * long at the least those asked are waited for before the others are asked as well (R3.8).
+   */
   readonly followerTicks: number;
   /** How long something may be missing before peers are asked for it (R7.2). */
   readonly fetchTicks: number;
@@ -98,4 +101,6 @@ export interface ReplicaOptions {
   readonly seed: number;
   readonly timing?: Partial<Timing>;
   readonly limits?: Partial<Limits>;
+  /** Proposals go to as few as can commit them, and to the others only when those fail (R3.8). Off by default. */
+  readonly thrifty?: boolean;
 }

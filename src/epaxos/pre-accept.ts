@@ -9,7 +9,8 @@ import { equalDeps, mergeAttributes, mergeDeps } from './deps.ts';
 import { isCommitted, isTouched } from './instance-space.ts';
 import type { PreAccept, PreAcceptReply } from './messages.ts';
 import type { PreAcceptRound } from './rounds.ts';
-import type { Peer, ReplicaState } from './state.ts';
+import type { ReplicaState } from './state.ts';
+import { firstAsked, nearestPeers, patienceWith, widenAt } from './thrifty.ts';
 import {
   type Attributes,
   type Command,
@@ -20,11 +21,13 @@ import {
   Status,
 } from './types.ts';
 
-/** R3.1, R4.1: proposes a command in the next slot of the own row. */
+/** R3.1, R3.8, R4.1: proposes a command in the next slot of the own row. */
 export function propose(state: ReplicaState, command: Command): InstanceId {
   const id = nextInstance(state);
   const initial = initialAttributes(state, command);
   const follower = state.quorums.replicas === 3 ? chooseFollower(state) : null;
+  // N = 3: the nearest one, which is the follower.
+  const asked = firstAsked(state, { replies: state.quorums.fast - 1 });
   state.update(
     { ...emptyRecord(id), status: Status.preAccepted, command, attributes: initial, initial, follower },
     { sync: true },
@@ -36,13 +39,15 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
     initial,
     follower,
     replies: new Map(),
+    askedAt: new Map(),
+    widenAt: widenAt(state, asked),
     startedAt: state.now,
     slowAt: null,
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
   state.rounds.set(instanceKey(id), round);
-  for (const peer of state.peers) sendPreAccept(state, round, peer.id);
+  for (const peer of asked) sendPreAccept(state, round, peer.id);
   state.outbox.events.push({ type: 'proposed', id, operations: command.operations.length });
   return id;
 }
@@ -57,7 +62,8 @@ function initialAttributes(state: ReplicaState, command: Command): Attributes {
 }
 
 export function sendPreAccept(state: ReplicaState, round: PreAcceptRound, to: ReplicaId): void {
-  const { id, command, initial, follower } = round;
+  const { id, command, initial, follower, askedAt } = round;
+  if (!askedAt.has(to)) askedAt.set(to, state.now);
   state.send(to, { type: 'preAccept', id, command, attributes: initial, follower });
 }
 
@@ -89,8 +95,9 @@ export function onPreAcceptReply(state: ReplicaState, from: ReplicaId, message: 
   if (round?.type !== 'preAccept') return; // R3.5: gone slow, promised to a recovery, or committed
   round.replies.set(from, message.attributes);
   const peer = state.peer(from);
-  peer.replyTicks += (state.now - round.startedAt - peer.replyTicks) / 8;
-  if (round.replies.size + 1 >= state.quorums.majority) round.slowAt ??= slowAt(state, round);
+  const askedAt = round.askedAt.get(from) ?? round.startedAt;
+  peer.replyTicks += (state.now - askedAt - peer.replyTicks) / 8;
+  if (round.replies.size + 1 >= state.quorums.majority) round.slowAt ??= slowAt(state, round, askedAt);
   advancePreAccept(state, round);
 }
 
@@ -100,13 +107,14 @@ export function advancePreAccept(state: ReplicaState, round: PreAcceptRound): vo
   const chosen = fastValue(state, round);
   if (chosen !== null) {
     // R6.2: on disk before anybody can see it.
-    commitValue(state, { id, command, attributes: chosen, path: 'fast' });
+    commitValue(state, { id, command, attributes: chosen, path: 'fast' }, round.askedAt);
   } else if (round.slowAt !== null && isFastPathLost(state, round, round.slowAt)) {
     startAccept(state, {
       id,
       ballot: 0,
       command,
       attributes: [...round.replies.values()].reduce(mergeAttributes, initial),
+      preAccept: { replied: round.replies, told: round.askedAt.keys() },
     });
   }
 }
@@ -120,7 +128,9 @@ function fastValue(state: ReplicaState, round: PreAcceptRound): Attributes | nul
 function isFastPathLost(state: ReplicaState, round: PreAcceptRound, slowAt: number): boolean {
   if (state.now >= slowAt) return true;
   if (round.follower !== null) return !state.isReachable(round.follower);
-  const outstanding = state.peers.filter((peer) => peer.reachable && !round.replies.has(peer.id)).length;
+  const outstanding = state.peers.filter(
+    ({ id, reachable }) => reachable && round.askedAt.has(id) && !round.replies.has(id),
+  ).length;
   return countEqual(round) + outstanding + 1 < state.quorums.fast;
 }
 
@@ -157,26 +167,25 @@ function nextInstance(state: ReplicaState): InstanceId {
 
 /** R4.1: the nearest that is alive; the next in the ring where that is not known. */
 function chooseFollower(state: ReplicaState): ReplicaId {
-  const [first, second] = state.peers;
-  assert(first !== undefined && second !== undefined, 'two peers at N = 3');
-  if (first.reachable !== second.reachable) return first.reachable ? first.id : second.id;
-  return isNearer(second, first) ? second.id : first.id;
+  const [nearest] = nearestPeers(state, 1);
+  assert(nearest !== undefined, 'two peers at N = 3');
+  return nearest.id;
 }
 
-/** A small difference is noise, and the ring spreads the work better. Between regions no difference is that small. */
-function isNearer(peer: Peer, than: Peer): boolean {
-  return peer.roundTripMs * 1.1 < than.roundTripMs && peer.roundTripMs + 2 < than.roundTripMs;
-}
-
-/** A majority has replied just now: until when more is waited for, or the follower. */
-function slowAt(state: ReplicaState, { follower, startedAt }: PreAcceptRound): number {
+/**
+ * A majority has replied just now: until when more is waited for, or the follower.
+ * @param askedAt when the last of these replies was asked for
+ */
+function slowAt(state: ReplicaState, round: PreAcceptRound, askedAt: number): number {
   const { now, quorums, timing } = state;
+  const { follower } = round;
   if (follower !== null) {
-    // R4.4: who is as slow as the other reply is not silent.
-    return now + Math.max(timing.followerTicks, Math.ceil(4 * state.peer(follower).replyTicks));
+    // R4.4: who is as slow as the other reply is not silent. R3.8: the follower may have been asked before the other.
+    const lead = askedAt - (round.askedAt.get(follower) ?? askedAt);
+    return now + Math.max(0, patienceWith(state, [state.peer(follower)]) - lead);
   }
   // R3.4: N = 5 needs no other reply than the majority's, but for one that disagrees; who disagrees is mostly not
   // alone. N = 7 always needs another, which may come from farther away.
   const isShort = quorums.fast > quorums.majority;
-  return Math.max(startedAt + timing.fastPathTicks, isShort ? now + Math.ceil((now - startedAt) / 2) : now);
+  return Math.max(askedAt + timing.fastPathTicks, isShort ? now + Math.ceil((now - askedAt) / 2) : now);
 }

@@ -4,13 +4,13 @@
  * loop, the simulator, the model checker) owns the sockets, the disk and the clock.
  */
 import { assertNever } from '../util/assert.ts';
-import { onAccept, onAcceptReply, sendAccept } from './accept.ts';
+import { onAccept, onAcceptReply } from './accept.ts';
 import { advanceCatchUp, broadcastWatermarks, onFetch, onWatermarks } from './catch-up.ts';
 import { onCommit } from './commit.ts';
 import { isCommitted } from './instance-space.ts';
 import type { Message } from './messages.ts';
 import type { ReplicaOptions } from './options.ts';
-import { advancePreAccept, onPreAccept, onPreAcceptReply, propose, sendPreAccept } from './pre-accept.ts';
+import { advancePreAccept, onPreAccept, onPreAcceptReply, propose } from './pre-accept.ts';
 import { Proposer } from './proposer.ts';
 import { advancePruning, ownWatermarks } from './pruning.ts';
 import {
@@ -23,20 +23,13 @@ import {
   withdrawRead,
 } from './read-barrier.ts';
 import type { Pruned, Ready } from './ready.ts';
-import { onPrepare, onPrepareReply, sendPrepare, startRecovery } from './recovery.ts';
-import type { Round } from './rounds.ts';
+import { onPrepare, onPrepareReply, startRecovery } from './recovery.ts';
+import { tickRound, widenWithout } from './repetition.ts';
 import { onPeerLost } from './stalls.ts';
 import { ReplicaState } from './state.ts';
 import { tickSuspicion } from './suspicion.ts';
 import type { InstanceId, InstanceRecord, Operation, ReplicaId, Slot } from './types.ts';
-import {
-  advanceWaiting,
-  broadcastWaiting,
-  onValidate,
-  onValidateReply,
-  onWaiting,
-  sendValidate,
-} from './validate.ts';
+import { advanceWaiting, onValidate, onValidateReply, onWaiting } from './validate.ts';
 
 /** How far one row has come at this replica. */
 export interface RowProgress {
@@ -163,7 +156,7 @@ export class Replica {
   tick(): void {
     const { state } = this;
     state.now += 1;
-    for (const round of [...state.rounds.values()]) this.tickRound(round);
+    for (const round of [...state.rounds.values()]) tickRound(state, round);
     tickReads(state);
     tickSuspicion(state);
     advanceCatchUp(state);
@@ -182,6 +175,7 @@ export class Replica {
     onReaderLost(this.state);
     for (const round of [...this.state.rounds.values()]) {
       if (round.type === 'preAccept') advancePreAccept(this.state, round);
+      widenWithout(this.state, round, id);
     }
   }
 
@@ -233,46 +227,6 @@ export class Replica {
     if (this.proposer.closed(record.id, { again: record.noOp })) {
       this.state.outbox.events.push({ type: 'reproposed', id: record.id });
     }
-  }
-
-  /** Repeats what was not answered, with growing intervals. */
-  private tickRound(round: Round): void {
-    const { state } = this;
-    if (round.type === 'preAccept' && round.slowAt !== null && state.now >= round.slowAt) {
-      advancePreAccept(state, round);
-    }
-    if (state.now < round.retryAt || state.roundOf(round.id) !== round) return;
-    round.retryTicks = Math.min(2 * round.retryTicks, state.timing.maxRetryTicks);
-    round.retryAt = state.now + round.retryTicks;
-    for (const { id: peer } of state.peers) this.repeat(round, peer);
-    if (round.type === 'validate') this.tickValidate(round);
-  }
-
-  private repeat(round: Round, peer: ReplicaId): void {
-    const { state } = this;
-    switch (round.type) {
-      case 'preAccept':
-        if (!round.replies.has(peer)) sendPreAccept(state, round, peer);
-        return;
-      case 'accept':
-        if (!round.accepted.has(peer)) sendAccept(state, round, peer);
-        return;
-      case 'prepare':
-        if (!round.replies.has(peer)) sendPrepare(state, round, peer);
-        return;
-      case 'validate':
-        if (!round.quorum.has(peer)) sendPrepare(state, round, peer);
-        else if (!round.answered.has(peer)) sendValidate(state, round, peer);
-        return;
-      default:
-        assertNever(round, 'round');
-    }
-  }
-
-  /** A member of Q that does not answer any more is replaced by beginning again with another Q. */
-  private tickValidate(round: Extract<Round, { type: 'validate' }>): void {
-    if (round.waiting) broadcastWaiting(this.state, round);
-    if (round.retryTicks >= this.state.timing.maxRetryTicks) startRecovery(this.state, round.id);
   }
 }
 

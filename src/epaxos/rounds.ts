@@ -21,8 +21,16 @@ interface RoundBase {
   retryTicks: number;
 }
 
+/** What such a round remembers of whom it has asked. */
+interface Widening extends RoundBase {
+  /** Who was asked, and at which tick first. */
+  readonly askedAt: Map<ReplicaId, number>;
+  /** The tick at which the rest are asked as well; null if nobody is left out, or they were. */
+  widenAt: number | null;
+}
+
 /** The initial coordinator at ballot 0, waiting for PreAcceptReplies (R3.1 to R3.5, R4.1 to R4.4). */
-export interface PreAcceptRound extends RoundBase {
+export interface PreAcceptRound extends Widening {
   readonly type: 'preAccept';
   readonly command: Command;
   readonly initial: Attributes;
@@ -34,14 +42,19 @@ export interface PreAcceptRound extends RoundBase {
 }
 
 /** Waiting for a majority to accept a value at a ballot (R3.4, R3.6). */
-export interface AcceptRound extends RoundBase {
+export interface AcceptRound extends Widening {
   readonly type: 'accept';
   readonly ballot: Ballot;
   /** Null for the no-op. */
   readonly command: Command | null;
   readonly attributes: Attributes;
   readonly accepted: Set<ReplicaId>;
+  /** Ballot 0: who was sent the command, now or with the PreAccept. Empty in a recovery. */
+  readonly told: Set<ReplicaId>;
 }
+
+/** The rounds that may begin with some of the peers (R3.8). */
+export type WideningRound = PreAcceptRound | AcceptRound;
 
 /** Recovery, waiting for a majority's promises (R5.1). */
 export interface PrepareRound extends RoundBase {

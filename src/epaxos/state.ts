@@ -46,6 +46,8 @@ export class ReplicaState {
   readonly quorums: Quorums;
   readonly timing: Timing;
   readonly limits: Limits;
+  /** R3.8. */
+  readonly thrifty: boolean;
   readonly prng: Prng;
   /** Every other replica, beginning with the one after this. */
   readonly peers: readonly Peer[];
@@ -91,6 +93,7 @@ export class ReplicaState {
     this.id = options.id;
     this.timing = { ...DEFAULT_TIMING, ...options.timing };
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.thrifty = options.thrifty ?? false;
     this.prng = new Prng(options.seed);
     this.reads = new Reads(this.prng.integer(1, 2 ** 40));
     this.peers = Array.from({ length: replicas - 1 }, (_, index) => ({

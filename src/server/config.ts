@@ -19,6 +19,8 @@ export interface ServerConfig {
   readonly cluster: string;
   readonly logLevel: LogLevel;
   readonly tickMs: number;
+  /** R3.8: proposals go to as few replicas as can commit them. */
+  readonly thrifty: boolean;
   readonly maxPendingRequests: number;
   readonly maxPendingBytes: number;
 }
@@ -32,15 +34,15 @@ export interface Setting {
   /** Without the value: "--data-dir". */
   readonly flag: string;
   readonly environment: string;
-  /** What stands for the value in a help text. */
-  readonly placeholder: string;
+  /** What stands for the value in a help text; null for a switch, whose flag takes no value. */
+  readonly placeholder: string | null;
   readonly description: string;
   /** The value where nothing is given; absent if the setting must be given or follows from others. */
-  readonly fallback?: string | number;
+  readonly fallback?: string | number | boolean;
 }
 
 export interface ConfigSources {
-  /** By setting, as text or as numbers; undefined is not given. `config` names the file. */
+  /** By setting, as text, numbers or truth values; undefined is not given. `config` names the file. */
   readonly flags: Readonly<Record<string, unknown>>;
   /** The process's environment; empty values are not given. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -56,9 +58,9 @@ const MIB = 1024 * 1024;
 
 function setting(
   key: ConfigKey,
-  placeholder: string,
+  placeholder: string | null,
   description: string,
-  fallback?: string | number,
+  fallback?: string | number | boolean,
 ): Setting {
   const words = key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
   return {
@@ -80,6 +82,12 @@ export const SETTINGS: readonly Setting[] = [
   setting('cluster', 'name', 'the name of the cluster; replicas of another cluster are refused', 'epaxos'),
   setting('logLevel', 'level', `how much to log: ${LOG_LEVELS.join(', ')}`, 'info'),
   setting('tickMs', 'number', 'the unit of all protocol timeouts, in milliseconds', 10),
+  setting(
+    'thrifty',
+    null,
+    'propose to the fast quorum only: fewer messages, slower when one of it fails',
+    false,
+  ),
   setting('maxPendingRequests', 'number', 'client requests that may wait at once', 20_000),
   setting('maxPendingBytes', 'number', 'bytes of the client requests that may wait at once', 64 * MIB),
 ];
@@ -92,6 +100,15 @@ function integer(low: number, high: number) {
     const isInteger = /^\d{1,15}$/.test(String(value)) && ['string', 'number'].includes(typeof value);
     if (isInteger && Number(value) >= low && Number(value) <= high) return Number(value);
     context.addIssue({ code: 'custom', message: `must be an integer from ${low} to ${high}` });
+    return z.NEVER;
+  });
+}
+
+function switched() {
+  return z.unknown().transform((value, context) => {
+    if (value === true || value === 'true') return true;
+    if (value === false || value === 'false') return false;
+    context.addIssue({ code: 'custom', message: 'must be true or false' });
     return z.NEVER;
   });
 }
@@ -119,6 +136,7 @@ const SCHEMA = z.object({
     .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores'),
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
   tickMs: integer(1, 1_000),
+  thrifty: switched(),
   maxPendingRequests: integer(1, 10_000_000),
   // At least one request of the largest size.
   maxPendingBytes: integer(2 * MIB, 16 * 1024 * MIB),

@@ -115,6 +115,9 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     node.start();
     services.setHealth('server', true);
     logger.info({ address, version }, 'serving');
+    if (config.thrifty) {
+      logger.info('thrifty mode: fewer messages, and slower answers when a replica of the quorum fails');
+    }
     void node.failed.then(() => {
       services.setHealth('server', false);
       services.setHealth('kv', false);
@@ -167,7 +170,13 @@ async function restore(from: {
   const sessions = new Sessions(await collect(storage.answerPages()));
   // Random delays and the numbers of reads come from the seed: another one for every replica and start.
   const seed = randomInt(2 ** 32);
-  const core = new Replica({ ...replica, id: config.id, replicas: config.peers.size, seed });
+  const core = new Replica({
+    ...replica,
+    id: config.id,
+    replicas: config.peers.size,
+    seed,
+    thrifty: config.thrifty,
+  });
   core.restore(records, storage.pruned() ?? undefined);
   logger.info({ instances: records.length, answers: sessions.size }, 'store read');
   return { core, sessions };

@@ -1,6 +1,6 @@
 /** `epaxos start`: a supervisor and its replicas as real processes. */
 import { exec } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,8 +20,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-function start(basePort: number): CliProcess {
-  const supervisor = new CliProcess(['start', '--base-port', `${basePort}`, '--data-dir', directory]);
+function start(basePort: number, ...flags: string[]): CliProcess {
+  const args = ['start', '--base-port', `${basePort}`, '--data-dir', directory, ...flags];
+  const supervisor = new CliProcess(args);
   cleanups.push(async () => {
     supervisor.kill('SIGKILL');
     await supervisor.exited;
@@ -77,6 +78,24 @@ describe('epaxos start', () => {
     supervisor.kill('SIGINT'); // npm passes on what the terminal has sent already
     expect(await supervisor.exited).toEqual({ code: 0, signal: null });
     expect(pids.some(isAlive)).toBe(false);
+  });
+
+  it('runs thrifty replicas, which say so and lose no writes when one of them dies', async () => {
+    const basePort = await freePorts(3);
+    const supervisor = start(basePort, '--thrifty');
+    await untilServing(supervisor);
+    for (const id of [1, 2, 3]) {
+      expect(readFileSync(join(directory, `replica-${id}.log`), 'utf8')).toContain('thrifty mode: ');
+    }
+    const kv = clientOf(basePort);
+    const writes = Array.from({ length: 200 }, (_, index) => kv.put(`key ${index}`, `${index}`));
+    process.kill(pidsIn(supervisor.stdout)[1] ?? Number.NaN, 'SIGKILL');
+    await Promise.all(writes);
+    await expect.poll(() => supervisor.stderr, PATIENCE).toMatch(/node .* --thrifty/);
+    await kv.put('after', 'all');
+    for (let index = 0; index < 200; index += 1) {
+      expect((await kv.get(`key ${index}`))?.text()).toBe(`${index}`);
+    }
   });
 
   it('takes its replicas with it when it is killed', async () => {

@@ -22,6 +22,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'quorums',
   'peers',
   'startedAt',
+  'widenAt', // whether it is null follows from `askedAt`
   'retryAt',
   'retryTicks',
   'dueAt',

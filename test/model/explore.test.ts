@@ -15,6 +15,7 @@ describe('every reachable state is as it should be', () => {
     ['n3-queue without recovery'],
     ['n3-two-without-recovery by the ring'],
     ['n3-crash-restart of one command'],
+    ['n3-one-command, thrifty'],
   ])('%s', (name) => {
     const world = smallWorlds[name];
     if (world === undefined) throw new Error(`no world ${name}`);
@@ -26,6 +27,7 @@ describe('every reachable state is as it should be', () => {
 
 const smallWorlds: Record<string, World> = {
   'n3-one-command': worldNamed('n3-one-command'),
+  'n3-one-command, thrifty': { ...worldNamed('n3-one-command'), thrifty: true },
   'n3-queue without recovery': {
     ...worldNamed('n3-queue'),
     timeouts: true,

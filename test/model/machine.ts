@@ -23,6 +23,7 @@ import {
   Status,
 } from '../../src/epaxos/index.ts';
 import { advancePreAccept, propose } from '../../src/epaxos/pre-accept.ts';
+import { widen } from '../../src/epaxos/repetition.ts';
 import { canonical, canonicalReplica } from './canonical.ts';
 import { copyReplica, freeze } from './copy.ts';
 import { Disk } from './disk.ts';
@@ -41,7 +42,7 @@ export type Input =
       readonly before: number;
     }
   | { readonly type: 'deliver'; readonly from: ReplicaId; readonly message: Message }
-  /** The coordinator loses patience with the fast path of an instance. */
+  /** The coordinator loses patience: with those it has asked if others were left out, otherwise with the fast path. */
   | { readonly type: 'expire'; readonly bit: number }
   | { readonly type: 'recover'; readonly bit: number }
   /** Crash and restart; of what was not synced the first `kept` batches survive. */
@@ -126,9 +127,14 @@ export class Machine {
         break;
       case 'expire': {
         const round = state.rounds.get(keyOfBit(model, input.bit));
-        if (round?.type !== 'preAccept') throw new Error('only a PreAccept expires');
-        round.slowAt = state.now;
-        advancePreAccept(state, round);
+        if (round === undefined || !('widenAt' in round))
+          throw new Error('only a PreAccept or Accept expires');
+        if (round.widenAt !== null) {
+          widen(state, round);
+        } else if (round.type === 'preAccept') {
+          round.slowAt = state.now;
+          advancePreAccept(state, round);
+        }
         break;
       }
       case 'recover': {

@@ -37,10 +37,12 @@ export interface World {
   };
   /** How often some replica may crash and come back. */
   readonly crashes: number;
-  /** False leaves out that a coordinator loses patience with the fast path. */
+  /** False leaves out that a coordinator loses patience with the fast path, or with those it has asked (R3.8). */
   readonly timeouts: boolean;
   /** Through the queue of the coordinator, which holds back what interferes and proposes again after a no-op (R5.8, R7.7). */
   readonly queued?: boolean;
+  /** Proposals go to as few as can commit them; asking the others as well is a timeout (R3.8). */
+  readonly thrifty?: boolean;
 }
 
 /** A way to break the core, or what surrounds it, at run time. */
@@ -98,7 +100,12 @@ export class Model {
   }
 
   createReplica(id: ReplicaId): Replica {
-    const replica = new Replica({ id, replicas: this.world.replicas, seed: id });
+    const replica = new Replica({
+      id,
+      replicas: this.world.replicas,
+      seed: id,
+      thrifty: this.world.thrifty ?? false,
+    });
     for (const { id: peer } of replica.state.peers) replica.setReachable(peer, true);
     this.mutation?.patch?.(replica);
     return replica;

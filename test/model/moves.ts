@@ -21,7 +21,7 @@ export interface Summary {
   /** Two bits an instance. */
   readonly recoveries: number;
   readonly crashes: number;
-  /** The instances whose fast path can expire, by bit. */
+  /** The instances with whose round patience can be lost, by bit. */
   readonly expiring: readonly number[];
   /** How many batches a crash can lose. */
   readonly unsynced: number;
@@ -39,8 +39,9 @@ export function summarize({ model, id, history, replica, disk }: Machine): Summa
   });
   const expiring: number[] = [];
   for (const round of replica.state.rounds.values()) {
-    const { slowAt } = round.type === 'preAccept' ? round : { slowAt: null };
-    if (slowAt !== null && slowAt > replica.state.now) expiring.push(model.bit(round.id));
+    const isOut = (tick: number | null) => tick !== null && tick > replica.state.now;
+    const waits = round.type === 'preAccept' && isOut(round.slowAt);
+    if (waits || ('widenAt' in round && isOut(round.widenAt))) expiring.push(model.bit(round.id));
   }
   const { opened, recoveries, crashes, proposals } = history;
   const proposable = model.world.commands.flatMap(({ at }, command) =>

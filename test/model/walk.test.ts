@@ -27,6 +27,8 @@ test.each([
   { walks: 1_500, world: worldNamed('n5-two-commands'), kinds: AT_FIVE },
   { walks: 1_500, world: worldNamed('n5-three-commands'), kinds: AT_FIVE },
   { walks: 1_000, world: worldNamed('n5-four-commands'), kinds: [...AT_FIVE, 'crash'] },
+  { walks: 1_000, world: { ...worldNamed('n3-four-commands'), thrifty: true }, kinds: ['crash'] },
+  { walks: 1_000, world: worldNamed('n5-thrifty'), kinds: [...AT_FIVE, 'crash'] },
 ])('$walks walks through $world.name', ({ walks, world, kinds }) => {
   const result = walk(new Model(world), { walks, seed: 1 });
   expect({ violation: result.violation, trace: result.trace }).toEqual({ violation: null, trace: [] });

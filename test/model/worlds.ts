@@ -87,6 +87,24 @@ export const WORLDS: readonly World[] = [
   },
   {
     ...SMALL,
+    name: 'n3-thrifty',
+    about: 'as n3-two-without-recovery, thrifty: the follower alone is asked, the other one after a timeout',
+    commands: commands('a1 b2'),
+    followers: 'any',
+    recoveries: { total: 0, perInstance: 0 },
+    thrifty: true,
+  },
+  {
+    ...SMALL,
+    name: 'n3-thrifty-recovery',
+    about: 'as n3-crash-recovery, thrifty',
+    commands: commands('a1'),
+    followers: 'any',
+    crashes: 1,
+    thrifty: true,
+  },
+  {
+    ...SMALL,
     name: 'n3-four-commands',
     about: 'for walks: four commands, a read among them, two ballots an instance, two crashes',
     commands: commands('a1 b2 c3 ?d1'),
@@ -127,6 +145,16 @@ export const WORLDS: readonly World[] = [
     commands: commands('a1 b2 c3 ?d1'),
     recoveries: { total: 8, perInstance: 2 },
     crashes: 1,
+  },
+  {
+    ...SMALL,
+    name: 'n5-thrifty',
+    about: 'for walks: as n5-four-commands, thrifty',
+    replicas: 5,
+    commands: commands('a1 b2 c3 ?d1'),
+    recoveries: { total: 8, perInstance: 2 },
+    crashes: 1,
+    thrifty: true,
   },
 ];
 

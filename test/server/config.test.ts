@@ -105,6 +105,7 @@ describe('loadConfig', () => {
       cluster: 'epaxos',
       logLevel: 'info',
       tickMs: 10,
+      thrifty: false,
       maxPendingRequests: 20_000,
       maxPendingBytes: 67_108_864,
     });
@@ -130,6 +131,7 @@ describe('loadConfig', () => {
       { key: 'cluster', value: 'in-flag', origin: 'flag' },
       { key: 'logLevel', value: 'warn', origin: 'environment' },
       { key: 'tickMs', value: '20', origin: 'file' },
+      { key: 'thrifty', value: 'false', origin: 'default' },
       { key: 'maxPendingRequests', value: '20000', origin: 'default' },
       { key: 'maxPendingBytes', value: '67108864', origin: 'default' },
     ]);
@@ -147,6 +149,7 @@ describe('loadConfig', () => {
     expect(names.dataDir).toEqual(['--data-dir', 'EPAXOS_DATA_DIR']);
     expect(names.maxPendingBytes).toEqual(['--max-pending-bytes', 'EPAXOS_MAX_PENDING_BYTES']);
     expect(names.id).toEqual(['--id', 'EPAXOS_ID']);
+    expect(names.thrifty).toEqual(['--thrifty', 'EPAXOS_THRIFTY']);
   });
 
   it.each([
@@ -165,12 +168,26 @@ describe('loadConfig', () => {
     [{ cluster: 'my cluster' }, 'bad cluster "my cluster" (from --cluster): must be 1 to 64 letters'],
     [{ logLevel: 'loud' }, 'bad logLevel "loud" (from --log-level): must be one of trace, debug'],
     [{ tickMs: '0' }, 'bad tickMs "0" (from --tick-ms): must be an integer from 1 to 1000'],
+    [{ thrifty: '1' }, 'bad thrifty "1" (from --thrifty): must be true or false'],
+    [{ thrifty: 1 }, 'bad thrifty 1 (from --thrifty): must be true or false'],
     [{ maxPendingRequests: '0' }, 'bad maxPendingRequests "0"'],
     [{ maxPendingBytes: '10' }, 'bad maxPendingBytes "10"'],
     [{ id: '9', tickMs: 'x' }, 'bad id "9" (from --id): must be an integer from 1 to 7; bad tickMs "x"'],
     [{ datadir: '/d' }, 'unknown setting datadir in flags; the known ones are id, peers, dataDir'],
   ])('refuses %o', (flags, reason) => {
     expect(message(() => load({ flags: { ...MINIMUM, ...flags } }))).toContain(reason);
+  });
+
+  it('takes a switch from its flag, as a word from the environment, and either way from the file', () => {
+    const thrifty = (sources: Partial<ConfigSources>) =>
+      load({ ...sources, flags: { ...MINIMUM, ...sources.flags } }).config.thrifty;
+    expect(thrifty({ flags: { thrifty: true } })).toBe(true);
+    expect(thrifty({ environment: { EPAXOS_THRIFTY: 'true' } })).toBe(true);
+    expect(thrifty({ environment: { EPAXOS_THRIFTY: 'false' } })).toBe(false);
+    expect(thrifty({ environment: { EPAXOS_THRIFTY: '' } })).toBe(false);
+    expect(thrifty({ flags: { config: file('{"thrifty": true}') } })).toBe(true);
+    expect(thrifty({ flags: { config: file('{"thrifty": "true"}') } })).toBe(true);
+    expect(thrifty({ flags: { thrifty: true }, environment: { EPAXOS_THRIFTY: 'false' } })).toBe(true);
   });
 
   it('says when a bad value comes from the environment', () => {

@@ -12,6 +12,7 @@ export const Stream = {
   reachability: 6,
   replicas: 7,
   snapshots: 8,
+  thrift: 9,
 };
 
 /** The generator of one concern of the world with this seed. */

@@ -90,6 +90,8 @@ export interface WorldOptions {
   readonly replicas: number;
   readonly timing: Partial<Timing>;
   readonly limits: Partial<Limits>;
+  /** Whether proposals go to as few as can commit them (R3.8). */
+  readonly thrifty: boolean;
   /** By replica: its clocks differ. */
   readonly tickMs: readonly number[];
   /** Between an input and the turn that takes it. */
@@ -145,6 +147,7 @@ function drawPatient(seed: number, replicas: number): WorldOptions {
     replicas,
     timing: { ...drawTiming(prng), ...(chance(prng, 0.7) ? { flushTicks: prng.integer(1, 30) } : {}) },
     limits: drawLimits(prng),
+    thrifty: chance(generator(seed, Stream.thrift), 0.4),
     tickMs: Array.from({ length: replicas }, () => (chance(prng, 0.3) ? between(prng, 5, 20) : 10)),
     turnMs: chance(prng, 0.3) ? between(prng, 0, 5) : 0,
     network: drawNetwork(prng),

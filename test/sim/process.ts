@@ -384,8 +384,8 @@ export class Process {
 /** A core that begins with what is on the disk. */
 function restored({ id, world }: Machine, { records, pruned }: DiskContents): Replica {
   const { options, prng } = world;
-  const { replicas, timing, limits } = options;
-  const core = new Replica({ id, replicas, seed: prng.integer(0, 2 ** 31), timing, limits });
+  const { replicas, timing, limits, thrifty } = options;
+  const core = new Replica({ id, replicas, seed: prng.integer(0, 2 ** 31), timing, limits, thrifty });
   if (pruned === null) core.restore(records);
   else core.restore(records, pruned);
   return core;

@@ -67,6 +67,7 @@ export interface CoreClusterOptions {
   readonly timing?: Partial<Timing>;
   readonly limits?: Partial<Limits>;
   readonly seed?: number;
+  readonly thrifty?: boolean;
 }
 
 export class CoreCluster {
@@ -217,7 +218,7 @@ export class CoreCluster {
 
   /** Starts a replica from its disk. */
   restart(id: ReplicaId): void {
-    const { seed = 1, timing = {}, limits = {} } = this.#options;
+    const { seed = 1, timing = {}, limits = {}, thrifty = false } = this.#options;
     const member = this.#member(id);
     member.replica = new Replica({
       id,
@@ -226,6 +227,7 @@ export class CoreCluster {
       timing: { flushTicks: 1, followerTicks: 10, ...timing },
       // What is handed in together makes one instance, and what comes later and interferes waits for it.
       limits: { instancesPerTurn: 1, interferingInstances: 1, ...limits },
+      thrifty,
     });
     const { records, pruned } = member.store;
     member.replica.restore(records, ...(pruned === null ? [] : [pruned]));

@@ -33,7 +33,8 @@ export function addServer(program: Command, context: CommandContext): void {
     .description('Runs one replica of a cluster until it is told to stop.');
   for (const { flag, placeholder, description, environment, fallback } of SETTINGS) {
     const notes = [...(fallback === undefined ? [] : [`default: ${fallback}`]), `env: ${environment}`];
-    server.addOption(new Option(`${flag} <${placeholder}>`, `${description} (${notes.join(', ')})`));
+    const flags = placeholder === null ? flag : `${flag} <${placeholder}>`;
+    server.addOption(new Option(flags, `${description} (${notes.join(', ')})`));
   }
   server
     .option(`${CONFIG_FILE.flag} <file>`, `a file with settings (env: ${CONFIG_FILE.environment})`)

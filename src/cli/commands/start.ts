@@ -17,6 +17,7 @@ interface StartFlags {
   readonly basePort: number;
   readonly host: string;
   readonly cluster: string;
+  readonly thrifty: boolean;
 }
 
 const HELP = `
@@ -47,6 +48,8 @@ export function addStart(program: Command, context: CommandContext): void {
     )
     .addOption(flag('--host <address>', 'the address to listen on').default('127.0.0.1'))
     .addOption(flag('--cluster <name>', 'the name of the cluster').default('epaxos'))
+    // Its twin in the environment is read by the replicas themselves.
+    .option('--thrifty', 'propose to the fast quorum only, see "epaxos server" (env: EPAXOS_THRIFTY)', false)
     .addHelpText('after', HELP)
     .action((flags: StartFlags) => runCluster(flags, context));
 }
