@@ -42,7 +42,7 @@ export const DEFAULT_TIMING: Timing = {
   maxRecoveryTicks: 500,
   silentTicks: 3_000,
   watermarkTicks: 10,
-  flushTicks: 100,
+  flushTicks: 200,
 };
 
 export interface Limits {

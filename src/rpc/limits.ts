@@ -32,8 +32,7 @@ export const SERVER_OPTIONS: ChannelOptions = {
   // A connection whose other end has vanished is closed, with all that waits on it.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
-  // Statistics that nobody reads, counted for every call and message.
-  'grpc.enable_channelz': 0,
+  // Channelz stays on: grpc-js finds the connections to destroy by its lists.
 };
 
 /** For every channel of this project, on top of what its owner wants about reconnecting. */
