@@ -33,13 +33,13 @@ export function startAccept(
     readonly attributes: Attributes;
     /** The slow path: who has answered the PreAccept, and who was sent it. Absent in a recovery. */
     readonly preAccept?: {
-      readonly replied: Pick<ReadonlySet<ReplicaId>, 'has'>;
+      readonly replied: ReadonlyMap<ReplicaId, unknown>;
       readonly told: Iterable<ReplicaId>;
     };
   },
 ): void {
   const { id, ballot, command, attributes, preAccept } = value;
-  acceptHere(state, { type: 'accept', id, ballot, command, attributes });
+  acceptHere(state, { id, ballot, command, attributes });
   const asked =
     preAccept === undefined
       ? state.peers
@@ -53,6 +53,7 @@ export function startAccept(
     // R6.1: our own vote is synced before any Accept leaves, and no reply comes before one has left.
     accepted: new Set([state.id]),
     told: new Set(preAccept?.told),
+    knowing: new Set(preAccept?.replied.keys()),
     askedAt: new Map(),
     widenAt: widenAt(state, asked),
     startedAt: state.now,
@@ -64,10 +65,10 @@ export function startAccept(
 }
 
 export function sendAccept(state: ReplicaState, round: AcceptRound, to: ReplicaId): void {
-  const { id, ballot, command, attributes, askedAt, told } = round;
+  const { id, ballot, command, attributes, askedAt, told, knowing } = round;
   if (!askedAt.has(to)) askedAt.set(to, state.now);
   if (ballot === 0) told.add(to);
-  state.send(to, { type: 'accept', id, ballot, command, attributes });
+  state.send(to, { type: 'accept', id, ballot, command: knowing.has(to) ? 'sent' : command, attributes });
 }
 
 /** R3.6: taken if the ballot is at least the promised one and the instance is not committed. */
@@ -80,10 +81,12 @@ export function onAccept(state: ReplicaState, from: ReplicaId, message: Accept):
   }
   const isRepeated = record.status === Status.accepted && record.acceptedBallot === ballot;
   if (ballot >= record.ballot && !isRepeated) {
+    const command = message.command === 'sent' ? record.command : message.command;
+    if (message.command === 'sent' && command === null) return; // whoever says so is mistaken (R6.1)
     const isPromised = ballot > record.ballot;
     const hadRound = state.roundOf(id) !== undefined;
     if (isPromised) state.endRound(id);
-    acceptHere(state, message);
+    acceptHere(state, { id, ballot, command, attributes: message.attributes });
     if (isPromised) onPromised(state, id, { hadRound });
   }
   state.send(from, { type: 'acceptReply', id, ballot, promised: Math.max(ballot, record.ballot) });
@@ -103,7 +106,11 @@ export function onAcceptReply(state: ReplicaState, from: ReplicaId, message: Acc
   commitValue(state, { id, command, attributes, path: round.ballot === 0 ? 'slow' : 'recovery' }, told);
 }
 
-function acceptHere(state: ReplicaState, { id, ballot, command, attributes }: Accept): void {
+function acceptHere(
+  state: ReplicaState,
+  value: Omit<Accept, 'type' | 'command'> & { readonly command: Command | null },
+): void {
+  const { id, ballot, command, attributes } = value;
   const record = state.space.get(id);
   state.update(
     {

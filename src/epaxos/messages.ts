@@ -31,12 +31,13 @@ export interface PreAcceptReply {
   readonly attributes: Attributes;
 }
 
-/** A value for the instance at a ballot; `command` null is the no-op (R3.6). */
+/** A value for the instance at a ballot (R3.6). */
 export interface Accept {
   readonly type: 'accept';
   readonly id: InstanceId;
   readonly ballot: Ballot;
-  readonly command: Command | null;
+  /** Null is the no-op; `'sent'` the command of the PreAccept, for those who have answered that. */
+  readonly command: Command | 'sent' | null;
   readonly attributes: Attributes;
 }
 

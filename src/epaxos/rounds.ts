@@ -51,6 +51,8 @@ export interface AcceptRound extends Widening {
   readonly accepted: Set<ReplicaId>;
   /** Ballot 0: who was sent the command, now or with the PreAccept. Empty in a recovery. */
   readonly told: Set<ReplicaId>;
+  /** Ballot 0: who has answered the PreAccept, and knows the command. Empty in a recovery. */
+  readonly knowing: ReadonlySet<ReplicaId>;
 }
 
 /** The rounds that may begin with some of the peers (R3.8). */

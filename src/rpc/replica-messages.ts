@@ -49,6 +49,7 @@ interface WireMessages {
     readonly ballot: number;
     readonly command: WireCommand | null;
     readonly attributes: Attributes | null;
+    readonly sent: boolean;
   };
   readonly acceptReply: {
     readonly id: InstanceId | null;
@@ -119,17 +120,12 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
     fromWire: (wire, context) => ({ type: 'preAcceptReply', ...idAndAttributes(wire, context) }),
   },
   accept: {
-    toWire: ({ id, ballot, command, attributes }) => ({
-      id,
-      ballot,
-      command: command && commandToWire(command),
-      attributes,
-    }),
+    toWire: ({ id, ballot, command, attributes }) => ({ id, ballot, attributes, ...valueToWire(command) }),
     fromWire: (wire, context) => ({
       type: 'accept',
       ...idAndAttributes(wire, context),
       ballot: ballotOf(wire.ballot, context),
-      command: wire.command && commandFromWire(wire.command),
+      command: valueFromWire(wire),
     }),
   },
   acceptReply: {
@@ -142,19 +138,12 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
     }),
   },
   commit: {
-    toWire: ({ id, command, attributes }) => {
-      const sent = command === 'sent';
-      return { id, command: sent ? null : command && commandToWire(command), attributes, sent };
-    },
-    fromWire: (wire, context) => {
-      if (wire.sent && wire.command) throw malformed('a command that is said to have been sent');
-      const command = wire.command && commandFromWire(wire.command);
-      return {
-        type: 'commit',
-        ...idAndAttributes(wire, context),
-        command: wire.sent ? 'sent' : command,
-      };
-    },
+    toWire: ({ id, command, attributes }) => ({ id, attributes, ...valueToWire(command) }),
+    fromWire: (wire, context) => ({
+      type: 'commit',
+      ...idAndAttributes(wire, context),
+      command: valueFromWire(wire),
+    }),
   },
   prepare: {
     toWire: ({ id, ballot }) => ({ id, ballot }),
@@ -249,6 +238,23 @@ function idAndAttributes(
   const own = attributes.deps[id.replica - 1] ?? 0;
   if (own >= id.slot) throw malformed(`instance ${formatInstance(id)} depends on slot ${own} of its own row`);
   return { id, attributes };
+}
+
+/** A command, or that it was sent before, or the no-op. */
+interface WireValue {
+  readonly command: WireCommand | null;
+  readonly sent: boolean;
+}
+
+function valueToWire(command: Command | 'sent' | null): WireValue {
+  const sent = command === 'sent';
+  return { command: sent ? null : command && commandToWire(command), sent };
+}
+
+function valueFromWire({ command, sent }: WireValue): Command | 'sent' | null {
+  if (!sent) return command && commandFromWire(command);
+  if (command) throw malformed('a command that is said to have been sent before');
+  return 'sent';
 }
 
 function commandOf(wire: WireCommand | null): Command {

@@ -102,7 +102,12 @@ export function messagesOf(replicas: number): { readonly [Type in MessageType]: 
       follower: replicas === 3 ? (proposal.id.replica % 3) + 1 : null,
     })),
     preAcceptReply: proposal(replicas).map((fields) => ({ type: 'preAcceptReply', ...fields })),
-    accept: value.map(({ proposal, command, ballot }) => ({ type: 'accept', ...proposal, command, ballot })),
+    accept: fc.tuple(value, fc.boolean()).map(([{ proposal, command, ballot }, sent]) => ({
+      type: 'accept',
+      ...proposal,
+      command: sent ? 'sent' : command,
+      ballot,
+    })),
     acceptReply: fc
       .record({ id, ballot: promised, promised })
       .map((fields) => ({ type: 'acceptReply', ...fields })),

@@ -129,6 +129,7 @@ const MALFORMED: Readonly<Record<MessageType, readonly (readonly [wire: object, 
   commit: [
     [{ id }, /attributes are missing/],
     [{ id, attributes, command: encodedCommand([]) }, /without operations/],
+    [{ id, attributes, command, sent: true }, /sent before/],
   ],
   prepare: [
     [{ ballot: 4 }, /id is missing/],

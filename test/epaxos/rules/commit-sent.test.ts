@@ -1,5 +1,5 @@
-/** R3.7: a Commit whose command was sent before, with the PreAccept. */
-import { expect, test } from 'vitest';
+/** R3.6, R3.7: an Accept or a Commit whose command was sent before, with the PreAccept. */
+import { describe, expect, test } from 'vitest';
 import { emptyRecord, Replica, Status } from '../../../src/epaxos/index.ts';
 import { put } from '../../support/core-operations.ts';
 
@@ -50,4 +50,37 @@ test('a different value for the same instance is a bug', () => {
   const committed = { ...emptyRecord(id), status: Status.committed, command, attributes };
   const replica = replicaWith(committed);
   expect(() => replica.step(2, { ...commit, attributes: { seq: 2, deps: [0, 0, 0] } })).toThrow('2.1');
+});
+
+describe('an Accept with the command of the PreAccept', () => {
+  const accept = { type: 'accept', id, ballot: 0, command: 'sent', attributes } as const;
+
+  test('is taken by who has the command', () => {
+    const replica = replicaWith({
+      ...emptyRecord(id),
+      status: Status.preAccepted,
+      command,
+      attributes,
+      follower: 1,
+    });
+    replica.step(2, accept);
+    expect(replica.takeReady()).toMatchObject({
+      records: [{ id, status: Status.accepted, command, noOp: false }],
+      messages: [{ to: 2, message: { type: 'acceptReply', ballot: 0, promised: 0 } }],
+    });
+  });
+
+  test('changes nothing where the command is not known, and is not answered', () => {
+    const replica = replicaWith();
+    replica.step(2, accept);
+    expect(replica.takeReady()).toMatchObject({ records: [], messages: [] });
+  });
+
+  test('is refused like any other where more was promised', () => {
+    const replica = replicaWith({ ...emptyRecord(id), ballot: 4 });
+    replica.step(2, accept);
+    expect(replica.takeReady().messages).toMatchObject([
+      { to: 2, message: { type: 'acceptReply', promised: 4 } },
+    ]);
+  });
 });

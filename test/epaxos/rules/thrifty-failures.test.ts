@@ -22,7 +22,7 @@ describe('three replicas, the follower fails', () => {
     expect(cluster.messages()).toEqual(['1→3 preAccept 1.1 a seq 1 deps 0,0,0']);
     cluster.deliver();
     cluster.deliver({ type: 'preAcceptReply' });
-    expect(cluster.messages()).toEqual(['1→3 accept 1.1 ballot 0 a seq 1 deps 0,0,0']);
+    expect(cluster.messages()).toEqual(['1→3 accept 1.1 ballot 0 sent seq 1 deps 0,0,0']);
     cluster.settle();
     expect(cluster.path(1, '1.1')).toBe('slow');
     expect([cluster.log(1), cluster.log(3)]).toEqual([['a'], ['a']]);
