@@ -7,6 +7,7 @@ import { covers } from './deps.ts';
 import { isCommitted, type Row } from './instance-space.ts';
 import type { Fetch, Watermarks } from './messages.ts';
 import { noteReport, ownWatermarks } from './pruning.ts';
+import { fetchDelay } from './stalls.ts';
 import type { ReplicaState } from './state.ts';
 import { type ReplicaId, type Slot, sizeOf } from './types.ts';
 
@@ -15,8 +16,10 @@ export interface Lag {
   readonly source: ReplicaId;
   /** The slot up to which the source has everything committed. */
   readonly target: Slot;
-  /** Since when this replica has been behind, or has last asked. */
+  /** Since when this replica has been behind without getting on, or has last asked. */
   since: number;
+  /** How far it was then. */
+  committed: Slot;
   /** The last slot asked for; 0 if nothing was asked yet. */
   askedUpTo: Slot;
 }
@@ -34,7 +37,8 @@ export function onWatermarks(state: ReplicaState, from: ReplicaId, message: Wate
   state.space.rows.forEach((row, index) => {
     const target = message.committed[index] ?? 0;
     if (target > row.committed && !state.lags.has(index + 1)) {
-      state.lags.set(index + 1, { source: from, target, since: state.now, askedUpTo: 0 });
+      const { committed } = row;
+      state.lags.set(index + 1, { source: from, target, since: state.now, committed, askedUpTo: 0 });
     }
   });
 }
@@ -43,12 +47,16 @@ export function onWatermarks(state: ReplicaState, from: ReplicaId, message: Wate
 export function advanceCatchUp(state: ReplicaState): void {
   for (const [replica, lag] of state.lags) {
     const row = state.space.row(replica);
+    if (lag.askedUpTo === 0 && row.committed > lag.committed) {
+      lag.since = state.now; // Commits are coming in by themselves
+      lag.committed = row.committed;
+    }
     const waited = state.now - lag.since;
     const isAsked = lag.askedUpTo > 0;
     const isAnswered = isAsked && row.committed >= lag.askedUpTo;
     if (row.committed >= lag.target || (isAsked && !isAnswered && waited > state.timing.retryTicks)) {
       state.lags.delete(replica); // caught up; or not answered: the next watermarks name another source
-    } else if (isAnswered || (!isAsked && waited >= state.timing.fetchTicks)) {
+    } else if (isAnswered || (!isAsked && waited >= fetchDelay(state, lag.source))) {
       const from = row.committed + 1;
       const to = endOfGap(row, { from, to: Math.min(lag.target, row.committed + state.limits.fetchSlots) });
       state.send(lag.source, { type: 'fetch', ranges: [{ replica, from, to }] });

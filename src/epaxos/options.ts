@@ -14,7 +14,7 @@ export interface Timing {
    * long at the least those asked are waited for before the others are asked as well (R3.8).
    */
   readonly followerTicks: number;
-  /** How long something may be missing before peers are asked for it (R7.2). */
+  /** How long something may be missing at the least before peers are asked for it (R7.2). */
   readonly fetchTicks: number;
   /** The least delay before recovering what an unreachable coordinator left open (R5.9). */
   readonly suspectTicks: number;

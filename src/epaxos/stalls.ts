@@ -61,7 +61,7 @@ export function stallOf(state: ReplicaState, key: InstanceKey): Stall {
       stall.asked = true;
       stall.dueAt += recoveryDelay(state, id, stall);
     } else if (state.isReachable(id.replica)) {
-      stall.dueAt += state.timing.fetchTicks;
+      stall.dueAt += fetchDelay(state, id.replica);
     }
     state.stalls.set(key, stall);
   }
@@ -83,6 +83,14 @@ export function onPromised(
   if (stall === undefined) return;
   if (options.hadRound) stall.refusals += 1;
   stall.dueAt = state.now + recoveryDelay(state, id, stall);
+}
+
+/**
+ * How long a Commit of a peer that can be reached may be on its way before it is asked for: whoever answers slowly
+ * commits slowly, and would be made to send everything twice.
+ */
+export function fetchDelay(state: ReplicaState, from: ReplicaId): number {
+  return Math.max(state.timing.fetchTicks, Math.ceil(4 * state.peer(from).replyTicks));
 }
 
 /** Who is expected to finish the instance: the owner of the highest ballot known for it. */
