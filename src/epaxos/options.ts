@@ -61,7 +61,7 @@ export interface Limits {
   readonly operationsPerInstance: number;
   /** Bytes of all operations in one instance, unless a single operation is larger. */
   readonly bytesPerInstance: number;
-  /** The operations of one turn are spread over at most about so many instances. */
+  /** So many operations of one turn make an instance each; of more of them the instances get fewer, down to one. */
   readonly instancesPerTurn: number;
   /** Instances being recovered at the same time. */
   readonly recoveries: number;
@@ -84,7 +84,7 @@ export const DEFAULT_LIMITS: Limits = {
   interferingInstances: 2,
   operationsPerInstance: 1_000,
   bytesPerInstance: 1024 * 1024,
-  instancesPerTurn: 4,
+  instancesPerTurn: 8,
   recoveries: 64,
   fetchSlots: 256,
   retainedInstances: 50_000,

@@ -95,16 +95,17 @@ export class Proposer {
   }
 
   /**
-   * What to propose now. Operations on the same key go into the same instance or wait; the
-   * rest is spread evenly, so that few operations share no fate and many share the cost of an instance.
+   * What to propose now. Operations on the same key go into the same instance or wait; the rest is spread evenly
+   * over as many instances as it has operations while these are few, and over the fewer the more they are: few share no
+   * fate, and many share the cost of an instance.
    */
   takeBatches(): Batch[] {
     if (!this.hasWork) return [];
-    const { instancesPerTurn, operationsPerInstance, openInstances } = this.limits;
+    const { operationsPerInstance, openInstances } = this.limits;
     const queue = this.again.length === 0 ? this.arrived : this.again.concat(this.arrived);
     this.again = [];
     this.arrived = [];
-    const target = Math.min(operationsPerInstance, Math.ceil(queue.length / instancesPerTurn));
+    const target = Math.min(operationsPerInstance, this.operationsEach(queue.length));
     const batches: Batch[] = [];
     let current: Batch | null = null;
     for (let index = 0; index < queue.length; index += 1) {
@@ -172,6 +173,13 @@ export class Proposer {
       if (state.reads + state.writes === 0) this.keys.delete(state.key);
     }
     return again;
+  }
+
+  /** How many operations go into each instance of a turn that has so many of them. */
+  private operationsEach(count: number): number {
+    const { instancesPerTurn } = this.limits;
+    if (count <= instancesPerTurn) return 1;
+    return Math.ceil(count / Math.max(1, Math.floor(instancesPerTurn ** 2 / count)));
   }
 
   private readonly isWaiting = (operation: Operation) => this.unproposed.has(operation);

@@ -64,10 +64,20 @@ describe('batching', () => {
     expect(bench.turn()).toEqual([]);
   });
 
-  test('a turn’s operations are spread over at most about instancesPerTurn instances', () => {
-    const bench = new Bench({ instancesPerTurn: 3 });
-    bench.add(...['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((label) => put(label, label)));
-    expect(bench.turn()).toEqual(['a+b+c', 'd+e+f', 'g']);
+  test.each([
+    [3, 3],
+    [4, 4],
+    [5, 3],
+    [8, 2],
+    [16, 1],
+    [40, 1],
+  ])('with instancesPerTurn 4, %i operations of a turn make %i instances', (count, instances) => {
+    const bench = new Bench({ instancesPerTurn: 4 });
+    bench.add(...Array.from({ length: count }, (_, number) => put(`${number}`, `key ${number}`)));
+    const sizes = bench.turn().map((names) => names.split('+').length);
+    expect(sizes).toHaveLength(instances);
+    expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(Math.ceil(count / instances) - 1);
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(count);
   });
 
   test('operations on one key share an instance, in order of arrival, whatever stands between them', () => {
