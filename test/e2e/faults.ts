@@ -174,9 +174,10 @@ export function describeFaults(replicas: 3 | 5): void {
       ]);
       expect(exitCode).toBe(0);
       const reports = JSON.parse(stdout.toString('utf8')) as {
-        readonly status: { readonly rows: object[] };
+        readonly status: { readonly rows: readonly { readonly pruned: number }[] };
       }[];
-      const rows = reports.map(({ status }) => status.rows);
+      // Each forgets in its own time.
+      const rows = reports.map(({ status }) => status.rows.map((row) => ({ ...row, pruned: 0 })));
       expect(rows).toHaveLength(replicas);
       expect(rows).toEqual(rows.map(() => rows[0]));
     }
