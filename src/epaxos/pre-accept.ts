@@ -17,6 +17,7 @@ import {
   emptyRecord,
   type InstanceId,
   instanceKey,
+  instanceOfKey,
   type ReplicaId,
   Status,
 } from './types.ts';
@@ -28,9 +29,11 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
   const follower = state.quorums.replicas === 3 ? chooseFollower(state) : null;
   // N = 3: the nearest one, which is the follower.
   const asked = firstAsked(state, { replies: state.quorums.fast - 1 });
+  // R6.4: what a crash takes of a reserved slot is not missed, so that its record need not be on disk before the commit.
+  const isReserved = id.slot <= state.reserved;
   state.update(
     { ...emptyRecord(id), status: Status.preAccepted, command, attributes: initial, initial, follower },
-    { sync: true },
+    { sync: !isReserved },
   );
   const round: PreAcceptRound = {
     type: 'preAccept',
@@ -47,8 +50,6 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
     retryTicks: state.timing.retryTicks,
   };
   state.rounds.set(instanceKey(id), round);
-  // R6.4: what a crash takes of a reserved slot is not missed.
-  const isReserved = id.slot <= state.reserved;
   const to = asked.map((peer) => peer.id);
   sendPreAccept(state, round, { to, early: isReserved });
   state.outbox.events.push({ type: 'proposed', id, operations: command.operations.length });
@@ -91,15 +92,32 @@ export function onPreAccept(state: ReplicaState, from: ReplicaId, message: PreAc
   }
   if (record.ballot !== 0 || record.status === Status.accepted) return;
   if (record.status === Status.preAccepted && record.attributes !== null) {
-    state.send(from, { type: 'preAcceptReply', id, attributes: record.attributes });
+    state.sendSynced(from, { type: 'preAcceptReply', id, attributes: record.attributes });
     return;
   }
   const attributes = mergeContribution(initial, { id, contribution: state.index.contribution(command) });
   state.update(
     { ...record, status: Status.preAccepted, command, attributes, initial, follower },
-    { sync: true },
+    { sync: false },
   );
-  state.send(from, { type: 'preAcceptReply', id, attributes });
+  if (follower === null || follower === state.id) {
+    state.sendSynced(from, { type: 'preAcceptReply', id, attributes });
+  } else {
+    state.unanswered.add(instanceKey(id));
+  }
+}
+
+/**
+ * R4.2: the reply of the follower that is not designated is needed only if the other one fails. So it leaves with the
+ * next tick, and nearly always the instance is committed by then, and nobody asks.
+ */
+export function answerPreAccepts(state: ReplicaState): void {
+  for (const key of state.unanswered) {
+    const { id, status, ballot, attributes } = state.space.get(instanceOfKey(key));
+    if (status !== Status.preAccepted || ballot !== 0 || attributes === null) continue;
+    state.sendSynced(id.replica, { type: 'preAcceptReply', id, attributes });
+  }
+  state.unanswered.clear();
 }
 
 /** The coordinator's side: R3.3 for N ≥ 5, R4.3 for N = 3. */

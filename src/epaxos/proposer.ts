@@ -1,8 +1,9 @@
 /**
  * From operations to instances: which operations may be proposed now, and how they are batched.
  *
- * R7.7: a coordinator with enough open instances on a key holds what arrives for that key and proposes it
- * together next. "Open" lasts until the instance is executed here, so that only so many instances a key
+ * R7.7: a coordinator with an open instance on a key holds what arrives for that key and proposes it
+ * together: at the next tick, or when an instance that touches the key is executed, if there are not too many open by
+ * then. "Open" lasts until the instance is executed here, so that only so many instances a key
  * and coordinator are ever on their way: components of the execution graph cannot keep growing, and
  * contention turns into larger batches.
  */
@@ -28,6 +29,8 @@ export interface OwnUse {
   held: Proposal[] | null;
   /** With so many of them it is time to look which were withdrawn. */
   heldLimit: number;
+  /** Whether the next batch that touches it is made of what waited for long enough to be proposed beside an open instance. */
+  hasGathered: boolean;
   /** The batch of this turn that touches it, and its place among the batch's keys. */
   batch: Batch | null;
   place: number;
@@ -59,6 +62,8 @@ export class Proposer {
   waiting = 0;
   heldBytes = 0;
   readonly open = new Map<InstanceKey, Batch>();
+  /** Whose `held` is not null. */
+  readonly holders = new Set<OwnUse>();
 
   constructor(limits: Limits, index: InterferenceIndex) {
     this.limits = limits;
@@ -118,7 +123,7 @@ export class Proposer {
       const entries = operation.accesses.map(({ key }) => this.index.enter(key));
       const holder = this.holder(operation, entries);
       if (holder !== null) {
-        hold(proposal, holder);
+        this.hold(proposal, holder);
         continue;
       }
       let batch = batchOf(entries);
@@ -143,6 +148,23 @@ export class Proposer {
     return batches;
   }
 
+  /** A unit of time has passed: what has gathered for a key may go into another instance beside the open one. */
+  tick(): void {
+    for (const own of this.holders) {
+      if (own.writes < this.limits.interferingInstances) this.release(own);
+    }
+  }
+
+  /** What waits for a key is looked at again. */
+  private release(own: OwnUse): void {
+    if (own.held === null) return;
+    for (const proposal of own.held) this.again.push(proposal);
+    own.held = null;
+    own.heldLimit = 0;
+    own.hasGathered = true;
+    this.holders.delete(own);
+  }
+
   /** An own instance was opened with a batch. To be told before the next batches are taken. */
   opened(id: InstanceId, batch: Batch): void {
     const { entries, writes } = batch.touches;
@@ -151,6 +173,7 @@ export class Proposer {
       if (writes[place] === true) own.writes += 1;
       else own.reads += 1;
       own.batch = null;
+      own.hasGathered = false;
     }
     this.open.set(instanceKey(id), batch);
   }
@@ -181,10 +204,7 @@ export class Proposer {
       const own = ownUse(entries[place]);
       if (writes[place] === true) own.writes -= 1;
       else own.reads -= 1;
-      if (own.held === null) continue;
-      for (const proposal of own.held) this.again.push(proposal);
-      own.held = null;
-      own.heldLimit = 0;
+      this.release(own);
     }
     return again;
   }
@@ -202,11 +222,21 @@ export class Proposer {
       const own = entries[index]?.own ?? null;
       if (own === null) continue;
       const interfering = operation.accesses[index]?.writes ? own.reads + own.writes : own.writes;
+      const allowed = own.hasGathered ? this.limits.interferingInstances : 1;
       // Whoever waits for the key came first: a stream of reads must not starve a write.
-      if (own.held !== null || interfering >= this.limits.interferingInstances) return own;
+      if (own.held !== null || interfering >= allowed) return own;
       if (own.batch !== null && !this.joins(own.batch, operation, entries)) return own;
     }
     return null;
+  }
+
+  private hold(proposal: Proposal, own: OwnUse): void {
+    this.holders.add(own);
+    own.held ??= [];
+    own.held.push(proposal);
+    if (own.held.length < Math.max(own.heldLimit, FEW)) return;
+    own.held = own.held.filter(isWaiting);
+    own.heldLimit = 2 * own.held.length;
   }
 
   /** Whether an operation can go into a batch that touches one of its keys: it has room, and there is no other such. */
@@ -264,16 +294,8 @@ function isWaiting({ stage }: Proposal): boolean {
 
 function ownUse(entry: KeyEntry | undefined): OwnUse {
   assert(entry !== undefined, 'a place among the keys of a batch');
-  entry.own ??= { reads: 0, writes: 0, held: null, heldLimit: 0, batch: null, place: 0 };
+  entry.own ??= { reads: 0, writes: 0, held: null, heldLimit: 0, hasGathered: false, batch: null, place: 0 };
   return entry.own;
-}
-
-function hold(proposal: Proposal, own: OwnUse): void {
-  own.held ??= [];
-  own.held.push(proposal);
-  if (own.held.length < Math.max(own.heldLimit, FEW)) return;
-  own.held = own.held.filter(isWaiting);
-  own.heldLimit = 2 * own.held.length;
 }
 
 /** The batch of this turn that touches one of these keys; null if there is none. */

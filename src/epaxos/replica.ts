@@ -10,7 +10,7 @@ import { onCommit } from './commit.ts';
 import { isCommitted } from './instance-space.ts';
 import type { Message } from './messages.ts';
 import type { ReplicaOptions } from './options.ts';
-import { advancePreAccept, onPreAccept, onPreAcceptReply, propose } from './pre-accept.ts';
+import { advancePreAccept, answerPreAccepts, onPreAccept, onPreAcceptReply, propose } from './pre-accept.ts';
 import { Proposer } from './proposer.ts';
 import { advancePruning, ownWatermarks } from './pruning.ts';
 import {
@@ -182,6 +182,8 @@ export class Replica {
     tickReads(state);
     tickSuspicion(state);
     advanceCatchUp(state);
+    answerPreAccepts(state);
+    this.proposer.tick();
     if (state.now % state.timing.flushTicks === 0) state.flush();
     if (state.now % state.timing.watermarkTicks === 0) broadcastWatermarks(state);
     advancePruning(state);

@@ -78,6 +78,8 @@ export class ReplicaState {
   /** By replica: rows in which a peer is known to have more commits (catch-up.ts). */
   readonly lags = new Map<ReplicaId, Lag>();
   outbox = new Outbox();
+  /** PreAccepts of which the reply waits for the next tick (R4.2). */
+  readonly unanswered = new Set<InstanceKey>();
   /** No slot below this one of the own row is free. */
   nextSlot = 1;
   /** R6.4: the last slot of the own row that is reserved on disk; 0 for none. */
@@ -130,6 +132,12 @@ export class ReplicaState {
   /** The same for what may leave while what it speaks of is still being written (R6.4). */
   sendEarly(to: ReplicaId, message: Message): void {
     this.outbox.early.push({ to, message });
+  }
+
+  /** The same for what speaks of a record that may not be on disk yet: this batch is synced (R6.1). */
+  sendSynced(to: ReplicaId, message: Message): void {
+    this.outbox.sync = true;
+    this.send(to, message);
   }
 
   broadcast(message: Message): void {

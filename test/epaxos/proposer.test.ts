@@ -66,11 +66,36 @@ describe('R7.7: as many open instances a key as interferingInstances says', () =
     bench.add(put('a', 'x'));
     expect(bench.turn()).toEqual(['a']);
     bench.add(put('b', 'x'));
+    expect(bench.turn()).toEqual([]);
+    bench.proposer.tick();
     expect(bench.turn()).toEqual(['b']);
     bench.add(put('c', 'x'), put('d', 'x'));
     expect(bench.turn()).toEqual([]);
+    bench.proposer.tick();
+    expect(bench.turn()).toEqual([]);
     bench.close(2);
     expect(bench.turn()).toEqual(['c+d']);
+  });
+
+  test('beside an open instance another one is opened at ticks only, with what has gathered by then', () => {
+    const bench = new ProposerBench({ interferingInstances: 2 });
+    bench.add(put('a', 'x'));
+    expect(bench.turn()).toEqual(['a']);
+    bench.add(put('b', 'x'));
+    expect(bench.turn()).toEqual([]);
+    bench.add(put('c', 'x'), put('other', 'y'));
+    expect(bench.turn()).toEqual(['other']);
+    bench.proposer.tick();
+    expect(bench.turn()).toEqual(['b+c']);
+  });
+
+  test('a tick at which nothing waits allows nothing to what comes later', () => {
+    const bench = new ProposerBench({ interferingInstances: 2 });
+    bench.add(put('a', 'x'));
+    bench.turn();
+    bench.proposer.tick();
+    bench.add(put('b', 'x'));
+    expect(bench.turn()).toEqual([]);
   });
 
   test('only what interferes with the operation counts', () => {
@@ -85,6 +110,8 @@ describe('R7.7: as many open instances a key as interferingInstances says', () =
     bench.close(2);
     expect(bench.turn()).toEqual(['w']);
     bench.add(get('r4', 'x'));
+    expect(bench.turn()).toEqual([]);
+    bench.proposer.tick();
     expect(bench.turn()).toEqual(['r4']);
   });
 });

@@ -69,14 +69,55 @@ describe('R4.1: the designated follower', () => {
   });
 });
 
-test('R4.2: both followers merge and answer as R3.2 says', () => {
-  const cluster = withRivalAt(3);
-  cluster.propose(1, put('a', 'x'));
-  cluster.deliver({ type: 'preAccept' });
-  expect(cluster.messages({ type: 'preAcceptReply' })).toEqual([
-    '2→1 preAcceptReply 1.1 seq 1 deps 0,0,0',
-    '3→1 preAcceptReply 1.1 seq 2 deps 0,0,1',
-  ]);
+describe('R4.2: both followers merge as R3.2 says', () => {
+  const replies = (cluster: CoreCluster) => cluster.messages({ type: 'preAcceptReply' });
+
+  test('the designated one answers at once, the other one with its next tick', () => {
+    const cluster = withRivalAt(3);
+    cluster.propose(1, put('a', 'x'));
+    cluster.deliver({ type: 'preAccept' });
+    expect(replies(cluster)).toEqual(['2→1 preAcceptReply 1.1 seq 1 deps 0,0,0']);
+    cluster.tick(1, [2, 3]);
+    expect(replies(cluster).slice(1)).toEqual(['3→1 preAcceptReply 1.1 seq 2 deps 0,0,1']);
+    cluster.tick(5, [3]);
+    expect(replies(cluster)).toHaveLength(2);
+  });
+
+  test('the other one has nothing on disk before it answers', () => {
+    const cluster = new CoreCluster(3);
+    cluster.propose(1, put('a', 'x'));
+    const [preAccept] = cluster.contents({ type: 'preAccept', to: 3 });
+    if (preAccept === undefined) throw new Error('no PreAccept');
+    const other = cluster.replica(3);
+    other.step(1, preAccept);
+    expect(other.takeReady()).toMatchObject({ sync: false, messages: [] });
+    other.tick();
+    expect(other.takeReady()).toMatchObject({ sync: true, messages: [{ to: 1 }] });
+  });
+
+  test('the other one does not answer where the instance is committed by then, or promised to a recovery', () => {
+    const committed = new CoreCluster(3);
+    committed.propose(1, put('a', 'x'));
+    committed.settle();
+    committed.tick(1);
+    expect(committed.inFlight({ type: 'preAcceptReply' })).toBe(0);
+
+    const promised = new CoreCluster(3);
+    promised.propose(1, put('a', 'x'));
+    promised.deliver({ to: 3 });
+    promised.recover(2, '1.1');
+    promised.deliver({ type: 'prepare', to: 3 });
+    promised.tick(1, [3]);
+    expect(promised.inFlight({ type: 'preAcceptReply' })).toBe(0);
+  });
+
+  test('asked again, the other one answers at once', () => {
+    const cluster = new CoreCluster(3);
+    cluster.propose(1, put('a', 'x'));
+    cluster.duplicate({ type: 'preAccept', to: 3 });
+    cluster.deliver({ to: 3 });
+    expect(replies(cluster)).toEqual(['3→1 preAcceptReply 1.1 seq 1 deps 0,0,0']);
+  });
 });
 
 describe('R4.3: the fast path', () => {
@@ -96,6 +137,7 @@ describe('R4.3: the fast path', () => {
     const cluster = new CoreCluster(3);
     cluster.propose(1, put('a', 'x'));
     cluster.deliver({ to: 3 });
+    cluster.tick(1, [3]);
     cluster.deliver({ type: 'preAcceptReply', from: 3 });
     expect(cluster.decision('1.1')).toBeNull();
     expect(cluster.inFlight({ type: 'accept' })).toBe(0);
@@ -120,6 +162,7 @@ describe('R4.4: the slow path', () => {
     const cluster = withRivalAt(3);
     cluster.propose(1, put('a', 'x'));
     cluster.deliver({ to: 3 });
+    cluster.tick(1, [3]);
     cluster.drop({ to: 2 });
     cluster.deliver({ type: 'preAcceptReply' });
     cluster.tick(9, [1]);
@@ -136,6 +179,7 @@ describe('R4.4: the slow path', () => {
     const cluster = withRivalAt(3);
     cluster.propose(1, put('a', 'x'));
     cluster.deliver({ type: 'preAccept' });
+    cluster.tick(1, [3]);
     cluster.deliver({ type: 'preAcceptReply', from: 3 });
     cluster.tick(10, [1]);
     cluster.deliver({ type: 'preAcceptReply', from: 2 });
@@ -154,6 +198,7 @@ describe('R4.4: the slow path', () => {
     }
     cluster.propose(1, put('last', 'x'));
     cluster.deliver({ to: 3 });
+    cluster.tick(1, [3]);
     cluster.deliver({ type: 'preAcceptReply' });
     cluster.tick(25, [1]);
     expect(cluster.inFlight({ type: 'accept' })).toBe(0);
@@ -165,6 +210,7 @@ describe('R4.4: the slow path', () => {
     const cluster = new CoreCluster(3);
     cluster.propose(1, put('a', 'x'));
     cluster.deliver({ to: 3 });
+    cluster.tick(1, [3]);
     cluster.deliver({ type: 'preAcceptReply' });
     expect(cluster.inFlight({ type: 'accept' })).toBe(0);
     cluster.crash(2);

@@ -55,6 +55,7 @@ describe('R6.1: a message leaves in the batch that syncs what it speaks of, or l
     const cluster = new CoreCluster(3);
     cluster.propose(1, put('a', 'x'));
     cluster.deliver({ to: 3 });
+    cluster.tick(1, [3]);
     cluster.replica(1).setReachable(2, false);
     const [reply] = cluster.contents({ type: 'preAcceptReply' });
     if (reply === undefined) throw new Error('no reply');

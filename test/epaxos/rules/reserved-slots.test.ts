@@ -42,20 +42,34 @@ describe('what leaves early', () => {
     });
   });
 
-  test('the PreAccepts of reserved slots, and the next slots are reserved when half are used', () => {
+  test('the PreAccepts of reserved slots, whose records need not be on disk before the commit', () => {
     const replica = replicaOf(3, 8);
     const reservations: (number | null)[] = [];
-    for (let slot = 1; slot <= 14; slot += 1) {
+    for (let slot = 1; slot <= 12; slot += 1) {
       replica.propose(put(`${slot}`, `key ${slot}`));
       const { early, messages, reserved, sync, records } = replica.takeReady();
-      const [leaving, waiting] = slot === 1 ? [messages, early] : [early, messages];
+      const [leaving, waiting] = reserved === null ? [early, messages] : [messages, early];
       expect(leaving.map(({ message }) => message.type)).toEqual(['preAccept', 'preAccept']);
-      expect({ waiting, sync, records: records.length }).toEqual({ waiting: [], sync: true, records: 1 });
+      expect({ waiting, sync, records: records.length }).toEqual({
+        waiting: [],
+        sync: reserved !== null,
+        records: 1,
+      });
       reservations.push(reserved);
     }
-    const { 0: first, 5: second, 10: third, ...others } = reservations;
-    expect([first, second, third]).toEqual([9, 14, 19]);
+    const { 0: first, 9: next, ...others } = reservations;
+    expect([first, next]).toEqual([9, 18]);
     expect(Object.values(others).every((reserved) => reserved === null)).toBe(true);
+  });
+
+  test('the next slots are reserved with a commit, when half are used', () => {
+    const cluster = new CoreCluster(3, { limits: { reservedSlots: 8 } });
+    const reserved = Array.from({ length: 14 }, (_, index) => {
+      cluster.propose(1, put(`${index}`, 'x'));
+      cluster.settle();
+      return cluster.replica(1).state.reserved;
+    });
+    expect(reserved).toEqual([9, 9, 9, 9, 9, 14, 14, 14, 14, 14, 19, 19, 19, 19]);
   });
 
   test('no repetition: its record is on disk', () => {

@@ -21,6 +21,7 @@ describe('three replicas, the follower fails', () => {
     cluster.turn(1);
     expect(cluster.messages()).toEqual(['1→3 preAccept 1.1 a seq 1 deps 0,0,0']);
     cluster.deliver();
+    cluster.tick(1, [3]);
     cluster.deliver({ type: 'preAcceptReply' });
     expect(cluster.messages()).toEqual(['1→3 accept 1.1 ballot 0 sent seq 1 deps 0,0,0']);
     cluster.settle();
@@ -37,6 +38,7 @@ describe('three replicas, the follower fails', () => {
     cluster.tick(1, [1]);
     expect(receivers(cluster, 'preAccept')).toEqual([3]);
     cluster.deliver({ type: 'preAccept' });
+    cluster.tick(1, [3]);
     cluster.deliver({ type: 'preAcceptReply' });
     expect(receivers(cluster, 'accept')).toEqual([3]);
     cluster.deliverAll({ type: ['accept', 'acceptReply'] });
@@ -80,6 +82,7 @@ describe('three replicas, the follower fails', () => {
     cluster.drop({ to: 2 });
     cluster.tick(20, [1]);
     cluster.deliver({ type: 'preAccept', to: 3 });
+    cluster.tick(1, [3]);
     cluster.deliver({ type: 'preAcceptReply' });
     cluster.tick(19, [1]);
     expect(cluster.inFlight({ type: 'accept' })).toBe(0);
@@ -93,6 +96,7 @@ describe('three replicas, the follower fails', () => {
     cluster.drop({ to: 2 });
     cluster.tick(10, [1]);
     cluster.deliver({ type: 'preAccept' });
+    cluster.tick(1, [3]);
     cluster.deliver({ type: 'preAcceptReply' });
     expect(cluster.replica(1).state.peer(3).replyTicks).toBe(0);
   });

@@ -129,7 +129,7 @@ function messagesOfAWrite(replicas: number, options: { thrifty: boolean; rival: 
 describe('how many messages a write takes', () => {
   const FAST = { path: 'fast', accept: 0, acceptReply: 0 };
   test.each([
-    [3, false, { ...FAST, preAccept: 2, preAcceptReply: 2, commit: 2, total: 6 }],
+    [3, false, { ...FAST, preAccept: 2, preAcceptReply: 1, commit: 2, total: 5 }],
     [3, true, { ...FAST, preAccept: 1, preAcceptReply: 1, commit: 2, total: 4 }],
     [5, false, { ...FAST, preAccept: 4, preAcceptReply: 4, commit: 4, total: 12 }],
     [5, true, { ...FAST, preAccept: 2, preAcceptReply: 2, commit: 4, total: 8 }],

@@ -162,6 +162,7 @@ describe('the slow path', () => {
     cluster.drop();
     cluster.propose(1, put('a', 'x'));
     for (const to of cluster.ids.slice(2)) cluster.deliver({ type: 'preAccept', from: 1, to });
+    cluster.tick(1, cluster.ids.slice(2)); // N = 3: who is not designated takes its time
     cluster.deliver({ type: 'preAcceptReply', to: 1 });
     cluster.tick(10, [1]);
     for (const to of accepted) cluster.deliver({ type: 'accept', from: 1, to });
