@@ -18,6 +18,8 @@ interface Proposal {
   readonly operation: Operation;
   /** Waiting to be proposed; in an open instance; or taken back, and to be passed over wherever it is found. */
   stage: 'waiting' | 'proposed' | 'withdrawn';
+  /** It was held before. */
+  hasWaited: boolean;
 }
 
 /** What the proposer keeps of a key, in the key's entry: own open instances that touch it, and what waits for them. */
@@ -54,7 +56,9 @@ export class Proposer {
   readonly index: InterferenceIndex;
   /** Everything on its way. What is withdrawn leaves this at once, and the lists below in time. */
   readonly proposals = new Map<Operation, Proposal>();
-  /** What to look at first: held back before, or proposed in vain. */
+  /** What to look at first: operations on several keys that were held back. */
+  first: Proposal[] = [];
+  /** Then: others that were held back, or proposed in vain. */
   again: Proposal[] = [];
   /** What has arrived since. */
   arrived: Proposal[] = [];
@@ -62,8 +66,8 @@ export class Proposer {
   waiting = 0;
   heldBytes = 0;
   readonly open = new Map<InstanceKey, Batch>();
-  /** Whose `held` is not null. */
-  readonly holders = new Set<OwnUse>();
+  /** Keys that operations wait for. */
+  readonly heldKeys = new Set<string>();
 
   constructor(limits: Limits, index: InterferenceIndex) {
     this.limits = limits;
@@ -74,7 +78,7 @@ export class Proposer {
   add(operation: Operation): boolean {
     const { heldOperations, heldBytes } = this.limits;
     if (this.waiting >= heldOperations || this.heldBytes + operation.size > heldBytes) return false;
-    const proposal: Proposal = { operation, stage: 'waiting' };
+    const proposal: Proposal = { operation, stage: 'waiting', hasWaited: false };
     this.proposals.set(operation, proposal);
     this.wait(proposal);
     this.arrived.push(proposal);
@@ -99,7 +103,10 @@ export class Proposer {
 
   /** True if `takeBatches` would do something. */
   get hasWork(): boolean {
-    return this.arrived.length + this.again.length > 0 && this.open.size < this.limits.openInstances;
+    return (
+      this.arrived.length + this.again.length + this.first.length > 0 &&
+      this.open.size < this.limits.openInstances
+    );
   }
 
   /**
@@ -110,7 +117,9 @@ export class Proposer {
   takeBatches(): Batch[] {
     if (!this.hasWork) return [];
     const { operationsPerInstance, openInstances } = this.limits;
-    const queue = this.again.length === 0 ? this.arrived : this.again.concat(this.arrived);
+    const hasOlder = this.first.length + this.again.length > 0;
+    const queue = hasOlder ? this.first.concat(this.again, this.arrived) : this.arrived;
+    this.first = [];
     this.again = [];
     this.arrived = [];
     const target = Math.min(operationsPerInstance, this.operationsEach(queue.length));
@@ -121,7 +130,7 @@ export class Proposer {
       if (proposal === undefined || !isWaiting(proposal)) continue; // withdrawn
       const { operation } = proposal;
       const entries = operation.accesses.map(({ key }) => this.index.enter(key));
-      const holder = this.holder(operation, entries);
+      const holder = this.holder(proposal, entries);
       if (holder !== null) {
         this.hold(proposal, holder);
         continue;
@@ -150,19 +159,22 @@ export class Proposer {
 
   /** A unit of time has passed: what has gathered for a key may go into another instance beside the open one. */
   tick(): void {
-    for (const own of this.holders) {
-      if (own.writes < this.limits.interferingInstances) this.release(own);
+    for (const key of this.heldKeys) {
+      const own = ownUse(this.index.find(key));
+      if (own.writes < this.limits.interferingInstances) this.release(key, own);
     }
   }
 
   /** What waits for a key is looked at again. */
-  private release(own: OwnUse): void {
+  private release(key: string, own: OwnUse): void {
     if (own.held === null) return;
-    for (const proposal of own.held) this.again.push(proposal);
+    for (const proposal of own.held) {
+      (proposal.operation.accesses.length > 1 ? this.first : this.again).push(proposal);
+    }
     own.held = null;
     own.heldLimit = 0;
     own.hasGathered = true;
-    this.holders.delete(own);
+    this.heldKeys.delete(key);
   }
 
   /** An own instance was opened with a batch. To be told before the next batches are taken. */
@@ -204,7 +216,7 @@ export class Proposer {
       const own = ownUse(entries[place]);
       if (writes[place] === true) own.writes -= 1;
       else own.reads -= 1;
-      this.release(own);
+      this.release(entries[place]?.key ?? '', own);
     }
     return again;
   }
@@ -216,22 +228,31 @@ export class Proposer {
     return Math.ceil(count / Math.max(1, Math.floor(instancesPerTurn ** 2 / count)));
   }
 
-  /** Of an operation's keys one that it must wait for; null if it may be proposed. */
-  private holder(operation: Operation, entries: readonly KeyEntry[]): OwnUse | null {
+  /**
+   * Of an operation's keys one that it must wait for; null if it may be proposed. One on several keys might never find
+   * all of them free at the same time: it waits once.
+   */
+  private holder({ operation, hasWaited }: Proposal, entries: readonly KeyEntry[]): KeyEntry | null {
+    const isPatient = entries.length === 1 || !hasWaited;
     for (let index = 0; index < entries.length; index += 1) {
-      const own = entries[index]?.own ?? null;
-      if (own === null) continue;
-      const interfering = operation.accesses[index]?.writes ? own.reads + own.writes : own.writes;
-      const allowed = own.hasGathered ? this.limits.interferingInstances : 1;
-      // Whoever waits for the key came first: a stream of reads must not starve a write.
-      if (own.held !== null || interfering >= allowed) return own;
-      if (own.batch !== null && !this.joins(own.batch, operation, entries)) return own;
+      const entry = entries[index];
+      if (entry === undefined || entry.own === null) continue;
+      const { reads, writes, held, batch, hasGathered } = entry.own;
+      if (isPatient) {
+        const interfering = operation.accesses[index]?.writes ? reads + writes : writes;
+        const allowed = hasGathered ? this.limits.interferingInstances : 1;
+        // Whoever waits for the key came first: a stream of reads must not starve a write.
+        if (held !== null || interfering >= allowed) return entry;
+      }
+      if (batch !== null && !this.joins(batch, operation, entries)) return entry;
     }
     return null;
   }
 
-  private hold(proposal: Proposal, own: OwnUse): void {
-    this.holders.add(own);
+  private hold(proposal: Proposal, entry: KeyEntry): void {
+    proposal.hasWaited = true;
+    const own = ownUse(entry);
+    this.heldKeys.add(entry.key);
     own.held ??= [];
     own.held.push(proposal);
     if (own.held.length < Math.max(own.heldLimit, FEW)) return;

@@ -5,6 +5,7 @@
  * - clocks, delays and what is kept for them: the checker never ticks, and lets every timeout happen at any moment;
  * - what only decides what is asked for again, and when (`unsettled`, `lags`, `reports`): asking again puts the same
  *   messages into the network, where they are already; and the watermarks, which are not modelled;
+ * - `unanswered`, for a second copy of the PreAccept, which may come at any time, is answered at once;
  * - what follows from other fields: `waiting` from the rounds, and from the proposer's lists; and the executor's `forest`,
  *   which is a faster form of its components' `waitsOn`;
  * - the order in which maps and sets were filled. The core looks at all of a map's values alike (the highest accepted
@@ -31,6 +32,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'neededAt',
   // repetition and watermarks
   'unsettled',
+  'unanswered',
   'lags',
   'reports',
   'durablyExecuted',
@@ -40,6 +42,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   // derived
   'waiting',
   'heldBytes',
+  'heldKeys',
   'touches',
   'found',
   'epoch',

@@ -18,6 +18,8 @@ export function describeInput(model: Model, at: ReplicaId, input: Input): string
     }
     case 'deliver':
       return `${input.from}→${at} ${describeMessage(model, input.message)}`;
+    case 'answer':
+      return `${at} answers what it was asked without being the follower`;
     case 'expire':
       return `${at} loses patience with the fast path of ${instance(input.bit)}`;
     case 'recover':

@@ -22,7 +22,7 @@ import {
   type ReplicaId,
   Status,
 } from '../../src/epaxos/index.ts';
-import { advancePreAccept, propose } from '../../src/epaxos/pre-accept.ts';
+import { advancePreAccept, answerPreAccepts, propose } from '../../src/epaxos/pre-accept.ts';
 import { widen } from '../../src/epaxos/repetition.ts';
 import { canonical, canonicalReplica } from './canonical.ts';
 import { copyReplica, freeze } from './copy.ts';
@@ -46,6 +46,8 @@ export type Input =
   | { readonly type: 'deliver'; readonly from: ReplicaId; readonly message: Message }
   /** The coordinator loses patience: with those it has asked if others were left out, otherwise with the fast path. */
   | { readonly type: 'expire'; readonly bit: number }
+  /** N = 3: the PreAccepts that waited for a tick are answered (R4.2). */
+  | { readonly type: 'answer' }
   | { readonly type: 'recover'; readonly bit: number }
   /** Crash and restart; of what was not synced the first `kept` batches survive. */
   | { readonly type: 'crash'; readonly kept: number };
@@ -141,6 +143,9 @@ export class Machine {
         }
         break;
       }
+      case 'answer':
+        answerPreAccepts(state);
+        break;
       case 'recover': {
         const id = model.instances[input.bit];
         if (id === undefined) throw new Error(`no instance ${input.bit}`);

@@ -23,6 +23,8 @@ export interface Summary {
   readonly crashes: number;
   /** The instances with whose round patience can be lost, by bit. */
   readonly expiring: readonly number[];
+  /** Whether PreAccepts wait for their answer. */
+  readonly isAsked: boolean;
   /** How many batches a crash can lose. */
   readonly unsynced: number;
   /** The commands that it may still propose, by place in the world. */
@@ -54,6 +56,7 @@ export function summarize({ model, id, history, replica, disk }: Machine): Summa
     recoveries,
     crashes,
     expiring,
+    isAsked: replica.state.unanswered.size > 0,
     unsynced: disk?.unsynced.length ?? 0,
     proposable,
   };
@@ -90,6 +93,7 @@ export function forEachMove(
       }
     }
     if (world.timeouts) for (const bit of summary.expiring) visit(at, { type: 'expire', bit });
+    if (summary.isAsked) visit(at, { type: 'answer' });
     if (canCrash) {
       for (let kept = 0; kept <= summary.unsynced; kept += 1) visit(at, { type: 'crash', kept });
     }
@@ -105,8 +109,10 @@ export function forEachMove(
 /** One number for each move of a replica. */
 export function moveCode(move: Move): number {
   switch (move.type) {
+    case 'answer':
+      return 0;
     case 'expire':
-      return 4 * move.bit;
+      return 4 * move.bit + 4;
     case 'recover':
       return 4 * move.bit + 1;
     case 'crash':

@@ -17,18 +17,23 @@ const ALWAYS = [
   'prepare',
   'prepareReply',
 ];
+const AT_THREE = ['answer'];
 const AT_FIVE = ['validate', 'validateReply', 'waiting'];
 
 const queue = { ...worldNamed('n3-queue'), timeouts: true };
 
 test.each([
-  { walks: 2_000, world: worldNamed('n3-four-commands'), kinds: ['crash'] },
-  { walks: 2_000, world: worldNamed('n3-early-four'), kinds: ['crash'] },
-  { walks: 1_000, world: queue, kinds: [] },
+  { walks: 2_000, world: worldNamed('n3-four-commands'), kinds: [...AT_THREE, 'crash'] },
+  { walks: 2_000, world: worldNamed('n3-early-four'), kinds: [...AT_THREE, 'crash'] },
+  { walks: 1_000, world: queue, kinds: AT_THREE },
   { walks: 1_500, world: worldNamed('n5-two-commands'), kinds: AT_FIVE },
   { walks: 1_500, world: worldNamed('n5-three-commands'), kinds: AT_FIVE },
   { walks: 1_000, world: worldNamed('n5-four-commands'), kinds: [...AT_FIVE, 'crash'] },
-  { walks: 1_000, world: { ...worldNamed('n3-four-commands'), thrifty: true }, kinds: ['crash'] },
+  {
+    walks: 1_000,
+    world: { ...worldNamed('n3-four-commands'), thrifty: true },
+    kinds: [...AT_THREE, 'crash'],
+  },
   { walks: 1_000, world: worldNamed('n5-thrifty'), kinds: [...AT_FIVE, 'crash'] },
 ])('$walks walks through $world.name', ({ walks, world, kinds }) => {
   const result = walk(new Model(world), { walks, seed: 1 });

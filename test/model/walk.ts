@@ -47,6 +47,8 @@ interface Temper {
 }
 
 const MAX_STEPS = 500;
+/** The weight of an answer that waited for a tick; that of all deliveries together is 1. */
+const ANSWERING = 0.2;
 
 /** Walk number i has the seed `seed` + i, so that one that failed can be repeated alone. */
 export function walk(
@@ -136,7 +138,13 @@ class Walk {
   #drawInGroup(): Step | null {
     const group = this.#group;
     const { proposing, recovering, impatience, crashing } = this.#temper;
-    const weights = { propose: proposing, recover: recovering, expire: impatience, crash: crashing };
+    const weights = {
+      propose: proposing,
+      answer: ANSWERING,
+      recover: recovering,
+      expire: impatience,
+      crash: crashing,
+    };
     const moves: { readonly weight: number; readonly step: Step }[] = [];
     let total = 0;
     this.#cluster.forEachMove((at, input) => {
