@@ -8,6 +8,7 @@ import { KvError } from '../errors.ts';
 import {
   asKvOperation,
   isRecorded,
+  isWrite,
   type KvOperation,
   KvState,
   type OperationResult,
@@ -60,7 +61,7 @@ export class StateMachine {
 
   /** @throws KvError overloaded, outcome notApplied, for a request whose answer there is no room to keep */
   admit(operation: KvOperation): void {
-    if (operation.kind === 'get' || !operation.returnPrevious || !isRecorded(operation)) return;
+    if (!isWrite(operation) || !operation.returnPrevious || !isRecorded(operation)) return;
     if (this.#state.sessions.valueBytes < KEPT_VALUE_BYTES) return;
     throw new KvError(
       'overloaded',
@@ -89,8 +90,8 @@ export class StateMachine {
   }
 
   /** What reading the key answers as the table is now. */
-  read({ key }: KvOperation): OperationResult {
-    return this.#state.read(key);
+  read(operation: KvOperation): OperationResult {
+    return this.#state.read(operation);
   }
 
   /**

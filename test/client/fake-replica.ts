@@ -168,6 +168,7 @@ export class FakeReplica {
       this.reads.push({ key, stale });
       return after(this.#acts.get({ key, stale }), getAnswer);
     }
+    if (operation.kind === 'multiGet') return unused();
     const { client, sequence } = operation.request;
     const { returnPrevious } = operation;
     const name = { key, returnPrevious, requestId: { client: keyToBytes(client), sequence } };

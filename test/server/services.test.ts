@@ -4,6 +4,7 @@ import { service as healthService } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
 import { keyToBytes } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
+import { isWrite } from '../../src/kv/index.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { NO_ROW, setUp } from './services-setup.ts';
 
@@ -54,9 +55,7 @@ describe('Put', () => {
       await client.put({ ...request, requestId });
       await client.delete({ key, returnPrevious: false, requestId });
     }
-    const unrecorded = node.submissions.map(
-      ({ operation }) => operation.kind !== 'get' && operation.unrecorded,
-    );
+    const unrecorded = node.submissions.map(({ operation }) => isWrite(operation) && operation.unrecorded);
     expect(unrecorded).toEqual([true, true, false, false]);
   });
 

@@ -1,5 +1,5 @@
 /** What the clients did and saw, on a clock of its own that orders every beginning and every answer. */
-import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
+import { isWrite, type KvOperation, type OperationResult } from '../../src/kv/index.ts';
 import { requestKey } from './calls.ts';
 import type { HistoryOperation } from './checkers/linearizability.ts';
 
@@ -47,10 +47,10 @@ export class History {
     return this.entries
       .filter(({ outcome }) => outcome !== 'notApplied')
       .map(({ operation, invokedAt, answeredAt, result }) => ({
-        kind: operation.kind,
+        kind: kindOf(operation),
         key: operation.key,
         value: operation.kind === 'put' ? text(operation.value) : null,
-        returnPrevious: operation.kind !== 'get' && operation.returnPrevious,
+        returnPrevious: isWrite(operation) && operation.returnPrevious,
         invokedAt,
         answeredAt,
         result: result && { ...result, value: text(result.value) },
@@ -60,9 +60,15 @@ export class History {
   /** The writes that were acknowledged, with the answers. */
   acknowledged(): { readonly request: string; readonly result: OperationResult }[] {
     return this.entries.flatMap(({ operation, result }) =>
-      result === null || operation.kind === 'get' ? [] : { request: requestKey(operation.request), result },
+      result === null || !isWrite(operation) ? [] : { request: requestKey(operation.request), result },
     );
   }
+}
+
+/** @throws RangeError for a multi-get: nobody draws any */
+function kindOf({ kind }: KvOperation): HistoryOperation['kind'] {
+  if (kind === 'multiGet') throw new RangeError('a multi-get is no operation on one key');
+  return kind;
 }
 
 function text(value: Uint8Array): string;

@@ -328,7 +328,7 @@ export class Process {
     if (this.#machine.diesAt('answering')) return;
     // Reads without an instance see what the executions of their batch left.
     for (const operation of ready.reads.map(asKvOperation)) {
-      this.#calls.answer(operation, this.#table.state.read(operation.key));
+      this.#calls.answer(operation, this.#table.state.read(operation));
     }
     this.#flush(ready);
   }

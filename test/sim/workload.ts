@@ -4,7 +4,7 @@
  */
 import { decodeOperation, deleteOperation, getOperation, putOperation } from '../../src/codec/index.ts';
 import type { ReplicaId } from '../../src/epaxos/index.ts';
-import type { KvOperation } from '../../src/kv/index.ts';
+import { isWrite, type KvOperation } from '../../src/kv/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
 import { type Outcome, requestKey } from './calls.ts';
 import { between, chance, pick } from './draw.ts';
@@ -197,7 +197,7 @@ export class Workload {
   }
 
   #mayRepeat(client: Client, operation: KvOperation): boolean {
-    if (operation.kind !== 'get' && operation.unrecorded) return false;
+    if (isWrite(operation) && operation.unrecorded) return false;
     // In a healed world a client goes on until it is answered; the world decides when that is too late.
     return this.#healed || client.attempts < this.#options.attempts;
   }

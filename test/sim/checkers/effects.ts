@@ -4,7 +4,13 @@
  * same answers and rows. The answer of a write is the same on every replica and never changes.
  */
 import type { Execution, ReplicaId } from '../../../src/epaxos/index.ts';
-import { asKvOperation, type KvOperation, type OperationResult, type Row } from '../../../src/kv/index.ts';
+import {
+  asKvOperation,
+  isWrite,
+  type KvOperation,
+  type OperationResult,
+  type Row,
+} from '../../../src/kv/index.ts';
 import { requestKey } from '../calls.ts';
 import { demand } from './violation.ts';
 
@@ -36,7 +42,7 @@ class Model {
     const { key } = operation;
     const row = this.table.get(key);
     const version = row?.version ?? 0;
-    if (operation.kind === 'get') return { version, value: row?.value ?? null, previousVersion: 0 };
+    if (!isWrite(operation)) return { version, value: row?.value ?? null, previousVersion: 0 };
     const request = requestKey(operation.request);
     const known = this.answers.get(request);
     if (known !== undefined) {
@@ -136,7 +142,7 @@ export class Effects {
       () => `${what} answered ${formatResult(result)} instead of ${formatResult(expected)}`,
     );
     this.requests.add(request);
-    if (operation.kind === 'get') return;
+    if (!isWrite(operation)) return;
     const first = this.answers.get(request) ?? expected;
     this.answers.set(request, first);
     demand(
