@@ -75,7 +75,10 @@ export interface MultiGetOperation extends OperationBase {
   readonly keys: readonly string[];
 }
 
-export type KvOperation = PutOperation | GetOperation | DeleteOperation | MultiGetOperation;
+/** What changes nothing. */
+export type ReadOperation = GetOperation | MultiGetOperation;
+
+export type KvOperation = PutOperation | DeleteOperation | ReadOperation;
 
 /** A key's row in the table. */
 export interface Row {

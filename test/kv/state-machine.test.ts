@@ -336,8 +336,7 @@ class Model {
 
   run(operation: KvOperation): unknown {
     const [value, version] = this.#rows.get(operation.key) ?? [null, 0];
-    if (operation.kind !== 'put' && operation.kind !== 'delete')
-      return { version, value, previousVersion: 0 };
+    if (!('returnPrevious' in operation)) return { version, value, previousVersion: 0 };
     const id = `${operation.request.client}/${operation.request.sequence}/${operation.key}`;
     if (!this.#done.has(id)) {
       const asked = operation.returnPrevious;
