@@ -69,8 +69,9 @@ export function checkSerializability(history: {
   const cycle = precedence.graph.findCycle();
   if (cycle === null) return { type: 'serializable' };
   const operations = cycle.map(({ operation }) => operation);
-  const names = cycle.map(({ operation, why }) => `${operation.name} ${why} `).join('');
-  return { type: 'violated', operations, reason: names + operations[0]?.name };
+  const [first] = operations;
+  const around = cycle.map(({ operation, why }) => `${operation.name}, which ${why}`).join(' ');
+  return { type: 'violated', operations, reason: `a circle: ${around} ${first?.name}` };
 }
 
 /** @returns why nothing explains what the operation saw of a single key; null if something may */
