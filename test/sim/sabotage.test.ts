@@ -81,6 +81,7 @@ test.each<[Sabotage, number, readonly Check[], readonly Check[]]>([
   ['loseExecutedMarks', 3, [], ['exactlyOnce']],
   ['localReads', 3, [], ['linearizability']],
   ['localReads', 5, ALL_BUT_CLIENTS, ['linearizability']],
+  ['localReads', 3, ['linearizability'], ['serializability']],
   ['answerBeforeAgreement', 3, [], ['acknowledged']],
   ['answerBeforeAgreement', 3, ['acknowledged'], ['linearizability']],
   ['splitMultiGets', 3, [], ['serializability']],
