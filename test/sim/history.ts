@@ -97,7 +97,7 @@ export class History {
 /** What a get or a multi-get saw, or would have, key by key. */
 function reads({ operation, invokedAt, answeredAt, result }: Entry): HistoryOperation[] {
   const rows = operation.kind === 'multiGet' ? result?.rows : result && [result];
-  assert(!rows || rows.length === operation.accesses.length, 'a row for each key');
+  assert(result === null || rows?.length === operation.accesses.length, 'a row for each key');
   return operation.accesses.map(({ key }, index) => ({
     kind: 'get',
     key,

@@ -91,13 +91,13 @@ describe('effects', () => {
 
 describe('the history', () => {
   /** Puts to a and then b, and a multi-get beside both. */
-  function history(rows: readonly (Row | null)[]): History {
+  function history(rows: readonly (Row | null)[] | undefined): History {
     const written = new History();
     const read = written.begin(multiGet(['a', 'b'], 1));
     for (const operation of [put('a', 2), put('b', 3)]) {
       written.answer(written.begin(operation), { ...NOTHING, version: 1 });
     }
-    written.answer(read, { ...NOTHING, rows });
+    written.answer(read, rows === undefined ? NOTHING : { ...NOTHING, rows });
     return written;
   }
 
@@ -133,6 +133,7 @@ describe('the history', () => {
 
   test('an answer without a row for each key is refused', () => {
     expect(() => history([null]).operations()).toThrow('a row for each key');
+    expect(() => history(undefined).operations()).toThrow('a row for each key');
   });
 });
 
