@@ -1,5 +1,5 @@
 /** What the client library hands out, and how keys and values come in. */
-import type { KvError } from '../errors.ts';
+import { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
 import type { StatusResponse } from '../rpc/index.ts';
 
@@ -58,6 +58,25 @@ export function putResult(result: OperationResult, key: Bytes): PutResult {
 /** What a get answers its caller. */
 export function getResult({ value, version }: OperationResult, key: Bytes): Entry | null {
   return value === null ? null : new Entry({ key: toBytes(key), value: owned(value), version });
+}
+
+/**
+ * What a multi-get answers its caller: an entry for each key, in their order.
+ * @throws KvError `internal` if the replica answered something else
+ */
+export function multiGetResult(
+  { rows = [] }: OperationResult,
+  keys: readonly Uint8Array[],
+): readonly (Entry | null)[] {
+  if (rows.length !== keys.length) {
+    throw new KvError('internal', `the replica answered ${rows.length} keys instead of ${keys.length}`, {
+      outcome: 'notApplied',
+    });
+  }
+  return keys.map((key, index) => {
+    const row = rows[index];
+    return row ? new Entry({ key, value: owned(row.value), version: row.version }) : null;
+  });
 }
 
 /** What a delete answers its caller. */

@@ -1,8 +1,8 @@
 /** The client library: a key-value store served by whichever replica answers. */
 import { randomBytes } from 'node:crypto';
-import { encodeDelete, encodeGet, encodePut } from '../codec/index.ts';
+import { encodeDelete, encodeGet, encodeMultiGet, encodePut } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
-import { MAX_REQUEST_MS } from '../kv/index.ts';
+import { MAX_REQUEST_MS, type OperationResult } from '../kv/index.ts';
 import { adminService } from '../rpc/index.ts';
 import {
   type CallOptions,
@@ -21,6 +21,7 @@ import {
   deleteResult,
   type Entry,
   getResult,
+  multiGetResult,
   type PutResult,
   putResult,
   type ReplicaReport,
@@ -32,6 +33,12 @@ import type { UnaryCallLimits } from './unary-call.ts';
 const PUT: RequestKind<PutResult> = { mutates: true, stale: false, answerOf: putResult };
 const GET: RequestKind<Entry | null> = { mutates: false, stale: false, answerOf: getResult };
 const STALE_GET: RequestKind<Entry | null> = { ...GET, stale: true };
+const MULTI_GET: RequestKind<OperationResult> = {
+  mutates: false,
+  stale: false,
+  answerOf: (result) => result,
+};
+const STALE_MULTI_GET: RequestKind<OperationResult> = { ...MULTI_GET, stale: true };
 const DELETE: RequestKind<DeleteResult> = { mutates: true, stale: false, answerOf: deleteResult };
 
 const NO_OPTIONS: CallOptions = {};
@@ -81,6 +88,23 @@ export class KvClient {
     return this.#run(options.level === 'stale' ? STALE_GET : GET, key, options, () =>
       encodeGet({ client: this.#clientId, sequence: this.#sequence, key: toBytes(key) }),
     );
+  }
+
+  /**
+   * Reads several keys as they are at one moment: an entry for each key in the order of the keys, null where it does not
+   * exist. 1 to 1024 keys, one may be named twice; together the values may have 4 MiB, with more the call rejects with
+   * `limitExceeded`. Linearizable as {@link get}; if the level is `stale`, the moment is one that a replica has seen.
+   */
+  async multiGet(
+    keys: readonly Bytes[],
+    options: ReadOptions = NO_OPTIONS,
+  ): Promise<readonly (Entry | null)[]> {
+    const asked = keys.map(toBytes);
+    const kind = options.level === 'stale' ? STALE_MULTI_GET : MULTI_GET;
+    const result = await this.#run(kind, asked[0] ?? '', options, () =>
+      encodeMultiGet({ client: this.#clientId, sequence: this.#sequence, keys: asked }),
+    );
+    return multiGetResult(result, asked);
   }
 
   /** Removes a key; no error if it does not exist. */

@@ -8,6 +8,7 @@ export { CLIENT_ID_BYTES } from './operation-checks.ts';
 export {
   encodeDelete,
   encodeGet,
+  encodeMultiGet,
   encodePut,
   type OperationName,
   type WriteName,

@@ -24,6 +24,26 @@ export function checkValueBytes(length: number): void {
   throw refuse('limitExceeded', `the value has ${length} bytes; at most ${LIMITS.valueBytes} are allowed`);
 }
 
+/** @throws KvError invalidArgument for a multi-get without keys, limitExceeded for one over {@link LIMITS} */
+export function checkKeyCount(count: number): void {
+  if (count === 0) throw refuse('invalidArgument', 'the multi-get names no key');
+  if (count > LIMITS.multiGetKeys) {
+    throw refuse('limitExceeded', `the multi-get names more than ${LIMITS.multiGetKeys} keys`);
+  }
+}
+
+/**
+ * What has more bytes fits into no command. Nothing but a multi-get can have so many.
+ * @throws KvError limitExceeded over {@link LIMITS}
+ */
+export function checkOperationBytes(length: number): void {
+  if (length <= LIMITS.commandBytes) return;
+  throw refuse(
+    'limitExceeded',
+    `the operation has ${length} bytes; at most ${LIMITS.commandBytes} are allowed: name fewer keys`,
+  );
+}
+
 /**
  * Checks a request's name (R7.6): 16 bytes of client id, a sequence that is a safe integer ≥ 1.
  * @throws KvError invalidArgument

@@ -3,7 +3,15 @@
  * encoding here: fields in the order of their numbers, those with their default left out. A request that is
  * repeated must carry the very same bytes, whoever encodes it.
  */
-import { CLIENT_ID_BYTES, checkKeyBytes, checkRequestName, checkValueBytes } from './operation-checks.ts';
+import { assert } from '../util/assert.ts';
+import {
+  CLIENT_ID_BYTES,
+  checkKeyBytes,
+  checkKeyCount,
+  checkOperationBytes,
+  checkRequestName,
+  checkValueBytes,
+} from './operation-checks.ts';
 import { bytesTag, fieldLength, integerTag, varintLength, writeBytes, writeInteger } from './wire.ts';
 
 /** The tags of the fields of a put, get or delete, which differ; null for a field that it does not have. */
@@ -19,7 +27,9 @@ export const TAGS = {
   put: bytesTag(2),
   get: bytesTag(3),
   delete: bytesTag(4),
+  multiGet: bytesTag(5),
   requestId: { client: bytesTag(1), sequence: integerTag(2) },
+  /** Of a multi-get, each of its keys. */
   key: bytesTag(1),
   ofPut: { value: bytesTag(2), returnPrevious: integerTag(3), unrecorded: integerTag(4) },
   ofGet: { value: null, returnPrevious: null, unrecorded: null },
@@ -82,6 +92,29 @@ export function encodeDelete(remove: WriteName): Buffer {
   const { bytes, position } = begin(remove, TAGS.delete, length);
   const at = writeFlag(bytes, position, TAGS.ofDelete.returnPrevious, returnPrevious);
   writeFlag(bytes, at, TAGS.ofDelete.unrecorded, unrecorded);
+  return bytes;
+}
+
+/**
+ * The operation that reads `keys`, at one moment.
+ * @throws KvError invalidArgument (no key, an empty key, bad request id) or limitExceeded, outcome notApplied
+ */
+export function encodeMultiGet(
+  multiGet: Omit<OperationName, 'key'> & { readonly keys: readonly Uint8Array[] },
+): Buffer {
+  const { client, sequence, keys } = multiGet;
+  const [key, ...others] = keys;
+  checkKeyCount(keys.length);
+  assert(key !== undefined, 'there is a first key');
+  let bodyLength = 0;
+  for (const { length } of keys) {
+    checkKeyBytes(length);
+    bodyLength += fieldLength(length);
+  }
+  const { bytes, position } = begin({ client, sequence, key }, TAGS.multiGet, bodyLength);
+  checkOperationBytes(bytes.length);
+  let at = position;
+  for (const other of others) at = writeBytes(bytes, at, TAGS.key, other);
   return bytes;
 }
 

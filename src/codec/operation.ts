@@ -4,9 +4,24 @@
  * is read from them. Reading is by hand: it is done for every operation on every replica.
  */
 import type { Access } from '../epaxos/index.ts';
-import type { DeleteOperation, GetOperation, KvOperation, PutOperation, RequestId } from '../kv/index.ts';
+import type {
+  DeleteOperation,
+  GetOperation,
+  KvOperation,
+  MultiGetOperation,
+  PutOperation,
+  RequestId,
+} from '../kv/index.ts';
+import { DecodedMultiGet } from './multi-get.ts';
 import { checkKeyBytes, checkRequestName, checkValueBytes, refuse } from './operation-checks.ts';
-import { type BodyTags, encodeDelete, encodeGet, encodePut, TAGS } from './operation-encoder.ts';
+import {
+  type BodyTags,
+  encodeDelete,
+  encodeGet,
+  encodeMultiGet,
+  encodePut,
+  TAGS,
+} from './operation-encoder.ts';
 import { asBuffer, type Extent, WireReader } from './wire.ts';
 
 /** Bytes as a binary string: one character (0–255) a byte, so that string order is byte order. */
@@ -62,6 +77,17 @@ export function deleteOperation(fields: {
   return decodeOperation(encodeDelete({ ...fields, ...named(fields.request) })) as DeleteOperation;
 }
 
+/**
+ * The operation that reads `keys`, at one moment (R8.2).
+ * @throws KvError invalidArgument (no key, an empty key, bad request id) or limitExceeded (kv's LIMITS)
+ */
+export function multiGetOperation(fields: {
+  readonly request: RequestId;
+  readonly keys: readonly Uint8Array[];
+}): MultiGetOperation {
+  return decodeOperation(encodeMultiGet({ ...fields, ...named(fields.request) })) as MultiGetOperation;
+}
+
 function named({ client, sequence }: RequestId): { readonly client: Buffer; readonly sequence: number } {
   return { client: keyToBytes(client), sequence };
 }
@@ -76,12 +102,19 @@ export function decodeOperation(
   bytes: Uint8Array,
   extent: Extent = { start: 0, end: bytes.length },
 ): KvOperation {
-  return new DecodedOperation(asBuffer(bytes), extent) as KvOperation;
+  const operation = new DecodedOperation(asBuffer(bytes), extent);
+  if (operation.kind !== 'multiGet') return operation as KvOperation;
+  return new DecodedMultiGet({
+    request: operation.request,
+    bytes: operation.bytes,
+    body: operation.value,
+  });
 }
 
 /**
  * An operation in the bytes that it came in. There are very many of them, and most live until they are executed: so
- * each is one small object, which makes whatever else is asked for when it is asked for it.
+ * each is one small object, which makes whatever else is asked for when it is asked for it. Of a multi-get, which is
+ * not so small, it reads no more than the request, and where the rest is.
  */
 class DecodedOperation implements Access {
   readonly kind: KvOperation['kind'];
@@ -93,6 +126,7 @@ class DecodedOperation implements Access {
   readonly #source: Buffer;
   readonly #start: number;
   readonly #end: number;
+  /** Of the value; of a multi-get, of its body. */
   #valueStart = 0;
   #valueEnd = 0;
 
@@ -105,6 +139,7 @@ class DecodedOperation implements Access {
     let put = false;
     let get = false;
     let remove = false;
+    let multiGet = false;
     while (!reader.isDone) {
       const tag = reader.varint();
       switch (tag) {
@@ -124,15 +159,24 @@ class DecodedOperation implements Access {
           remove = true;
           this.#readBody(reader, TAGS.ofDelete);
           break;
+        case TAGS.multiGet:
+          multiGet = true;
+          this.#readValue(reader);
+          break;
         default:
           reader.skip(tag);
       }
     }
     if (!isNamed) throw refuse('invalidArgument', 'the operation names no request');
     checkRequestName({ clientBytes: this.#client.length, sequence: this.#sequence });
-    if (!put && !get && !remove) throw refuse('invalidArgument', 'the operation is of no known kind');
-    if ((put && (get || remove)) || (get && remove)) {
+    const isOfOneKey = put || get || remove;
+    if (!isOfOneKey && !multiGet) throw refuse('invalidArgument', 'the operation is of no known kind');
+    if ((put && (get || remove)) || (get && remove) || (isOfOneKey && multiGet)) {
       throw refuse('invalidArgument', 'the operation is of more than one kind');
+    }
+    if (multiGet) {
+      this.kind = 'multiGet';
+      return;
     }
     checkKeyBytes(this.key.length);
     checkValueBytes(this.#valueEnd - this.#valueStart);
@@ -190,9 +234,7 @@ class DecodedOperation implements Access {
       if (tag === TAGS.key) {
         this.key = reader.text('latin1');
       } else if (tag === tags.value) {
-        const { start, end } = reader.extent();
-        this.#valueStart = start;
-        this.#valueEnd = end;
+        this.#readValue(reader);
       } else if (tag === tags.returnPrevious) {
         this.returnPrevious = reader.bool();
       } else if (tag === tags.unrecorded) {
@@ -202,5 +244,11 @@ class DecodedOperation implements Access {
       }
     }
     reader.leave(outer);
+  }
+
+  #readValue(reader: WireReader): void {
+    const { start, end } = reader.extent();
+    this.#valueStart = start;
+    this.#valueEnd = end;
   }
 }

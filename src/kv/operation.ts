@@ -8,8 +8,12 @@ export const LIMITS = {
   keyBytes: 4 * 1024,
   /** Bytes of a value; a value may be empty. */
   valueBytes: 1024 * 1024,
-  /** Bytes of all operations in one command. */
+  /** Bytes of all operations in one command, and so of one operation: the keys of a multi-get count together. */
   commandBytes: 4 * 1024 * 1024,
+  /** Keys of one multi-get; there is at least one. A key that is named twice counts twice. */
+  multiGetKeys: 1024,
+  /** Bytes of the values in the answer of one multi-get. */
+  answerBytes: 4 * 1024 * 1024,
 } as const;
 
 /**
@@ -32,7 +36,7 @@ export interface RequestId {
 /** What every operation has. Whatever is not needed all the time is made anew when it is asked for: ask once. */
 interface OperationBase extends Operation {
   readonly request: RequestId;
-  /** The key's bytes as a binary string (one character a byte). */
+  /** The key's bytes as a binary string (one character a byte); of a multi-get, those of its first key. */
   readonly key: string;
   /** The operation as it is sent and stored, `size` bytes. They are not to be changed. */
   readonly bytes: Uint8Array;
@@ -64,7 +68,17 @@ export interface DeleteOperation extends WriteBase {
   readonly kind: 'delete';
 }
 
-export type KvOperation = PutOperation | GetOperation | DeleteOperation;
+/** Reads several keys as they are at one moment: in order with all writes of each of them (R8.2). */
+export interface MultiGetOperation extends OperationBase {
+  readonly kind: 'multiGet';
+  /** As {@link OperationBase.key}: 1 to `LIMITS.multiGetKeys`, in the client's order; one may come several times. */
+  readonly keys: readonly string[];
+}
+
+/** What changes nothing. */
+export type ReadOperation = GetOperation | MultiGetOperation;
+
+export type KvOperation = PutOperation | DeleteOperation | ReadOperation;
 
 /** A key's row in the table. */
 export interface Row {
@@ -73,22 +87,32 @@ export interface Row {
   readonly version: number;
 }
 
+/** True for what may change the table. */
+export function isWrite(operation: KvOperation): operation is PutOperation | DeleteOperation {
+  return operation.kind === 'put' || operation.kind === 'delete';
+}
+
 /** True if the operation's answer is kept for whoever repeats the request (R7.6). */
 export function isRecorded(operation: KvOperation): boolean {
-  return operation.kind !== 'get' && !operation.unrecorded;
+  return isWrite(operation) && !operation.unrecorded;
 }
 
 /** What executing one operation answers. */
 export interface OperationResult {
   /**
    * put: the key's version after it. get: the version read, 0 if the key does not exist.
-   * delete: the version that was removed, 0 if there was none.
+   * delete: the version that was removed, 0 if there was none. multi-get: 0.
    */
   readonly version: number;
-  /** get: the row's value. put and delete: the value before, only if asked for. Null where there was no row. */
+  /**
+   * get: the row's value. put and delete: the value before, only if asked for. Null where there was no row, and for a
+   * multi-get.
+   */
   readonly value: Uint8Array | null;
   /** put and delete with `returnPrevious`: the version before, 0 if there was no row; otherwise 0. */
   readonly previousVersion: number;
+  /** multi-get only: the row of each key, in the order of the keys; null where there is none. */
+  readonly rows?: readonly (Row | null)[];
 }
 
 /** The core carries operations without looking inside; this gives them back their type. */

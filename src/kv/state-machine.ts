@@ -6,8 +6,18 @@
  * over in between never gets there. The commands are in the store by then (R6.1, R6.2), so a crash loses nothing:
  * they are executed again (R7.4).
  */
+import { KvError } from '../errors.ts';
 import { assert, assertNever } from '../util/assert.ts';
-import type { DeleteOperation, KvOperation, OperationResult, PutOperation, Row } from './operation.ts';
+import {
+  type DeleteOperation,
+  isWrite,
+  type KvOperation,
+  LIMITS,
+  type MultiGetOperation,
+  type OperationResult,
+  type PutOperation,
+  type Row,
+} from './operation.ts';
 import type { AnswerPage, Sessions } from './sessions.ts';
 
 /** What has changed since the last time it was taken. */
@@ -78,10 +88,13 @@ export class KvState {
     return rows;
   }
 
-  /** Executes one operation. Values are kept, not copied: nobody changes the bytes of an operation or of a row. */
+  /**
+   * Executes one operation. Values are kept, not copied: nobody changes the bytes of an operation or of a row.
+   * @throws KvError as {@link read}, for a multi-get only. It need not be executed where nobody waits for its answer.
+   */
   apply(operation: KvOperation): OperationResult {
+    if (!isWrite(operation)) return this.read(operation);
     const { key, request } = operation;
-    if (operation.kind === 'get') return this.read(key);
     if (operation.unrecorded) return this.#write(operation);
     const recorded = this.sessions.find(request, key);
     if (recorded !== undefined) return recorded;
@@ -90,9 +103,14 @@ export class KvState {
     return result;
   }
 
-  /** What a read of the key answers now. */
-  read(key: string): OperationResult {
-    const row = this.row(key);
+  /**
+   * What a read of the operation's key, or keys, answers now.
+   * @throws KvError limitExceeded, outcome notApplied, if the values that a multi-get reads have together more than
+   *   `LIMITS.answerBytes`
+   */
+  read(operation: KvOperation): OperationResult {
+    if (operation.kind === 'multiGet') return this.#readMany(operation);
+    const row = this.row(operation.key);
     return { version: row?.version ?? 0, value: row?.value ?? null, previousVersion: 0 };
   }
 
@@ -124,6 +142,20 @@ export class KvState {
     if (this.#pages.has(page) || this.#writing?.pages.has(page)) return false;
     this.sessions.forget(page);
     return true;
+  }
+
+  /** It stops at the limit, so that no more is read from the store than can be answered. */
+  #readMany({ keys }: MultiGetOperation): OperationResult {
+    let bytes = 0;
+    const rows = keys.map((key) => {
+      const row = this.row(key);
+      if (row === undefined) return null;
+      const { value, version } = row;
+      bytes += value.length;
+      if (bytes > LIMITS.answerBytes) throw tooLarge();
+      return { value, version };
+    });
+    return { version: 0, value: null, previousVersion: 0, rows };
   }
 
   /**
@@ -174,4 +206,12 @@ export class KvState {
     cell.isChanged = true;
     this.#changed.push(cell);
   }
+}
+
+function tooLarge(): KvError {
+  return new KvError(
+    'limitExceeded',
+    `the values of these keys have together more than ${LIMITS.answerBytes} bytes: ask for fewer keys at once`,
+    { outcome: 'notApplied' },
+  );
 }

@@ -40,6 +40,17 @@ export interface GetResponse {
   readonly found: KeyValue | null;
 }
 
+export interface MultiGetRequest {
+  readonly keys: readonly Uint8Array[];
+  /** As in {@link GetRequest}. */
+  readonly stale?: boolean;
+}
+
+export interface MultiGetResponse {
+  /** One for each key, in the order of the request. */
+  readonly entries: readonly GetResponse[];
+}
+
 export interface DeleteRequest {
   readonly key: Uint8Array;
   readonly returnPrevious: boolean;

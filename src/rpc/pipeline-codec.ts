@@ -14,8 +14,9 @@ import {
   writeInteger,
 } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
-import type { OperationResult } from '../kv/index.ts';
+import type { OperationResult, Row } from '../kv/index.ts';
 import { RPC_LIMITS } from './limits.ts';
+import { integerLength, readResponseLength, readRow, writeIntegerUnlessZero, writeRow } from './row-codec.ts';
 import { errorOf } from './status.ts';
 
 /** One request of a frame, but for its operation. */
@@ -24,7 +25,7 @@ interface RequestHead {
   readonly id: number;
   /** How long the client waits, from when the request arrives, up to 2^32 − 1; 0: as long as the replica would. */
   readonly timeoutMs: number;
-  /** Answer a get from the replica's own table, which may be behind. */
+  /** Answer a get or multi-get from the replica's own table, which may be behind. */
   readonly stale: boolean;
 }
 
@@ -55,6 +56,7 @@ const RESPONSE = {
   value: bytesTag(3),
   previousVersion: integerTag(4),
   failure: bytesTag(5),
+  rows: bytesTag(6),
 };
 const FAILURE = { code: bytesTag(1), outcome: bytesTag(2), message: bytesTag(3) };
 
@@ -165,23 +167,31 @@ function readRequest(reader: WireReader): ReceivedRequest {
 function responseLength(response: PipelineResponse): number {
   const id = 1 + varintLength(response.id);
   if ('error' in response) return id + fieldLength(failureLength(response.error));
-  const { version, value, previousVersion } = response.result;
+  const { version, value, previousVersion, rows } = response.result;
   return (
     id +
-    (version === 0 ? 0 : 1 + varintLength(version)) +
+    integerLength(version) +
     (value === null ? 0 : fieldLength(value.length)) +
-    (previousVersion === 0 ? 0 : 1 + varintLength(previousVersion))
+    integerLength(previousVersion) +
+    (rows === undefined ? 0 : rowsLength(rows))
   );
+}
+
+function rowsLength(rows: readonly (Row | null)[]): number {
+  let length = 0;
+  for (const row of rows) length += fieldLength(readResponseLength(row));
+  return length;
 }
 
 function writeResponse(frame: Buffer, position: number, response: PipelineResponse): number {
   let at = writeInteger(frame, position, ELEMENT, responseLength(response));
   at = writeInteger(frame, at, RESPONSE.id, response.id);
   if ('error' in response) return writeFailure(frame, at, response.error);
-  const { version, value, previousVersion } = response.result;
-  if (version !== 0) at = writeInteger(frame, at, RESPONSE.version, version);
+  const { version, value, previousVersion, rows } = response.result;
+  at = writeIntegerUnlessZero(frame, at, RESPONSE.version, version);
   if (value !== null) at = writeBytes(frame, at, RESPONSE.value, value);
-  if (previousVersion !== 0) at = writeInteger(frame, at, RESPONSE.previousVersion, previousVersion);
+  at = writeIntegerUnlessZero(frame, at, RESPONSE.previousVersion, previousVersion);
+  if (rows !== undefined) for (const row of rows) at = writeRow(frame, at, RESPONSE.rows, row);
   return at;
 }
 
@@ -190,6 +200,7 @@ function readResponse(reader: WireReader): PipelineResponse {
   let version = 0;
   let value: Uint8Array | null = null;
   let previousVersion = 0;
+  let rows: (Row | null)[] | null = null;
   let error: KvError | null = null;
   while (!reader.isDone) {
     const tag = reader.varint();
@@ -209,13 +220,18 @@ function readResponse(reader: WireReader): PipelineResponse {
       case RESPONSE.failure:
         error = readFailure(reader);
         break;
+      case RESPONSE.rows:
+        rows ??= [];
+        rows.push(checkedRow(readRow(reader)));
+        break;
       default:
         reader.skip(tag);
     }
   }
   checked(id);
   if (error !== null) return { id, error };
-  return { id, result: { version: checked(version), value, previousVersion: checked(previousVersion) } };
+  const result = { version: checked(version), value, previousVersion: checked(previousVersion) };
+  return { id, result: rows === null ? result : { ...result, rows } };
 }
 
 function failureLength(error: KvError): number {
@@ -254,6 +270,11 @@ function readFailure(reader: WireReader): KvError {
 
 function messageOf({ message }: KvError): string {
   return message.slice(0, RPC_LIMITS.statusCharacters);
+}
+
+function checkedRow(row: Row | null): Row | null {
+  if (row !== null) checked(row.version);
+  return row;
 }
 
 function checked(value: number): number {

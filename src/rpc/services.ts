@@ -10,6 +10,8 @@ import type {
   DeleteResponse,
   GetRequest,
   GetResponse,
+  MultiGetRequest,
+  MultiGetResponse,
   PutRequest,
   PutResponse,
   StatusRequest,
@@ -19,8 +21,10 @@ import { REPLICA_STREAMS, type ReplicaStream, SNAPSHOT_CALL } from './routes.ts'
 import {
   decodeDeleteRequest,
   decodeGetRequest,
+  decodeMultiGetRequest,
   decodePutRequest,
   encodeGetResponse,
+  encodeMultiGetResponse,
   encodeWriteResponse,
 } from './unary-codec.ts';
 
@@ -38,6 +42,7 @@ type Service<Types extends Record<string, readonly [request: unknown, response: 
 export type KvService = Service<{
   Put: readonly [PutRequest, PutResponse];
   Get: readonly [GetRequest, GetResponse];
+  MultiGet: readonly [MultiGetRequest, MultiGetResponse];
   Delete: readonly [DeleteRequest, DeleteResponse];
   /** Encoded frames; see pipeline-codec.ts. */
   Pipeline: readonly [Buffer, Buffer];
@@ -64,13 +69,16 @@ const FRAMES = {
   responseDeserialize: asBytes,
 };
 
+const KV_CALLS = ['Put', 'Get', 'MultiGet', 'Delete', 'Pipeline'];
+
 /**
  * The clients' service, epaxos.v1.KV. The requests and responses of its stream are encoded frames; a server reads
  * and writes those of the other calls by hand, while clients have the loader's conversion.
  */
-export const kvService = withCodecs(loadedService('epaxos.v1.KV', ['Put', 'Get', 'Delete', 'Pipeline']), {
+export const kvService = withCodecs(loadedService('epaxos.v1.KV', KV_CALLS), {
   Put: { requestDeserialize: decodePutRequest, responseSerialize: encodeWriteResponse },
   Get: { requestDeserialize: decodeGetRequest, responseSerialize: encodeGetResponse },
+  MultiGet: { requestDeserialize: decodeMultiGetRequest, responseSerialize: encodeMultiGetResponse },
   Delete: { requestDeserialize: decodeDeleteRequest, responseSerialize: encodeWriteResponse },
   Pipeline: FRAMES,
 }) as unknown as KvService;

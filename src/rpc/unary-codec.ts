@@ -3,33 +3,36 @@
  * them, by hand: the loader's conversion to objects and back costs about five times as much. Clients have the
  * loader's.
  */
-import {
-  bytesTag,
-  fieldLength,
-  integerTag,
-  varintLength,
-  WireReader,
-  writeBytes,
-  writeVarint,
-} from '../codec/index.ts';
+import { bytesTag, fieldLength, integerTag, WireReader } from '../codec/index.ts';
+import { LIMITS } from '../kv/index.ts';
 import type {
   DeleteRequest,
   DeleteResponse,
   GetRequest,
   GetResponse,
-  KeyValue,
+  MultiGetRequest,
+  MultiGetResponse,
   PutRequest,
   PutResponse,
   RequestIdentity,
 } from './kv-codec.ts';
+import {
+  integerLength,
+  keyValueLength,
+  readResponseLength,
+  writeIntegerUnlessZero,
+  writeKeyValue,
+  writeReadResponse,
+  writeRow,
+} from './row-codec.ts';
 
 const PUT = { key: bytesTag(1), value: bytesTag(2), returnPrevious: integerTag(3), requestId: bytesTag(4) };
 const GET = { key: bytesTag(1), stale: integerTag(2) };
+const MULTI_GET = { keys: bytesTag(1), stale: integerTag(2) };
 const DELETE = { key: bytesTag(1), returnPrevious: integerTag(2), requestId: bytesTag(3) };
 const IDENTITY = { client: bytesTag(1), sequence: integerTag(2) };
-const KEY_VALUE = { value: bytesTag(1), version: integerTag(2) };
 const WRITTEN = { version: integerTag(1), previous: bytesTag(2) };
-const READ = { found: bytesTag(1) };
+const ENTRIES = bytesTag(1);
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
@@ -68,6 +71,20 @@ export function decodeGetRequest(bytes: Buffer): Required<GetRequest> {
   return { key, stale };
 }
 
+/** As {@link decodePutRequest}; of too many keys it reads only so many that this can be seen. */
+export function decodeMultiGetRequest(bytes: Buffer): Required<MultiGetRequest> {
+  const reader = new WireReader(bytes, 'MultiGetRequest');
+  const keys: Buffer[] = [];
+  let stale = false;
+  while (!reader.isDone) {
+    const tag = reader.varint();
+    if (tag === MULTI_GET.keys && keys.length <= LIMITS.multiGetKeys) keys.push(reader.bytes());
+    else if (tag === MULTI_GET.stale) stale = reader.bool();
+    else reader.skip(tag);
+  }
+  return { keys, stale };
+}
+
 /** As {@link decodePutRequest}. */
 export function decodeDeleteRequest(bytes: Buffer): DeleteRequest {
   const reader = new WireReader(bytes, 'DeleteRequest');
@@ -89,15 +106,23 @@ export function encodeWriteResponse({ version, previous }: PutResponse | DeleteR
   const response = Buffer.allocUnsafe(
     integerLength(version) + (previous === null ? 0 : fieldLength(keyValueLength(previous))),
   );
-  const at = writeInteger(response, 0, WRITTEN.version, version);
+  const at = writeIntegerUnlessZero(response, 0, WRITTEN.version, version);
   if (previous !== null) writeKeyValue(response, at, WRITTEN.previous, previous);
   return response;
 }
 
 export function encodeGetResponse({ found }: GetResponse): Buffer {
-  if (found === null) return NO_BYTES;
-  const response = Buffer.allocUnsafe(fieldLength(keyValueLength(found)));
-  writeKeyValue(response, 0, READ.found, found);
+  const response = Buffer.allocUnsafe(readResponseLength(found));
+  writeReadResponse(response, 0, found);
+  return response;
+}
+
+export function encodeMultiGetResponse({ entries }: MultiGetResponse): Buffer {
+  let length = 0;
+  for (const { found } of entries) length += fieldLength(readResponseLength(found));
+  const response = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { found } of entries) at = writeRow(response, at, ENTRIES, found);
   return response;
 }
 
@@ -113,26 +138,4 @@ function readIdentity(reader: WireReader): RequestIdentity {
   }
   reader.leave(outer);
   return { client, sequence };
-}
-
-function keyValueLength({ value, version }: KeyValue): number {
-  return (value.length === 0 ? 0 : fieldLength(value.length)) + integerLength(version);
-}
-
-function writeKeyValue(target: Buffer, position: number, tag: number, row: KeyValue): void {
-  target[position] = tag;
-  let at = writeVarint(target, position + 1, keyValueLength(row));
-  if (row.value.length > 0) at = writeBytes(target, at, KEY_VALUE.value, row.value);
-  writeInteger(target, at, KEY_VALUE.version, row.version);
-}
-
-function integerLength(value: number): number {
-  return value === 0 ? 0 : 1 + varintLength(value);
-}
-
-/** @returns the position after the field; 0, the default, is left out */
-function writeInteger(target: Buffer, position: number, tag: number, value: number): number {
-  if (value === 0) return position;
-  target[position] = tag;
-  return writeVarint(target, position + 1, value);
 }

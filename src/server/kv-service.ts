@@ -1,15 +1,31 @@
 /** The clients' service, one call a request: makes an operation of it, waits for its result, and answers. */
 import { randomBytes } from 'node:crypto';
 import type { handleBidiStreamingCall, handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
-import { CLIENT_ID_BYTES, decodeOperation, encodeDelete, encodeGet, encodePut } from '../codec/index.ts';
+import {
+  CLIENT_ID_BYTES,
+  decodeOperation,
+  encodeDelete,
+  encodeGet,
+  encodeMultiGet,
+  encodePut,
+} from '../codec/index.ts';
 import { KvError } from '../errors.ts';
-import { type GetOperation, type KvOperation, MAX_REQUEST_MS, type OperationResult } from '../kv/index.ts';
+import {
+  type GetOperation,
+  type KvOperation,
+  MAX_REQUEST_MS,
+  type MultiGetOperation,
+  type OperationResult,
+  type ReadOperation,
+} from '../kv/index.ts';
 import {
   type DeleteRequest,
   type DeleteResponse,
   type GetRequest,
   type GetResponse,
   type KeyValue,
+  type MultiGetRequest,
+  type MultiGetResponse,
   type PutRequest,
   type PutResponse,
   type RequestIdentity,
@@ -39,6 +55,7 @@ export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale'>;
 export interface KvHandlers {
   readonly Put: handleUnaryCall<PutRequest, PutResponse>;
   readonly Get: handleUnaryCall<GetRequest, GetResponse>;
+  readonly MultiGet: handleUnaryCall<MultiGetRequest, MultiGetResponse>;
   readonly Delete: handleUnaryCall<DeleteRequest, DeleteResponse>;
   readonly Pipeline: handleBidiStreamingCall<Buffer, Buffer>;
 }
@@ -67,6 +84,18 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
     });
   }
 
+  /** The same for a call that may ask for the table as it is: that is answered at once. */
+  function read<Request extends { readonly stale?: boolean }, Response>(
+    call: ServerUnaryCall<Request, Response>,
+    callback: sendUnaryData<Response>,
+    conversion: Conversion<Request, Response, ReadOperation>,
+  ): void {
+    if (call.request.stale !== true) return submit(call, callback, conversion);
+    attempt(callback, () => {
+      callback(null, conversion.responseOf(node.readStale(conversion.operationOf(call.request))));
+    });
+  }
+
   function attempt(callback: sendUnaryData<never>, action: () => void): void {
     try {
       action();
@@ -82,12 +111,19 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
     },
     responseOf: writeResponse,
   };
-  const get: Conversion<GetRequest, GetResponse> = {
+  const get: Conversion<GetRequest, GetResponse, ReadOperation> = {
     operationOf({ key }) {
       const { client, sequence } = nameOf(null);
-      return decodeOperation(encodeGet({ client, sequence, key }));
+      return decodeOperation(encodeGet({ client, sequence, key })) as GetOperation;
     },
-    responseOf: getResponse,
+    responseOf: ({ value, version }) => ({ found: keyValue(value, version) }),
+  };
+  const multiGet: Conversion<MultiGetRequest, MultiGetResponse, ReadOperation> = {
+    operationOf({ keys }) {
+      const { client, sequence } = nameOf(null);
+      return decodeOperation(encodeMultiGet({ client, sequence, keys })) as MultiGetOperation;
+    },
+    responseOf: ({ rows = [] }) => ({ entries: rows.map((found) => ({ found })) }),
   };
   const remove: Conversion<DeleteRequest, DeleteResponse> = {
     operationOf({ key, returnPrevious, requestId }) {
@@ -99,22 +135,17 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
 
   return {
     Put: (call, callback) => submit(call, callback, put),
-    Get: (call, callback) => {
-      if (call.request.stale !== true) return submit(call, callback, get);
-      attempt(callback, () => {
-        const operation = get.operationOf(call.request) as GetOperation;
-        callback(null, getResponse(node.readStale(operation)));
-      });
-    },
+    Get: (call, callback) => read(call, callback, get),
+    MultiGet: (call, callback) => read(call, callback, multiGet),
     Delete: (call, callback) => submit(call, callback, remove),
     Pipeline: (call) => pipeline.serve(call),
   };
 }
 
 /** What a method makes of its request, and of its result. */
-interface Conversion<Request, Response> {
+interface Conversion<Request, Response, Operation = KvOperation> {
   /** @throws KvError with the outcome notApplied */
-  readonly operationOf: (request: Request) => KvOperation;
+  readonly operationOf: (request: Request) => Operation;
   readonly responseOf: (result: OperationResult) => Response;
 }
 
@@ -151,10 +182,6 @@ export function patienceMs(remainingMs: number): number {
 
 function writeResponse({ version, value, previousVersion }: OperationResult): PutResponse & DeleteResponse {
   return { version, previous: keyValue(value, previousVersion) };
-}
-
-function getResponse({ value, version }: OperationResult): GetResponse {
-  return { found: keyValue(value, version) };
 }
 
 function keyValue(value: Uint8Array | null, version: number): KeyValue | null {

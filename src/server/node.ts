@@ -6,7 +6,7 @@
  */
 import { type Ready, type ReplicaId, replicaIds } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
-import type { GetOperation, KvOperation, OperationResult, Sessions } from '../kv/index.ts';
+import type { KvOperation, OperationResult, ReadOperation, Sessions } from '../kv/index.ts';
 import { createDeferred } from '../util/deferred.ts';
 import { DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
 import { Inbox } from './inbox.ts';
@@ -137,11 +137,11 @@ export class Node {
   }
 
   /**
-   * Answers a get from the table as it is, which may be behind what other replicas have answered (R8.4).
+   * Answers a read from the table as it is, which may be behind what other replicas have answered (R8.4).
    * @throws KvError with the outcome notApplied: shuttingDown; overloaded while the table is being replaced by
-   * a snapshot; internal (the node has failed)
+   * a snapshot; limitExceeded (see KvState.read); internal (the node has failed)
    */
-  readStale(operation: GetOperation): OperationResult {
+  readStale(operation: ReadOperation): OperationResult {
     this.#checkRunning();
     if (this.#isInstalling) {
       throw new KvError('overloaded', 'the replica is catching up; ask another one, or try again', {
@@ -344,7 +344,7 @@ export class Node {
     }
     this.#latencies.committed(ready.events);
     if (ready.messages.length > 0) transport.send(ready.messages);
-    this.#machine.execute(ready, (operation, result) => this.#pending.answer(operation, result));
+    this.#machine.execute(ready, this.#pending);
     this.#latencies.executed(ready.executions);
     if (ready.flush || ready.pruned !== null) {
       await this.#records.flush(); // before the marks that speak of them

@@ -125,11 +125,17 @@ export class PendingRequests {
 
   /** The request was executed, by whoever proposed it: every call that waits for it is answered. */
   answer(operation: KvOperation, result: OperationResult): void {
-    const request = this.#requests.find(operation);
-    if (request === undefined) return;
-    // Executed through another replica's copy: our own need not be proposed any more.
-    if (request.operation !== operation) this.#options.withdraw(request);
-    for (let call = this.#close(request); call !== null; call = call.next) call.waiter.answered(result);
+    for (let call = this.#executed(operation); call !== null; call = call.next) call.waiter.answered(result);
+  }
+
+  /** The same, where what it answers cannot be told. @param error with an outcome */
+  refuse(operation: KvOperation, error: KvError): void {
+    for (let call = this.#executed(operation); call !== null; call = call.next) call.waiter.failed(error);
+  }
+
+  /** Whether any call waits for the request. */
+  isAwaited(operation: KvOperation): boolean {
+    return this.#requests.find(operation) !== undefined;
   }
 
   /** Ends every call that waits for this very operation. */
@@ -157,6 +163,15 @@ export class PendingRequests {
   /** Ends every call without taking anything back: the core is not to be touched any more. */
   abandon(error: KvError): void {
     for (const request of this.#requests.all()) this.#failCalls(request, error);
+  }
+
+  /** @returns the first of the calls that waited for it; null if there is none */
+  #executed(operation: KvOperation): Call | null {
+    const request = this.#requests.find(operation);
+    if (request === undefined) return null;
+    // Executed through another replica's copy: our own need not be proposed any more.
+    if (request.operation !== operation) this.#options.withdraw(request);
+    return this.#close(request);
   }
 
   #failCalls(request: Request, error: KvError): void {

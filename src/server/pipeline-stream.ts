@@ -6,7 +6,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { decodeOperation, type Extent } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
-import type { KvOperation, OperationResult } from '../kv/index.ts';
+import { isWrite, type KvOperation, type OperationResult, type Row } from '../kv/index.ts';
 import {
   decodeRequestFrame,
   encodeResponseFrame,
@@ -30,9 +30,10 @@ export const PIPELINE_LIMITS = {
   answerBytes: 64 * MIB,
 } as const;
 
-/** About what an answer has beside its value. */
+/** About what an answer, or a row of one, has beside its value. */
 const ANSWER_BYTES = 32;
 const EMPTY_FRAME = Buffer.alloc(0);
+const NO_ROWS: readonly Row[] = [];
 
 export interface PipelineStreamOptions extends KvServiceOptions {
   /** The stream has ended, whoever ended it. Called once. */
@@ -121,14 +122,14 @@ export class PipelineStream {
   }
 
   #readStale(operation: KvOperation): OperationResult {
-    if (operation.kind === 'get') return this.#options.node.readStale(operation);
-    throw new KvError('invalidArgument', 'only a get can be stale', { outcome: 'notApplied' });
+    if (!isWrite(operation)) return this.#options.node.readStale(operation);
+    throw new KvError('invalidArgument', 'only a get or a multi-get can be stale', { outcome: 'notApplied' });
   }
 
   readonly #endRequest = (open: OpenRequest, response: PipelineResponse): void => {
     this.#open.delete(open.id);
     this.#openBytes -= open.operation.size;
-    this.#respond(response, open.operation.kind === 'get');
+    this.#respond(response, !isWrite(open.operation));
   };
 
   /** Keeps an answer for the frame that is sent when everything that is answered now has been. */
@@ -176,9 +177,10 @@ export class PipelineStream {
     let count = 0;
     let ofValues = 0;
     for (; count < answers.length && bytes < RPC_LIMITS.frameTargetBytes; count++) {
-      const value = valueBytes(answers[count] as PipelineResponse);
+      const answer = answers[count] as PipelineResponse;
+      const value = valueBytes(answer);
       ofValues += value;
-      bytes += ANSWER_BYTES + value;
+      bytes += ANSWER_BYTES * (1 + rowsOf(answer).length) + value;
     }
     this.#answerBytes -= ofValues;
     this.#answers = answers.slice(count);
@@ -235,5 +237,13 @@ function refusal(error: KvError): KvError {
 }
 
 function valueBytes(response: PipelineResponse): number {
-  return 'result' in response ? (response.result.value?.length ?? 0) : 0;
+  if (!('result' in response)) return 0;
+  const { value, rows } = response.result;
+  let bytes = value?.length ?? 0;
+  if (rows !== undefined) for (const row of rows) bytes += row?.value.length ?? 0;
+  return bytes;
+}
+
+function rowsOf(response: PipelineResponse): readonly (Row | null)[] {
+  return 'result' in response ? (response.result.rows ?? NO_ROWS) : NO_ROWS;
 }

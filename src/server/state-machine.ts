@@ -8,9 +8,12 @@ import { KvError } from '../errors.ts';
 import {
   asKvOperation,
   isRecorded,
+  isWrite,
   type KvOperation,
   KvState,
+  type MultiGetOperation,
   type OperationResult,
+  type ReadOperation,
   type Sessions,
 } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
@@ -25,8 +28,14 @@ export const KEPT_VALUE_BYTES = 256 * 1024 * 1024;
 /** What is written besides the effects: nothing. */
 const NOTHING_ELSE = { expired: [], pruned: null };
 
-/** Is told what an operation answers, whoever waits for it. */
-export type Answering = (operation: KvOperation, result: OperationResult) => void;
+/** Whoever waits for what operations answer. */
+export interface Answering {
+  /** Whether anybody waits for this one. */
+  isAwaited(operation: KvOperation): boolean;
+  answer(operation: KvOperation, result: OperationResult): void;
+  /** What it answers cannot be told. */
+  refuse(operation: KvOperation, error: KvError): void;
+}
 
 export interface StateMachineOptions {
   readonly storage: Pick<Storage, 'row' | 'writeEffects'>;
@@ -60,7 +69,7 @@ export class StateMachine {
 
   /** @throws KvError overloaded, outcome notApplied, for a request whose answer there is no room to keep */
   admit(operation: KvOperation): void {
-    if (operation.kind === 'get' || !operation.returnPrevious || !isRecorded(operation)) return;
+    if (!isWrite(operation) || !operation.returnPrevious || !isRecorded(operation)) return;
     if (this.#state.sessions.valueBytes < KEPT_VALUE_BYTES) return;
     throw new KvError(
       'overloaded',
@@ -73,24 +82,39 @@ export class StateMachine {
    * Executes, in order, and then reads (R8.1). What is read sees all that was executed before; nothing is written
    * before {@link write}.
    */
-  execute({ executions, reads }: Pick<Ready, 'executions' | 'reads'>, answer: Answering): void {
+  execute({ executions, reads }: Pick<Ready, 'executions' | 'reads'>, answering: Answering): void {
     for (const { id, command } of executions) {
       this.#executed.push(id);
       for (const each of command?.operations ?? []) {
         const operation = asKvOperation(each);
-        answer(operation, this.#state.apply(operation));
+        if (operation.kind === 'multiGet') this.#readMany(operation, answering);
+        else answering.answer(operation, this.#state.apply(operation));
       }
       if (command !== null) letGoOfOperations(command);
     }
     for (const each of reads) {
       const operation = asKvOperation(each);
-      answer(operation, this.read(operation));
+      answering.answer(operation, this.#state.read(operation));
     }
   }
 
-  /** What reading the key answers as the table is now. */
-  read({ key }: KvOperation): OperationResult {
-    return this.#state.read(key);
+  /** It reads many rows, and changes nothing: so that is done only where somebody waits for them. */
+  #readMany(operation: MultiGetOperation, answering: Answering): void {
+    if (!answering.isAwaited(operation)) return;
+    try {
+      answering.answer(operation, this.#state.apply(operation));
+    } catch (error) {
+      if (!(error instanceof KvError) || error.code !== 'limitExceeded') throw error;
+      answering.refuse(operation, error);
+    }
+  }
+
+  /**
+   * What a read answers as the table is now.
+   * @throws KvError limitExceeded for a multi-get whose answer would be too large
+   */
+  read(operation: ReadOperation): OperationResult {
+    return this.#state.read(operation);
   }
 
   /**

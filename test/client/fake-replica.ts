@@ -21,6 +21,8 @@ import {
   type GetResponse,
   type KeyValue,
   kvService,
+  type MultiGetRequest,
+  type MultiGetResponse,
   type PipelineResponse,
   type PutRequest,
   type PutResponse,
@@ -34,6 +36,7 @@ import {
 export interface Behaviour {
   put(request: PutRequest): PutResponse | Promise<PutResponse>;
   get(request: GetRequest): GetResponse | Promise<GetResponse>;
+  multiGet(request: MultiGetRequest): MultiGetResponse | Promise<MultiGetResponse>;
   delete(request: DeleteRequest): DeleteResponse | Promise<DeleteResponse>;
   status(request: StatusRequest): StatusResponse | Promise<StatusResponse>;
   /** How long a ping takes. */
@@ -44,6 +47,7 @@ export interface Behaviour {
 export const QUIET: Behaviour = {
   put: () => ({ version: 1, previous: null }),
   get: () => ({ found: null }),
+  multiGet: ({ keys }) => ({ entries: keys.map(() => ({ found: null })) }),
   delete: () => ({ version: 0, previous: null }),
   status: () => statusOf(1),
   ping: () => undefined,
@@ -89,6 +93,8 @@ export class FakeReplica {
   readonly writes: (PutRequest | DeleteRequest)[] = [];
   /** Every get that arrived, in order. */
   readonly reads: GetRequest[] = [];
+  /** Every multi-get that arrived, in order. */
+  readonly multiGets: MultiGetRequest[] = [];
   /** How long each request said that its client waits. */
   readonly timeoutsMs: number[] = [];
   /** How many requests each frame had; 0 for a ping. */
@@ -115,6 +121,7 @@ export class FakeReplica {
     server.addService(kvService, {
       Put: unused,
       Get: unused,
+      MultiGet: unused,
       Delete: unused,
       Pipeline: (stream: ServerDuplexStream<Buffer, Buffer>) => replica.#serve(stream),
     });
@@ -168,6 +175,11 @@ export class FakeReplica {
       this.reads.push({ key, stale });
       return after(this.#acts.get({ key, stale }), getAnswer);
     }
+    if (operation.kind === 'multiGet') {
+      const asked = { keys: operation.keys.map(keyToBytes), stale };
+      this.multiGets.push(asked);
+      return after(this.#acts.multiGet(asked), multiGetAnswer);
+    }
     const { client, sequence } = operation.request;
     const { returnPrevious } = operation;
     const name = { key, returnPrevious, requestId: { client: keyToBytes(client), sequence } };
@@ -197,6 +209,10 @@ function unused(): never {
 
 function getAnswer({ found }: GetResponse): OperationResult {
   return { version: found?.version ?? 0, value: found?.value ?? null, previousVersion: 0 };
+}
+
+function multiGetAnswer({ entries }: MultiGetResponse): OperationResult {
+  return { version: 0, value: null, previousVersion: 0, rows: entries.map(({ found }) => found) };
 }
 
 function writeAnswer(response: {

@@ -1,48 +1,9 @@
 /** The client library against replicas that answer as told, over real gRPC. */
-import { afterEach, describe, expect, it } from 'vitest';
-import { type ConnectOptions, connect, type KvClient, KvError } from '../../src/client/index.ts';
+import { describe, expect, it } from 'vitest';
+import { connect, KvError } from '../../src/client/index.ts';
 import { createDeferred } from '../../src/util/deferred.ts';
-import {
-  type Behaviour,
-  FakeReplica,
-  refusedEndpoint,
-  SilentListener,
-  silence,
-  statusOf,
-} from './fake-replica.ts';
-
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).reverse()) cleanup();
-});
-
-async function replica(behaviour: Partial<Behaviour> = {}, port = 0): Promise<FakeReplica> {
-  const started = await FakeReplica.start(behaviour, port);
-  cleanups.push(() => started.crash());
-  return started;
-}
-
-async function silentListener(): Promise<SilentListener> {
-  const started = await SilentListener.start();
-  cleanups.push(() => started.stop());
-  return started;
-}
-
-function client(endpoints: readonly string[], options: Partial<ConnectOptions> = {}): KvClient {
-  const created = connect({ endpoints, timeoutMs: 30_000, ...options });
-  cleanups.push(() => created.close());
-  return created;
-}
-
-/** The KvError that a call ends with. */
-async function failureOf(call: Promise<unknown>): Promise<KvError> {
-  const error = await call.then(
-    () => new Error('the call succeeded'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof KvError)) throw error;
-  return error;
-}
+import { client, failureOf, replica, silentListener } from './client-setup.ts';
+import { refusedEndpoint, silence, statusOf } from './fake-replica.ts';
 
 describe('requests and answers', () => {
   it('puts text and bytes and returns the version and the row before', async () => {
@@ -125,7 +86,7 @@ describe('requests and answers', () => {
       'limitExceeded',
     ]);
     expect(failures.every((error) => error.outcome === 'notApplied')).toBe(true);
-    expect(one.writes).toHaveLength(0);
+    expect([one.streams, one.writes.length]).toEqual([0, 0]);
     await kv.put('k'.repeat(4096), new Uint8Array(1024 * 1024));
     expect(one.writes).toHaveLength(1);
   });

@@ -6,6 +6,7 @@ import {
   keyToString,
   MAX_SLOT,
   messageType,
+  multiGetOperation,
   putOperation,
 } from '../../src/codec/index.ts';
 import {
@@ -40,6 +41,11 @@ export function encodedCommand(operations: readonly Uint8Array[]): Buffer {
   return commandType.encode({ operations });
 }
 
+export const anyKeys = fc.oneof(
+  { weight: 20, arbitrary: fc.array(anyKey, { minLength: 1, maxLength: 5 }) },
+  { weight: 1, arbitrary: fc.constant(new Array<Uint8Array>(LIMITS.multiGetKeys).fill(Buffer.from('k'))) },
+);
+
 const anyValue = fc.uint8Array({ maxLength: 300 });
 
 export const anyOperation: fc.Arbitrary<KvOperation> = fc.oneof(
@@ -56,6 +62,7 @@ export const anyOperation: fc.Arbitrary<KvOperation> = fc.oneof(
   fc
     .record({ request: anyRequest, key: anyKey, returnPrevious: fc.boolean(), unrecorded: fc.boolean() })
     .map(deleteOperation),
+  fc.record({ request: anyRequest, keys: anyKeys }).map(multiGetOperation),
 );
 
 export const anyCommand: fc.Arbitrary<Command> = fc

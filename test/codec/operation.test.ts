@@ -13,7 +13,7 @@ import {
   messageType,
   putOperation,
 } from '../../src/codec/index.ts';
-import { isRecorded, type KvOperation, LIMITS } from '../../src/kv/index.ts';
+import { isRecorded, isWrite, type KvOperation, LIMITS } from '../../src/kv/index.ts';
 import { codeOf, decodesOrRefuses } from '../support/refusals.ts';
 import { anyKey, anyOperation, anyRequest, anySequence } from './arbitraries.ts';
 
@@ -25,7 +25,8 @@ const value = Buffer.from('value');
 function fieldsOf(operation: KvOperation): object {
   const { kind, request, key, size } = operation;
   const common = { kind, request, key, size, bytes: Buffer.from(operation.bytes), ...touches(operation) };
-  if (operation.kind === 'get') return common;
+  if (operation.kind === 'multiGet') return { ...common, keys: operation.keys };
+  if (!isWrite(operation)) return common;
   const { returnPrevious, unrecorded } = operation;
   const value = operation.kind === 'put' ? Buffer.from(operation.value) : null;
   return { ...common, returnPrevious, unrecorded, value };
@@ -301,7 +302,7 @@ describe('beside protobuf’s own reader and writer', () => {
 
   const unknownField = fc.oneof(
     fc
-      .record({ number: fc.integer({ min: 5, max: 5_000 }), content: fc.oneof(fc.maxSafeNat(), anyBytes) })
+      .record({ number: fc.integer({ min: 6, max: 5_000 }), content: fc.oneof(fc.maxSafeNat(), anyBytes) })
       .map(({ number, content }) => field(number, content)),
     fc.constantFrom(Buffer.from([0x79, 1, 2, 3, 4, 5, 6, 7, 8]), Buffer.from([0x7d, 1, 2, 3, 4])),
     fc.constantFrom(Buffer.from([0x7b, 0x08, 0x01, 0x7b, 0x7c, 0x7c])),

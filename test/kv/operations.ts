@@ -3,6 +3,7 @@ import type {
   DeleteOperation,
   GetOperation,
   KvOperation,
+  MultiGetOperation,
   PutOperation,
   RequestId,
   Row,
@@ -53,6 +54,19 @@ export function get(key: string): GetOperation {
   };
 }
 
+/** @param keys at least one */
+export function multiGet(...keys: readonly string[]): MultiGetOperation {
+  return {
+    kind: 'multiGet',
+    request: anyRequest(),
+    key: keys[0] ?? '',
+    keys,
+    accesses: keys.map((key) => ({ key, writes: false })),
+    bytes: BYTES,
+    size: 0,
+  };
+}
+
 export function del(key: string, options: WriteOptions = {}): DeleteOperation {
   return {
     kind: 'delete',
@@ -71,9 +85,10 @@ export function storedRow({ value, version }: Row): Row {
   return { value, version };
 }
 
-/** "put a=1", "get a", "delete a": for messages of failed properties. */
+/** "put a=1", "get a", "multiGet a,b": for messages of failed properties. */
 export function describeOperation(operation: KvOperation): string {
   const { client, sequence } = operation.request;
   const value = operation.kind === 'put' ? `=${Buffer.from(operation.value).toString('utf8')}` : '';
-  return `${operation.kind} ${operation.key}${value} (${client}/${sequence})`;
+  const keys = operation.kind === 'multiGet' ? operation.keys.join() : operation.key;
+  return `${operation.kind} ${keys}${value} (${client}/${sequence})`;
 }

@@ -1,6 +1,6 @@
 /** Generators of well-formed protocol messages, of every type, for clusters of 3 and 5 replicas. */
 import fc from 'fast-check';
-import { deleteOperation, getOperation, putOperation } from '../../src/codec/index.ts';
+import { deleteOperation, getOperation, multiGetOperation, putOperation } from '../../src/codec/index.ts';
 import type { Attributes, Command, InstanceId, Message, MessageType } from '../../src/epaxos/index.ts';
 import { type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 
@@ -23,6 +23,7 @@ const operation = fc.oneof(
     .map(putOperation),
   fc.record({ request, key }).map(getOperation),
   fc.record({ request, key, returnPrevious: fc.boolean() }).map(deleteOperation),
+  fc.record({ request, keys: fc.array(key, { minLength: 1, maxLength: 4 }) }).map(multiGetOperation),
 );
 export const command: fc.Arbitrary<Command> = fc
   .array(operation, { minLength: 1, maxLength: 3 })

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { messageType } from '../../src/codec/index.ts';
 import { ERROR_CODES, type ErrorCode, KvError, type Outcome } from '../../src/errors.ts';
+import type { Row } from '../../src/kv/index.ts';
 import {
   decodeRequestFrame,
   decodeResponseFrame,
@@ -19,6 +20,7 @@ interface WireResponse {
   readonly version?: number;
   readonly value?: Uint8Array | null;
   readonly previousVersion?: number;
+  readonly rows?: readonly { readonly found?: Row | null }[];
   readonly failure?: { readonly code: string; readonly outcome: string; readonly message: string } | null;
 }
 
@@ -38,7 +40,14 @@ const request: fc.Arbitrary<PipelineRequest> = fc.record({
   stale: fc.boolean(),
 });
 const requests = fc.array(request, { maxLength: 20 });
-const result = fc.record({ version: number, value: fc.option(bytes), previousVersion: number });
+const rows = fc.array(fc.option(fc.record({ value: bytes, version: number })), {
+  minLength: 1,
+  maxLength: 5,
+});
+const result = fc.oneof(
+  fc.record({ version: number, value: fc.option(bytes), previousVersion: number }),
+  rows.map((all) => ({ version: 0, value: null, previousVersion: 0, rows: all })),
+);
 const error = fc
   .record({
     code: fc.constantFrom(...(Object.keys(ERROR_CODES) as ErrorCode[])),
@@ -68,7 +77,9 @@ function plain(response: PipelineResponse): object {
 }
 
 function toWire(response: PipelineResponse): WireResponse {
-  return 'error' in response ? (plain(response) as WireResponse) : { id: response.id, ...response.result };
+  if ('error' in response) return plain(response) as WireResponse;
+  const { rows, ...rest } = response.result;
+  return { id: response.id, ...rest, ...(rows && { rows: rows.map((found) => ({ found })) }) };
 }
 
 describe('a frame of requests', () => {
@@ -126,8 +137,13 @@ describe('a frame of responses', () => {
       fc.property(responses, (sent) => {
         const { responses } = responseFrame.decode(encodeResponseFrame(sent));
         const absent = { version: 0, value: null, previousVersion: 0, failure: null };
-        const read = responses.map((response) => ({ ...absent, ...response }));
-        expect(read).toEqual(sent.map((response) => ({ ...absent, ...toWire(response) })));
+        const row = { value: Buffer.alloc(0), version: 0 };
+        const read = responses.map(({ rows, ...rest }) => ({
+          ...absent,
+          ...rest,
+          rows: (rows ?? []).map(({ found }) => ({ found: found ? { ...row, ...found } : null })),
+        }));
+        expect(read).toEqual(sent.map((response) => ({ ...absent, rows: [], ...toWire(response) })));
       }),
     );
   });
@@ -146,6 +162,13 @@ describe('a frame of responses', () => {
       id,
       result: { version: 1, value, previousVersion: 0 },
     }));
+    expect(decodeResponseFrame(encodeResponseFrame(sent))).toEqual(sent);
+  });
+
+  it('tells rows with an empty value from none, and keeps their order', () => {
+    const row = { value: Buffer.alloc(0), version: 1 };
+    const result = { version: 0, value: null, previousVersion: 0, rows: [null, row, null, row] };
+    const sent = [{ id: 1, result }];
     expect(decodeResponseFrame(encodeResponseFrame(sent))).toEqual(sent);
   });
 
@@ -171,6 +194,12 @@ describe('a frame of responses', () => {
     expect(decodeResponseFrame(frame)).toMatchObject([{ id: 7, error }]);
   });
 });
+
+/** A frame with one response, which has one row. @param version its bytes */
+function rowOfVersion(version: readonly number[]): number[] {
+  const field = [0x10, ...version];
+  return [0x0a, field.length + 4, 0x32, field.length + 2, 0x0a, field.length, ...field];
+}
 
 describe('what is not known', () => {
   const unknown = Buffer.concat([
@@ -215,6 +244,21 @@ describe('what is not known', () => {
   ])('%s is refused', (_what, frame) => {
     expect(codeOf(() => decodeRequestFrame(Buffer.from(frame)))).toBe('invalidArgument');
     expect(codeOf(() => decodeResponseFrame(Buffer.from(frame)))).toBe('invalidArgument');
+  });
+
+  it.each([
+    ['a row that is cut off', [0x0a, 4, 0x32, 2, 0x0a, 5]],
+    ['a row whose version is not exact', rowOfVersion([...Array.from({ length: 8 }, () => 0xff), 1])],
+  ])('%s is refused in a response', (_what, frame) => {
+    expect(codeOf(() => decodeResponseFrame(Buffer.from(frame)))).toBe('invalidArgument');
+  });
+
+  it('a row is read without it; of several rows in one field the last one counts', () => {
+    const row = element(unknown, Buffer.from([0x10, 7])); // its KeyValue has the tag of an element
+    const field = Buffer.concat([Buffer.from([0x32, 2 * row.length + unknown.length]), row, unknown, row]);
+    expect(decodeResponseFrame(element(field))).toMatchObject([
+      { id: 0, result: { rows: [{ value: Buffer.alloc(0), version: 7 }] } },
+    ]);
   });
 
   it('any bytes at all, and frames with some bytes changed, are read or refused', () => {

@@ -44,6 +44,16 @@ describe('KV', () => {
     expect(throughResponse(kvService.Get, { found })).toEqual({ found });
   });
 
+  it('carries a multi-get', () => {
+    const keys = [Buffer.from('b'), Buffer.from([0, 255]), Buffer.from('b')];
+    expect(throughRequest(kvService.MultiGet, { keys })).toEqual({ keys, stale: false });
+    expect(throughRequest(kvService.MultiGet, { keys, stale: true })).toEqual({ keys, stale: true });
+    const found = { value: Buffer.alloc(0), version: 2 ** 40 };
+    const response = { entries: [{ found }, { found: null }, { found }] };
+    expect(throughResponse(kvService.MultiGet, response)).toEqual(response);
+    expect(throughResponse(kvService.MultiGet, { entries: [] })).toEqual({ entries: [] });
+  });
+
   it('carries get and delete', () => {
     const key = Buffer.from('k');
     expect(throughRequest(kvService.Get, { key })).toEqual({ key, stale: false });

@@ -2,12 +2,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
+import { LIMITS } from '../../src/kv/index.ts';
 import { type GetResponse, kvService, packageDefinition } from '../../src/rpc/index.ts';
 import {
   decodeDeleteRequest,
   decodeGetRequest,
+  decodeMultiGetRequest,
   decodePutRequest,
   encodeGetResponse,
+  encodeMultiGetResponse,
   encodeWriteResponse,
 } from '../../src/rpc/unary-codec.ts';
 
@@ -23,12 +26,16 @@ const number = fc.oneof(
 const requestId = fc.option(fc.record({ client: bytes, sequence: number }));
 const putRequest = fc.record({ key: bytes, value: bytes, returnPrevious: fc.boolean(), requestId });
 const getRequest = fc.record({ key: bytes, stale: fc.boolean() });
+const multiGetRequest = fc.record({ keys: fc.array(bytes, { maxLength: 5 }), stale: fc.boolean() });
 const deleteRequest = fc.record({ key: bytes, returnPrevious: fc.boolean(), requestId });
 const keyValue = fc.option(fc.record({ value: bytes, version: number }));
 const writeResponse = fc.record({ version: number, previous: keyValue });
 const getResponse: fc.Arbitrary<GetResponse> = fc.record({ found: keyValue });
+const multiGetResponse = fc.record({ entries: fc.array(getResponse, { maxLength: 5 }) });
 
-const decoders = [decodePutRequest, decodeGetRequest, decodeDeleteRequest];
+/** Of the requests about one key. */
+const ofOneKey = [decodePutRequest, decodeGetRequest, decodeDeleteRequest];
+const decoders = [...ofOneKey, decodeMultiGetRequest];
 
 describe('a server reads what protobuf wrote', () => {
   it('in a put', () => {
@@ -47,6 +54,23 @@ describe('a server reads what protobuf wrote', () => {
     );
   });
 
+  it('in a multi-get', () => {
+    fc.assert(
+      fc.property(multiGetRequest, (sent) => {
+        expect(decodeMultiGetRequest(kvService.MultiGet.requestSerialize(sent))).toEqual(sent);
+      }),
+    );
+  });
+
+  it('in a multi-get of too many keys, so far that this can be seen', () => {
+    const keys = (count: number) => Array.from({ length: count }, (_, index) => Buffer.from(`${index}`));
+    const read = (count: number) =>
+      decodeMultiGetRequest(kvService.MultiGet.requestSerialize({ keys: keys(count), stale: true }));
+    expect(read(LIMITS.multiGetKeys).keys).toHaveLength(LIMITS.multiGetKeys);
+    expect(read(LIMITS.multiGetKeys + 1).keys).toHaveLength(LIMITS.multiGetKeys + 1);
+    expect(read(10 * LIMITS.multiGetKeys)).toEqual({ keys: keys(LIMITS.multiGetKeys + 1), stale: true });
+  });
+
   it('in a delete', () => {
     fc.assert(
       fc.property(deleteRequest, (sent) => {
@@ -60,6 +84,7 @@ describe('a server reads what protobuf wrote', () => {
     const write = { key: empty, returnPrevious: false, requestId: null };
     expect(decodePutRequest(empty)).toEqual({ ...write, value: empty });
     expect(decodeGetRequest(empty)).toEqual({ key: empty, stale: false });
+    expect(decodeMultiGetRequest(empty)).toEqual({ keys: [], stale: false });
     expect(decodeDeleteRequest(empty)).toEqual(write);
     const emptyIdentity = decodeDeleteRequest(Buffer.from([0x1a, 0]));
     expect(emptyIdentity).toEqual({ ...write, requestId: { client: empty, sequence: 0 } });
@@ -85,6 +110,14 @@ describe('protobuf reads what a server wrote', () => {
     );
   });
 
+  it('in the answer to a multi-get', () => {
+    fc.assert(
+      fc.property(multiGetResponse, (sent) => {
+        expect(kvService.MultiGet.responseDeserialize(encodeMultiGetResponse(sent))).toEqual(sent);
+      }),
+    );
+  });
+
   it('without the fields that have their default', () => {
     expect(encodeWriteResponse({ version: 0, previous: null })).toHaveLength(0);
     expect(encodeGetResponse({ found: null })).toHaveLength(0);
@@ -99,7 +132,8 @@ describe('a request that is not as expected', () => {
   it('is read without the fields that are not known; of one that comes twice the last one counts', () => {
     const twice = Buffer.from([0x0a, 1, 7, 0x0a, 1, 8]);
     const request = Buffer.concat([unknown, twice, unknown]);
-    for (const decode of decoders) expect(decode(request)).toMatchObject({ key: Buffer.from([8]) });
+    for (const decode of ofOneKey) expect(decode(request)).toMatchObject({ key: Buffer.from([8]) });
+    expect(decodeMultiGetRequest(request).keys).toEqual([Buffer.from([7]), Buffer.from([8])]);
     const identity = Buffer.concat([
       Buffer.from([0x22, unknown.length + 2]),
       unknown,
@@ -122,7 +156,11 @@ describe('a request that is not as expected', () => {
 
   it('is read or refused, whatever its bytes', () => {
     const change = fc.record({ at: fc.nat(), to: fc.integer({ min: 0, max: 255 }) });
-    const request = fc.oneof(bytes, putRequest.map(kvService.Put.requestSerialize));
+    const request = fc.oneof(
+      bytes,
+      putRequest.map(kvService.Put.requestSerialize),
+      multiGetRequest.map(kvService.MultiGet.requestSerialize),
+    );
     fc.assert(
       fc.property(request, fc.array(change, { maxLength: 4 }), (request, changes) => {
         const changed = Buffer.from(request);

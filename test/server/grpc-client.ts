@@ -7,7 +7,7 @@ import {
   type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { adminService, kvService } from '../../src/rpc/index.ts';
+import { adminService, kvService, RPC_LIMITS } from '../../src/rpc/index.ts';
 
 /** What a failed call rejects with, the trailing metadata in plain sight. */
 export interface CallFailure {
@@ -21,11 +21,14 @@ export class GrpcClient {
   readonly #client: Client;
 
   constructor(address: string) {
-    this.#client = new Client(address, credentials.createInsecure());
+    this.#client = new Client(address, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': RPC_LIMITS.messageBytes,
+    });
   }
 
   readonly put = this.#method(kvService.Put);
   readonly get = this.#method(kvService.Get);
+  readonly multiGet = this.#method(kvService.MultiGet);
   readonly delete = this.#method(kvService.Delete);
   readonly status = this.#method(adminService.Status);
 

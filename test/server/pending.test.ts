@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
 import { PendingRequests } from '../../src/server/pending.ts';
-import { put } from '../kv/operations.ts';
+import { multiGet, put } from '../kv/operations.ts';
 import { promisedAnswer } from './promised.ts';
 
 const NOW_MS = 1_000;
@@ -84,6 +84,48 @@ describe('answers', () => {
     expect(await call.result).toBe(RESULT);
     expect(withdrawn).toEqual([operation]);
   });
+});
+
+describe('what cannot be answered', () => {
+  const error = new KvError('limitExceeded', 'too large', { outcome: 'notApplied' });
+
+  it('fails every call that waits for the request', async () => {
+    const { pending, add, withdrawn } = setUp();
+    const operation = multiGet('a', 'b');
+    const calls = [add(operation, NOW_MS + 100), add({ ...operation }, NOW_MS + 100)];
+    pending.refuse(operation, error);
+    for (const { result } of calls) expect(await ending(result)).toBe('limitExceeded notApplied');
+    expect(pending.size).toBe(0);
+    expect(withdrawn).toEqual([]);
+    pending.refuse(operation, error);
+  });
+
+  it('may come from a copy that another replica proposed; ours is taken back', async () => {
+    const { pending, add, withdrawn } = setUp();
+    const operation = multiGet('a', 'b');
+    const { result } = add(operation, NOW_MS + 100);
+    pending.refuse({ ...operation }, error);
+    expect(await ending(result)).toBe('limitExceeded notApplied');
+    expect(withdrawn).toEqual([operation]);
+  });
+});
+
+it('a request is awaited as long as a call waits for it, in any copy', async () => {
+  const { pending, add } = setUp();
+  const operation = multiGet('a', 'b');
+  expect(pending.isAwaited(operation)).toBe(false);
+  const calls = [add(operation, NOW_MS + 100), add(operation, NOW_MS + 100)];
+  expect([operation, { ...operation }, multiGet('a', 'b')].map((one) => pending.isAwaited(one))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  for (const { cancel, result } of calls) {
+    expect(pending.isAwaited(operation)).toBe(true);
+    cancel();
+    expect(await ending(result)).toMatch(/^cancelled /);
+  }
+  expect(pending.isAwaited(operation)).toBe(false);
 });
 
 describe('a deadline', () => {

@@ -1,12 +1,13 @@
 /** A stream of requests, as a client of any make would open it. */
 import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
-import { encodeDelete, encodeGet, encodePut } from '../../src/codec/index.ts';
+import { encodeDelete, encodeGet, encodeMultiGet, encodePut } from '../../src/codec/index.ts';
 import {
   decodeResponseFrame,
   encodeRequestFrame,
   kvService,
   type PipelineRequest,
   type PipelineResponse,
+  RPC_LIMITS,
 } from '../../src/rpc/index.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
 import { bytesOf } from '../kv/operations.ts';
@@ -32,7 +33,10 @@ export class PipelineClient {
 
   constructor(address: string) {
     const { path, requestSerialize, responseDeserialize } = kvService.Pipeline;
-    this.#client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+    this.#client = new Client(address, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.max_receive_message_length': RPC_LIMITS.messageBytes,
+    });
     this.call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     const ended = createDeferred<Ending>();
     this.ended = ended.promise;
@@ -87,6 +91,10 @@ export function put(id: number, key: string, value: string): PipelineRequest {
 
 export function get(id: number, key: string): PipelineRequest {
   return request(id, encodeGet({ client: CLIENT, sequence: id, key: bytesOf(key) }));
+}
+
+export function multiGet(id: number, ...keys: readonly string[]): PipelineRequest {
+  return request(id, encodeMultiGet({ client: CLIENT, sequence: id, keys: keys.map(bytesOf) }));
 }
 
 export function remove(id: number, key: string): PipelineRequest {

@@ -7,7 +7,7 @@ import type { OperationResult } from '../../src/kv/index.ts';
 import { encodeRequestFrame, RPC_LIMITS } from '../../src/rpc/index.ts';
 import { PIPELINE_LIMITS } from '../../src/server/pipeline-stream.ts';
 import { bytesOf } from '../kv/operations.ts';
-import { get, PipelineClient, put, remove, request } from './pipeline-client.ts';
+import { get, multiGet, PipelineClient, put, remove, request } from './pipeline-client.ts';
 import { WAIT } from './servers.ts';
 import { type FakeNode, setUp as setUpServices } from './services-setup.ts';
 
@@ -51,8 +51,8 @@ describe('requests', () => {
   it('of one frame are handed on in their order, each as it was sent', async () => {
     const { node, client } = await setUp();
     const requests = Array.from({ length: 1_000 }, (_, index) => put(index + 1, `k${index}`, 'v'));
-    client.send(...requests, get(1_001, 'k'), remove(1_002, 'k'));
-    await submitted(node, 1_002);
+    client.send(...requests, get(1_001, 'k'), remove(1_002, 'k'), multiGet(1_003, 'k', 'l'));
+    await submitted(node, 1_003);
     expect(node.submissions.slice(0, 1_000).map(({ operation }) => Buffer.from(operation.bytes))).toEqual(
       requests.map(({ operation }) => operation),
     );
@@ -62,7 +62,8 @@ describe('requests', () => {
       key: 'k0',
       value: Buffer.from('v'),
     });
-    expect(node.submissions.slice(1_000).map(({ operation }) => operation.kind)).toEqual(['get', 'delete']);
+    const kinds = node.submissions.slice(1_000).map(({ operation }) => operation.kind);
+    expect(kinds).toEqual(['get', 'delete', 'multiGet']);
   });
 
   it('are answered in any order; what is answered in one turn goes in one frame', async () => {
@@ -89,6 +90,18 @@ describe('requests', () => {
         { id: 1, result: results[0] },
       ],
     ]);
+  });
+
+  it('for several keys are answered with a row for each', async () => {
+    const { node, client } = await setUp();
+    const rows = [{ value: Buffer.from('1'), version: 2 }, null, { value: Buffer.alloc(0), version: 1 }];
+    client.send(multiGet(1, 'a', 'b', 'c'));
+    await submitted(node, 1);
+    node.submissions[0]?.waiter.answered({ version: 0, value: null, previousVersion: 0, rows });
+    expect(await client.answer(1)).toEqual({
+      id: 1,
+      result: { version: 0, value: null, previousVersion: 0, rows },
+    });
   });
 
   it('that fail are told why, and do not disturb the others', async () => {
@@ -153,6 +166,15 @@ describe('stale reads', () => {
     expect(await client.answer(1)).toEqual({ id: 1, result: node.result });
     expect(await client.answer(2)).toMatchObject(failure(2, 'invalidArgument', 'notApplied', 'only a get'));
     expect(node.staleReads).toMatchObject([{ kind: 'get', key: 'a' }]);
+    expect(node.submissions).toEqual([]);
+  });
+
+  it('may be of several keys', async () => {
+    const { node, client } = await setUp();
+    node.result = { version: 0, value: null, previousVersion: 0, rows: [null, null] };
+    client.send({ ...multiGet(1, 'a', 'b'), stale: true });
+    expect(await client.answer(1)).toEqual({ id: 1, result: node.result });
+    expect(node.staleReads).toMatchObject([{ kind: 'multiGet', keys: ['a', 'b'] }]);
     expect(node.submissions).toEqual([]);
   });
 
@@ -298,6 +320,22 @@ describe('limits', () => {
     expect(await client.answer(count)).toMatchObject(failure(count, 'overloaded', 'unknown'));
   });
 
+  it('of values count those in rows, too', async () => {
+    const { node, client } = await setUp();
+    const count = 20;
+    client.send(...Array.from({ length: count }, (_, index) => multiGet(index + 1, 'a', 'b', 'c', 'd')));
+    await submitted(node, count);
+    client.call.pause();
+    const row = { value: Buffer.alloc(VALUE_BYTES, 1), version: 1 };
+    const result = { version: 0, value: null, previousVersion: 0, rows: [row, row, row, row] };
+    for (const { waiter } of node.submissions) waiter.answered(result);
+    client.call.resume();
+    await expect.poll(() => client.answered, WAIT).toBe(count);
+    const failed = client.frames.flat().filter((response) => 'error' in response);
+    expect(failed.length).toBe(count - PIPELINE_LIMITS.answerBytes / (4 * VALUE_BYTES));
+    expect(failed[0]).toMatchObject({ error: { code: 'overloaded', outcome: 'notApplied' } });
+  });
+
   it('large answers are spread over several frames', async () => {
     const { node, client } = await setUp();
     const value = bytesOf('x'.repeat(100 * 1024));
@@ -306,5 +344,16 @@ describe('limits', () => {
     for (const { waiter } of node.submissions) waiter.answered({ version: 1, value, previousVersion: 0 });
     await expect.poll(() => client.answered, WAIT).toBe(8);
     expect(client.frames.map(({ length }) => length)).toEqual([3, 3, 2]);
+  });
+
+  it('and so are answers of many rows', async () => {
+    const { node, client } = await setUp();
+    client.send(...Array.from({ length: 16 }, (_, index) => multiGet(index + 1, 'a')));
+    await submitted(node, 16);
+    const rows = new Array<null>(1024).fill(null);
+    const result = { version: 0, value: null, previousVersion: 0, rows };
+    for (const { waiter } of node.submissions) waiter.answered(result);
+    await expect.poll(() => client.answered, WAIT).toBe(16);
+    expect(client.frames.map(({ length }) => length)).toEqual([8, 8]);
   });
 });

@@ -2,7 +2,7 @@
 import { status } from '@grpc/grpc-js';
 import { afterEach, expect, it } from 'vitest';
 import type { PipelineResponse } from '../../src/rpc/index.ts';
-import { get, PipelineClient, put, remove } from './pipeline-client.ts';
+import { get, multiGet, PipelineClient, put, remove } from './pipeline-client.ts';
 import { Cluster, WAIT } from './servers.ts';
 
 const clients: PipelineClient[] = [];
@@ -60,6 +60,13 @@ it('thousands of requests are carried out, and seen through every replica', {
   expect(await reader.answer(1)).toMatchObject({ result: { version: count / 100 } });
   expect(textOf(await reader.answer(2))).toMatch(/01$/);
   expect(textOf(await reader.answer(3))).toBeNull();
+  const version = count / 100;
+  reader.send(multiGet(4, 'k1', 'nothing', 'k0'));
+  const several = await reader.answer(4);
+  expect(several).toMatchObject({ result: { rows: [{ version }, null, { version }] } });
+  const entries = [{ found: { version } }, { found: null }, { found: { version } }];
+  const keys = ['k1', 'nothing', 'k0'].map((key) => Buffer.from(key));
+  expect(await cluster.client(2).multiGet({ keys })).toMatchObject({ entries });
   reader.send(remove(10_001, 'k1'));
   expect(await reader.answer(10_001)).toMatchObject({ result: { previousVersion: count / 100 } });
 
@@ -69,6 +76,8 @@ it('thousands of requests are carried out, and seen through every replica', {
   await cluster.stop(2);
   reader.send(stale(20_001));
   expect(await reader.answer(20_001)).toMatchObject({ result: { version: count / 100 } });
+  reader.send({ ...multiGet(20_002, 'k0', 'k1'), stale: true });
+  expect(await reader.answer(20_002)).toMatchObject({ result: { rows: [{ version: count / 100 }, null] } });
   expect((await cluster.client(3).get({ key: Buffer.from('k0'), stale: true })).found?.version).toBe(
     count / 100,
   );

@@ -2,7 +2,8 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach } from 'vitest';
 import type { KvError } from '../../src/errors.ts';
-import type { GetOperation, KvOperation, OperationResult } from '../../src/kv/index.ts';
+import type { KvOperation, OperationResult, ReadOperation } from '../../src/kv/index.ts';
+import { SERVER_OPTIONS } from '../../src/rpc/index.ts';
 import { systemClock } from '../../src/server/clock.ts';
 import { createLogger } from '../../src/server/logger.ts';
 import { Call, Request, type Waiter } from '../../src/server/pending.ts';
@@ -24,7 +25,7 @@ export interface Submission {
 /** Answers every operation with `result`, unless there is an error to throw or to fail with, or null: never. */
 export class FakeNode {
   readonly submissions: Submission[] = [];
-  readonly staleReads: GetOperation[] = [];
+  readonly staleReads: ReadOperation[] = [];
   readonly #cancelled = new Map<Call, Deferred<void>>();
   result: OperationResult | null = NO_ROW;
   thrown: Error | null = null;
@@ -49,7 +50,7 @@ export class FakeNode {
     this.#cancelled.get(call)?.resolve();
   }
 
-  readStale(operation: GetOperation): OperationResult {
+  readStale(operation: ReadOperation): OperationResult {
     if (this.thrown !== null) throw this.thrown;
     this.staleReads.push(operation);
     return this.result ?? NO_ROW;
@@ -82,7 +83,7 @@ export async function setUp(): Promise<{
   address: string;
 }> {
   const node = new FakeNode();
-  const server = new Server();
+  const server = new Server(SERVER_OPTIONS);
   const peers = new Map([
     [1, 'a:1'],
     [2, 'b:2'],

@@ -4,6 +4,7 @@ import { service as healthService } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
 import { keyToBytes } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
+import { isWrite } from '../../src/kv/index.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { NO_ROW, setUp } from './services-setup.ts';
 
@@ -54,9 +55,7 @@ describe('Put', () => {
       await client.put({ ...request, requestId });
       await client.delete({ key, returnPrevious: false, requestId });
     }
-    const unrecorded = node.submissions.map(
-      ({ operation }) => operation.kind !== 'get' && operation.unrecorded,
-    );
+    const unrecorded = node.submissions.map(({ operation }) => isWrite(operation) && operation.unrecorded);
     expect(unrecorded).toEqual([true, true, false, false]);
   });
 
@@ -132,6 +131,71 @@ describe('Get', () => {
   it('refuses an empty key', async () => {
     const { client } = await setUp();
     await expect(client.get({ key: bytesOf('') })).rejects.toMatchObject({ code: 'invalidArgument' });
+  });
+});
+
+describe('MultiGet', () => {
+  const keys = [bytesOf('b'), keyToBytes('\x00\xff'), bytesOf('b')];
+  const row = { value: bytesOf('x'), version: 4 };
+  const result = { ...NO_ROW, rows: [row, null, row] };
+  const found = { value: Buffer.from('x'), version: 4 };
+
+  it('answers with an entry for each key, in their order', async () => {
+    const { node, client } = await setUp();
+    node.result = result;
+    expect(await client.multiGet({ keys })).toEqual({ entries: [{ found }, { found: null }, { found }] });
+    expect(node.submissions[0]?.operation).toMatchObject({
+      kind: 'multiGet',
+      key: 'b',
+      keys: ['b', '\x00\xff', 'b'],
+    });
+    expect(node.staleReads).toEqual([]);
+  });
+
+  it('that may be stale is answered from the table at once', async () => {
+    const { node, client } = await setUp();
+    node.result = result;
+    expect(await client.multiGet({ keys, stale: true })).toEqual({
+      entries: [{ found }, { found: null }, { found }],
+    });
+    expect(node.staleReads).toMatchObject([{ kind: 'multiGet', keys: ['b', '\x00\xff', 'b'] }]);
+    expect(node.submissions).toEqual([]);
+    node.thrown = new KvError('limitExceeded', 'too large', { outcome: 'notApplied' });
+    await expect(client.multiGet({ keys, stale: true })).rejects.toMatchObject({
+      status: status.INVALID_ARGUMENT,
+      code: 'limitExceeded',
+      outcome: 'notApplied',
+    });
+  });
+
+  const wide = (count: number, keyBytes: number) =>
+    new Array<Uint8Array>(count).fill(new Uint8Array(keyBytes));
+  it.each<[string, Uint8Array[], string, string]>([
+    ['no key', [], 'invalidArgument', 'the multi-get names no key'],
+    ['an empty key', [bytesOf('a'), bytesOf('')], 'invalidArgument', 'the key is empty'],
+    ['a long key', wide(1, 4_097), 'limitExceeded', 'the key has 4097 bytes; at most 4096'],
+    ['too many keys', wide(1_025, 1), 'limitExceeded', 'the multi-get names more than 1024 keys'],
+    ['too many bytes of keys', wide(1_024, 4_096), 'limitExceeded', 'name fewer keys'],
+  ])('refuses %s', async (_what, refused, code, details) => {
+    const { node, client } = await setUp();
+    for (const stale of [false, true]) {
+      await expect(client.multiGet({ keys: refused, stale })).rejects.toMatchObject({
+        status: status.INVALID_ARGUMENT,
+        code,
+        outcome: 'notApplied',
+        details: expect.stringContaining(details),
+      });
+    }
+    expect([node.submissions, node.staleReads]).toEqual([[], []]);
+  });
+
+  it('takes the most keys, and as large an answer as there can be', async () => {
+    const { node, client } = await setUp();
+    const large = { value: new Uint8Array(1_048_576), version: 2 ** 53 - 1 };
+    node.result = { ...NO_ROW, rows: [...new Array(1_020).fill(null), large, large, large, large] };
+    const { entries } = await client.multiGet({ keys: wide(1_024, 1_000) });
+    expect(entries).toHaveLength(1_024);
+    expect(entries[1_023]?.found?.value).toHaveLength(1_048_576);
   });
 });
 

@@ -38,6 +38,11 @@ export class Calls {
     return Array.from(this.#entries.values(), ({ operation }) => operation);
   }
 
+  /** True if somebody waits for this request. */
+  has(operation: KvOperation): boolean {
+    return this.#entries.has(requestKey(operation.request));
+  }
+
   /** Adds a call. True: nobody waited for this request yet, so the operation is to be proposed. */
   add(call: Call): boolean {
     const key = requestKey(call.operation.request);

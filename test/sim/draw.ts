@@ -14,6 +14,7 @@ export const Stream = {
   snapshots: 8,
   thrift: 9,
   reservation: 10,
+  multiGets: 11,
 };
 
 /** The generator of one concern of the world with this seed. */

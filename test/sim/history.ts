@@ -1,7 +1,10 @@
 /** What the clients did and saw, on a clock of its own that orders every beginning and every answer. */
-import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
+import { isWrite, type KvOperation, type OperationResult } from '../../src/kv/index.ts';
+import { assert } from '../../src/util/assert.ts';
 import { requestKey } from './calls.ts';
-import type { HistoryOperation } from './checkers/linearizability.ts';
+import type { AppliedWrite } from './checkers/effects.ts';
+import type { HistoryOperation, SeenResult } from './checkers/linearizability.ts';
+import type { ClientOperation, OrderedWrite } from './checkers/serializability.ts';
 
 /** One operation of a client, from its first attempt to its end. */
 export interface Entry {
@@ -42,27 +45,86 @@ export class History {
     entry.outcome = outcome;
   }
 
-  /** What the linearizability checker looks at: all but what was not applied. */
+  /** What the linearizability checker looks at: all but what was not applied. A multi-get is a get of each of its keys. */
   operations(): HistoryOperation[] {
     return this.entries
       .filter(({ outcome }) => outcome !== 'notApplied')
-      .map(({ operation, invokedAt, answeredAt, result }) => ({
-        kind: operation.kind,
-        key: operation.key,
-        value: operation.kind === 'put' ? text(operation.value) : null,
-        returnPrevious: operation.kind !== 'get' && operation.returnPrevious,
-        invokedAt,
-        answeredAt,
-        result: result && { ...result, value: text(result.value) },
-      }));
+      .flatMap((entry) => {
+        const { operation, invokedAt, answeredAt, result } = entry;
+        if (!isWrite(operation)) return reads(entry);
+        return {
+          kind: operation.kind,
+          key: operation.key,
+          value: operation.kind === 'put' ? text(operation.value) : null,
+          returnPrevious: operation.returnPrevious,
+          invokedAt,
+          answeredAt,
+          result: result && { ...result, value: text(result.value) },
+        };
+      });
+  }
+
+  /**
+   * What the serializability checker looks at: every operation, and where its writes are in the orders.
+   * @param orders by key: the requests that wrote it, in the order in which they took effect
+   */
+  transactions(orders: ReadonlyMap<string, readonly AppliedWrite[]>): {
+    readonly operations: readonly ClientOperation[];
+    readonly orders: ReadonlyMap<string, readonly OrderedWrite[]>;
+  } {
+    const operations = new Map(
+      this.entries.map((entry) => [requestKey(entry.operation.request), transaction(entry)]),
+    );
+    const ordered = ({ request, value }: AppliedWrite): OrderedWrite => {
+      const by = operations.get(request);
+      assert(by !== undefined, 'what was executed was asked for');
+      return { by, value: text(value) };
+    };
+    return {
+      operations: [...operations.values()],
+      orders: new Map([...orders].map(([key, writes]) => [key, writes.map(ordered)])),
+    };
   }
 
   /** The writes that were acknowledged, with the answers. */
   acknowledged(): { readonly request: string; readonly result: OperationResult }[] {
     return this.entries.flatMap(({ operation, result }) =>
-      result === null || operation.kind === 'get' ? [] : { request: requestKey(operation.request), result },
+      result === null || !isWrite(operation) ? [] : { request: requestKey(operation.request), result },
     );
   }
+}
+
+/** What a get or a multi-get saw, or would have, key by key. */
+function reads({ operation, invokedAt, answeredAt, result }: Entry): HistoryOperation[] {
+  const rows = operation.kind === 'multiGet' ? result?.rows : result && [result];
+  assert(result === null || rows?.length === operation.accesses.length, 'a row for each key');
+  return operation.accesses.map(({ key }, index) => ({
+    kind: 'get',
+    key,
+    value: null,
+    returnPrevious: false,
+    invokedAt,
+    answeredAt,
+    result: rows ? seen(rows[index] ?? null) : null,
+  }));
+}
+
+function seen(row: { readonly version: number; readonly value: Uint8Array | null } | null): SeenResult {
+  return { version: row?.version ?? 0, value: text(row?.value ?? null), previousVersion: 0 };
+}
+
+function transaction(entry: Entry): ClientOperation {
+  const { operation, invokedAt, answeredAt } = entry;
+  const { client, sequence } = operation.request;
+  const keys = operation.accesses.map(({ key }) => key).join();
+  return {
+    name: `${operation.kind} ${keys} (${client.trim()}/${sequence})`,
+    invokedAt,
+    answeredAt,
+    reads: isWrite(operation)
+      ? []
+      : reads(entry).flatMap(({ key, result }) => (result === null ? [] : { key, value: result.value })),
+  };
 }
 
 function text(value: Uint8Array): string;

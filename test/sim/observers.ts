@@ -8,6 +8,7 @@ import { Durability } from './checkers/durability.ts';
 import { Effects, isSameResult, isSameRow } from './checkers/effects.ts';
 import { ExecutionOrder } from './checkers/execution-order.ts';
 import { checkLinearizability } from './checkers/linearizability.ts';
+import { checkSerializability } from './checkers/serializability.ts';
 import { StatusOrder } from './checkers/status.ts';
 import { type Check, demand, Violation } from './checkers/violation.ts';
 import { checkVisibility } from './checkers/visibility.ts';
@@ -143,6 +144,7 @@ export class Observers {
     );
     this.#guard(() => this.#checkOutcomes(history));
     this.#guard(() => this.#checkLinearizability(history));
+    this.#guard(() => this.#checkSerializability(history));
   }
 
   #checkOutcomes(history: History): void {
@@ -176,6 +178,12 @@ export class Observers {
       `no order of the operations on ${key} explains ${stuckAt?.kind} of version ${stuckAt?.result?.version}` +
         ` (value ${value}), begun at ${stuckAt?.invokedAt} and answered at ${stuckAt?.answeredAt}`,
     );
+  }
+
+  #checkSerializability(history: History): void {
+    // Any replica: all agree on the order of a key's writes.
+    const verdict = checkSerializability(history.transactions(this.#effects.writes(1)));
+    if (verdict.type === 'violated') throw new Violation('serializability', verdict.reason);
   }
 
   #count(event: TraceEvent): void {

@@ -63,6 +63,8 @@ export interface WorkloadOptions {
   /** How often an operation goes to the first key. */
   readonly hotRate: number;
   readonly getRate: number;
+  /** How often an operation is a multi-get; 0 in half of all worlds. */
+  readonly multiGetRate: number;
   readonly deleteRate: number;
   /** How often a write is sent once only, and no answer kept of it. */
   readonly unrecordedRate: number;
@@ -70,7 +72,7 @@ export interface WorkloadOptions {
   readonly thinkMs: number;
   readonly timeoutMs: number;
   readonly attempts: number;
-  /** Whether gets are read without an instance, or proposed like writes. */
+  /** Whether gets are read without an instance, or proposed like writes. Multi-gets are always proposed (R8.2). */
   readonly readsAtBarrier: boolean;
   /** How often an answer does not reach the client. */
   readonly lostAnswerRate: number;
@@ -157,7 +159,7 @@ function drawPatient(seed: number, replicas: number): WorldOptions {
       wrongRate: chance(prng, 0.3) ? between(prng, 0, 0.4) : 0,
     },
     snapshots: { chunkEntries: 1_000, timeoutMs: 1_000, backoffMs: 100 },
-    workload: drawWorkload(prng),
+    workload: { ...drawWorkload(prng), ...drawMultiGets(generator(seed, Stream.multiGets)) },
     faults: drawFaults(prng, replicas),
     sabotage: null,
   };
@@ -219,7 +221,7 @@ function drawDisk(prng: Prng): DiskOptions {
   };
 }
 
-function drawWorkload(prng: Prng): WorkloadOptions {
+function drawWorkload(prng: Prng): Omit<WorkloadOptions, 'multiGetRate'> {
   const clients = prng.integer(3, 14);
   const keys = pick(prng, [1, 2, 3, 5, 12]);
   return {
@@ -236,6 +238,10 @@ function drawWorkload(prng: Prng): WorkloadOptions {
     readsAtBarrier: chance(prng, 0.6),
     lostAnswerRate: chance(prng, 0.4) ? between(prng, 0, 0.2) : 0,
   };
+}
+
+function drawMultiGets(prng: Prng): Pick<WorkloadOptions, 'multiGetRate'> {
+  return { multiGetRate: chance(prng, 0.5) ? between(prng, 0.02, 0.4) : 0 };
 }
 
 function drawFaults(prng: Prng, replicas: number): FaultOptions {

@@ -17,6 +17,7 @@ import {
 import {
   asKvOperation,
   type Changes,
+  isWrite,
   type KvOperation,
   type OperationResult,
   type Row,
@@ -66,6 +67,9 @@ export interface Machine {
 
 /** Messages that wait for a turn; more are dropped. */
 const INBOX_MESSAGES = 2_000;
+
+/** Where nobody waits for a multi-get its rows are not read. */
+const NOT_READ: OperationResult = { version: 0, value: null, previousVersion: 0 };
 
 const NO_CHANGES: Changes = { rows: new Map(), pages: new Set() };
 
@@ -148,11 +152,11 @@ export class Process {
   /** A client's call, as the server takes it. */
   submit(operation: KvOperation, timeoutMs: number, reply: Reply): void {
     const { sabotage } = this.#machine.world.options;
-    if (
-      sabotage !== null &&
-      answerByItself(sabotage, operation, { row: (key) => this.#table.state.row(key), reply })
-    )
-      return;
+    if (sabotage !== null) {
+      const row = (key: string) => this.#table.state.row(key);
+      const submit = (part: KvOperation, replyPart: Reply) => this.submit(part, timeoutMs, replyPart);
+      if (answerByItself(sabotage, operation, { row, submit, reply })) return;
+    }
     const recorded = this.#find(operation);
     if (recorded !== undefined) {
       reply({ type: 'answered', result: recorded });
@@ -243,9 +247,7 @@ export class Process {
 
   /** What a write answered when it was executed, if it was. */
   #find(operation: KvOperation): OperationResult | undefined {
-    return operation.kind === 'get'
-      ? undefined
-      : this.#table.state.sessions.find(operation.request, operation.key);
+    return isWrite(operation) ? this.#table.state.sessions.find(operation.request, operation.key) : undefined;
   }
 
   #take(operation: KvOperation): boolean {
@@ -301,7 +303,8 @@ export class Process {
     const { state } = this.#table;
     const executions = inExecutionOrder(world.options.sabotage, id, ready.executions);
     const operations = executions.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
-    const results = operations.map((operation) => state.apply(operation));
+    const isUnread = (each: KvOperation) => each.kind === 'multiGet' && !this.#calls.has(each);
+    const results = operations.map((each) => (isUnread(each) ? NOT_READ : state.apply(each)));
     const rows = new Map(operations.map(({ key }) => [key, state.row(key) ?? null]));
     if (executions.length > 0) {
       world.observers.executed(id, { executions, results, rows });
@@ -328,7 +331,7 @@ export class Process {
     if (this.#machine.diesAt('answering')) return;
     // Reads without an instance see what the executions of their batch left.
     for (const operation of ready.reads.map(asKvOperation)) {
-      this.#calls.answer(operation, this.#table.state.read(operation.key));
+      this.#calls.answer(operation, this.#table.state.read(operation));
     }
     this.#flush(ready);
   }

@@ -2,7 +2,13 @@
 import { expect, test } from 'vitest';
 import type { Check } from './checkers/violation.ts';
 import { generator } from './draw.ts';
-import { drawOptions, type FaultKind, forgetful, type WorldOptions } from './options.ts';
+import {
+  drawOptions,
+  type FaultKind,
+  forgetful,
+  type WorkloadOptions,
+  type WorldOptions,
+} from './options.ts';
 import type { Sabotage } from './sabotage.ts';
 import { simulate } from './world.ts';
 
@@ -21,8 +27,13 @@ function broken(sabotage: Sabotage | null, seed: number, replicas: number): Worl
     limits: isReserving ? limits : { ...limits, reservedSlots: 0 },
     sabotage,
     faults: { ...faults, kinds: KINDS, rounds: 3, roundMs: 600, intervalMs: 60, durationMs: 300, maxDown },
-    workload: { ...workload, keys: 2, thinkMs: 20, getRate: 0.3, unrecordedRate: 0 },
+    workload: { ...workload, keys: 2, thinkMs: 20, getRate: 0.3, unrecordedRate: 0, ...multiGets(sabotage) },
   };
+}
+
+/** Where it matters that several keys are read at one moment, and each of them may be read without an instance. */
+function multiGets(sabotage: Sabotage | null): Partial<WorkloadOptions> {
+  return sabotage === 'splitMultiGets' ? { multiGetRate: 0.3, readsAtBarrier: true } : {};
 }
 
 /** The same, with replicas that are away for so long that they need snapshots. */
@@ -70,11 +81,19 @@ test.each<[Sabotage, number, readonly Check[], readonly Check[]]>([
   ['loseExecutedMarks', 3, [], ['exactlyOnce']],
   ['localReads', 3, [], ['linearizability']],
   ['localReads', 5, ALL_BUT_CLIENTS, ['linearizability']],
+  ['localReads', 3, ['linearizability'], ['serializability']],
   ['answerBeforeAgreement', 3, [], ['acknowledged']],
   ['answerBeforeAgreement', 3, ['acknowledged'], ['linearizability']],
+  ['splitMultiGets', 3, [], ['serializability']],
+  ['splitMultiGets', 5, [], ['serializability']],
+  ['splitMultiGets', 3, ALL_BUT_CLIENTS, ['serializability']],
   ['silentReplica', 3, [], ['liveness']],
 ])('%s at N = %i is found; without %j by one of %j', (sabotage, replicas, ignored, finders) => {
   expect(finders).toContain(firstFinding(sabotage, replicas, ignored));
+});
+
+test('what is torn between keys is found by no check that looks at one key after another', () => {
+  expect(firstFinding('splitMultiGets', 3, ['serializability'])).toBeNull();
 });
 
 test.each<[Sabotage, number, readonly Check[], readonly Check[]]>([

@@ -1,6 +1,7 @@
 /** Ways to break a world on purpose, to prove that the checkers notice. None is ever drawn from a seed. */
+import { getOperation, keyToBytes } from '../../src/codec/index.ts';
 import { type Execution, type InstanceRecord, type ReplicaId, Status } from '../../src/epaxos/index.ts';
-import type { KvOperation, Row } from '../../src/kv/index.ts';
+import type { KvOperation, MultiGetOperation, Row } from '../../src/kv/index.ts';
 import type { Reply } from './calls.ts';
 import type { DiskContents } from './disk-state.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -20,6 +21,8 @@ export const SABOTAGES = [
   'loseExecutedMarks',
   /** Reads are answered from the table of the replica that is asked, without any agreement. */
   'localReads',
+  /** The keys of a multi-get are read one after another. */
+  'splitMultiGets',
   /** Writes are answered when they arrive. */
   'answerBeforeAgreement',
   /** Syncs do nothing: what they should have kept is lost in a crash. */
@@ -88,12 +91,21 @@ export function inExecutionOrder(
   return sabotage === 'reverseExecution' && replica === 2 ? [...executions].reverse() : executions;
 }
 
-/** Answers a client without asking anybody. True if that is all that happens to its operation. */
+/** Answers a client without asking anybody, or in another way than it should. True if that is all that happens to its operation. */
 export function answerByItself(
   sabotage: Sabotage,
   operation: KvOperation,
-  at: { readonly row: (key: string) => Row | undefined; readonly reply: Reply },
+  at: {
+    readonly row: (key: string) => Row | undefined;
+    /** Does another operation instead. */
+    readonly submit: (operation: KvOperation, reply: Reply) => void;
+    readonly reply: Reply;
+  },
 ): boolean {
+  if (sabotage === 'splitMultiGets' && operation.kind === 'multiGet') {
+    readOneByOne(operation, new Map(), at);
+    return true;
+  }
   const row = at.row(operation.key);
   const version = row?.version ?? 0;
   if (sabotage === 'localReads' && operation.kind === 'get') {
@@ -105,4 +117,29 @@ export function answerByItself(
     at.reply({ type: 'answered', result: { version: version + 1, value: null, previousVersion: 0 } });
   }
   return false;
+}
+
+/** Gets each key of a multi-get for itself, once, the next one when the last one was answered. */
+function readOneByOne(
+  operation: MultiGetOperation,
+  rows: ReadonlyMap<string, Row | null>,
+  at: { readonly submit: (operation: KvOperation, reply: Reply) => void; readonly reply: Reply },
+): void {
+  const key = operation.keys.find((each) => !rows.has(each));
+  if (key === undefined) {
+    const all = operation.keys.map((each) => rows.get(each) ?? null);
+    at.reply({ type: 'answered', result: { version: 0, value: null, previousVersion: 0, rows: all } });
+    return;
+  }
+  const { client, sequence } = operation.request;
+  // A name of its own, with as many bytes.
+  const request = { client: `${client.slice(0, -1)}${rows.size}`, sequence };
+  at.submit(getOperation({ request, key: keyToBytes(key) }), (outcome) => {
+    if (outcome.type !== 'answered') {
+      at.reply(outcome);
+      return;
+    }
+    const { version, value } = outcome.result;
+    readOneByOne(operation, new Map(rows).set(key, value === null ? null : { version, value }), at);
+  });
 }

@@ -6,6 +6,8 @@ export interface Statistics {
   /** Operations that clients began, and how they ended. */
   operations: number;
   answered: number;
+  /** Those of the answered that were multi-gets. */
+  multiGets: number;
   unknown: number;
   notApplied: number;
   retries: number;
@@ -45,6 +47,7 @@ export function noStatistics(): Statistics {
     virtualMs: 0,
     operations: 0,
     answered: 0,
+    multiGets: 0,
     unknown: 0,
     notApplied: 0,
     retries: 0,

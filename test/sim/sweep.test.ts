@@ -14,8 +14,9 @@ describe('no seed violates anything', () => {
     const { commitsFast, commitsSlow, commitsRecovery, noOps, crashes, batchesLost } = statistics;
     const { repeatedExecutions, partitions, messagesLost, messagesDuplicated, diskErrors, pauses } =
       statistics;
-    const { prunedPlans, snapshotsOffered, snapshotsInstalled } = statistics;
+    const { multiGets, prunedPlans, snapshotsOffered, snapshotsInstalled } = statistics;
     for (const [name, count] of Object.entries({
+      multiGets,
       prunedPlans,
       snapshotsOffered,
       snapshotsInstalled,

@@ -2,9 +2,15 @@
  * The clients: each does one operation after another on few keys, gives an attempt a deadline, and repeats the
  * same request, under the same id, on another replica when it does not know the outcome.
  */
-import { decodeOperation, deleteOperation, getOperation, putOperation } from '../../src/codec/index.ts';
+import {
+  decodeOperation,
+  deleteOperation,
+  getOperation,
+  multiGetOperation,
+  putOperation,
+} from '../../src/codec/index.ts';
 import type { ReplicaId } from '../../src/epaxos/index.ts';
-import type { KvOperation } from '../../src/kv/index.ts';
+import { isWrite, type KvOperation, type OperationResult, type RequestId } from '../../src/kv/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
 import { type Outcome, requestKey } from './calls.ts';
 import { between, chance, pick } from './draw.ts';
@@ -122,24 +128,35 @@ export class Workload {
       'begins',
       requestKey(operation.request),
       operation.kind,
-      operation.key,
+      ...operation.accesses.map(({ key }) => key),
     );
     if (chance(this.#prng, 0.1)) client.home = pick(this.#prng, this.#replicas).id;
     this.#try(client, client.entry, client.home);
   }
 
   #draw(client: Client): KvOperation {
-    const { hotRate, getRate, deleteRate, unrecordedRate } = this.#options;
+    const { multiGetRate, getRate, deleteRate, unrecordedRate } = this.#options;
     const prng = this.#prng;
-    const name = chance(prng, hotRate) ? 'k0' : pick(prng, this.#keys);
-    const key = Buffer.from(name);
     const request = { client: client.name, sequence: client.sequence };
+    // No draw where there are none: such a world does not change for their sake.
+    if (multiGetRate > 0 && chance(prng, multiGetRate)) return this.#drawMultiGet(request);
+    const key = this.#drawKey();
     if (chance(prng, getRate)) return getOperation({ request, key });
     const returnPrevious = chance(prng, 0.3);
     const unrecorded = chance(prng, unrecordedRate);
     if (chance(prng, deleteRate)) return deleteOperation({ request, key, returnPrevious, unrecorded });
     const value = Buffer.from(`${client.name.trim()}/${client.sequence}`);
     return putOperation({ request, key, value, returnPrevious, unrecorded });
+  }
+
+  #drawMultiGet(request: RequestId): KvOperation {
+    const keys = Array.from({ length: this.#prng.integer(2, 4) }, () => this.#drawKey());
+    return multiGetOperation({ request, keys });
+  }
+
+  #drawKey(): Buffer {
+    const isHot = chance(this.#prng, this.#options.hotRate);
+    return Buffer.from(isHot ? 'k0' : pick(this.#prng, this.#keys));
   }
 
   #try(client: Client, entry: Entry, at: ReplicaId): void {
@@ -175,10 +192,11 @@ export class Workload {
       'ends',
       requestKey(entry.operation.request),
       outcome.type,
-      outcome.type === 'answered' ? outcome.result.version : 0,
+      ...(outcome.type === 'answered' ? versionsOf(outcome.result) : [0]),
     );
     if (outcome.type === 'answered') {
       this.#statistics.answered += 1;
+      if (entry.operation.kind === 'multiGet') this.#statistics.multiGets += 1;
       this.#history.answer(entry, outcome.result);
       this.#end(client);
       return;
@@ -197,7 +215,7 @@ export class Workload {
   }
 
   #mayRepeat(client: Client, operation: KvOperation): boolean {
-    if (operation.kind !== 'get' && operation.unrecorded) return false;
+    if (isWrite(operation) && operation.unrecorded) return false;
     // In a healed world a client goes on until it is answered; the world decides when that is too late.
     return this.#healed || client.attempts < this.#options.attempts;
   }
@@ -210,4 +228,8 @@ export class Workload {
   #wayMs(): number {
     return between(this.#prng, 0.1, 2);
   }
+}
+
+function versionsOf({ version, rows }: OperationResult): readonly number[] {
+  return rows?.map((row) => row?.version ?? 0) ?? [version];
 }

@@ -4,7 +4,13 @@
  * same answers and rows. The answer of a write is the same on every replica and never changes.
  */
 import type { Execution, ReplicaId } from '../../../src/epaxos/index.ts';
-import { asKvOperation, type KvOperation, type OperationResult, type Row } from '../../../src/kv/index.ts';
+import {
+  asKvOperation,
+  isWrite,
+  type KvOperation,
+  type OperationResult,
+  type Row,
+} from '../../../src/kv/index.ts';
 import { requestKey } from '../calls.ts';
 import { demand } from './violation.ts';
 
@@ -13,12 +19,21 @@ interface ModelRow {
   readonly value: Uint8Array;
 }
 
+/** A write, where it took effect. */
+export interface AppliedWrite {
+  readonly request: string;
+  /** Null for a delete. */
+  readonly value: Uint8Array | null;
+}
+
 /** The naive state machine of one replica. */
 class Model {
   /** The commands executed, an entry an instance. */
   readonly log: (readonly KvOperation[])[] = [];
   readonly table = new Map<string, ModelRow>();
   readonly answers = new Map<string, OperationResult>();
+  /** By key: the writes that took effect, in their order. */
+  readonly writes = new Map<string, AppliedWrite[]>();
 
   execute(operations: readonly KvOperation[]): OperationResult[] {
     this.log.push(operations);
@@ -36,7 +51,11 @@ class Model {
     const { key } = operation;
     const row = this.table.get(key);
     const version = row?.version ?? 0;
-    if (operation.kind === 'get') return { version, value: row?.value ?? null, previousVersion: 0 };
+    if (operation.kind === 'multiGet') {
+      const rows = operation.keys.map((each) => this.table.get(each) ?? null);
+      return { version: 0, value: null, previousVersion: 0, rows };
+    }
+    if (!isWrite(operation)) return { version, value: row?.value ?? null, previousVersion: 0 };
     const request = requestKey(operation.request);
     const known = this.answers.get(request);
     if (known !== undefined) {
@@ -52,6 +71,9 @@ class Model {
     if (operation.kind === 'put') this.table.set(key, { version: version + 1, value: operation.value });
     else this.table.delete(key);
     this.answers.set(request, answer);
+    const writes = this.writes.get(key) ?? [];
+    this.writes.set(key, writes);
+    writes.push({ request, value: operation.kind === 'put' ? operation.value : null });
     return answer;
   }
 }
@@ -122,6 +144,11 @@ export class Effects {
     return this.#model(replica).table;
   }
 
+  /** By key: the writes that took effect on a replica's table, in their order. */
+  writes(replica: ReplicaId): ReadonlyMap<string, readonly AppliedWrite[]> {
+    return this.#model(replica).writes;
+  }
+
   #compare(
     replica: ReplicaId,
     operation: KvOperation,
@@ -130,13 +157,15 @@ export class Effects {
     const { expected, result } = results;
     const request = requestKey(operation.request);
     const what = `replica ${replica}, ${operation.kind} ${operation.key} (${request})`;
+    // Where nobody waits for a multi-get nothing is read.
+    const isUnread = operation.kind === 'multiGet' && result !== undefined && result.rows === undefined;
     demand(
-      result !== undefined && isSameResult(result, expected),
+      isUnread || (result !== undefined && isSameResult(result, expected)),
       'effects',
       () => `${what} answered ${formatResult(result)} instead of ${formatResult(expected)}`,
     );
     this.requests.add(request);
-    if (operation.kind === 'get') return;
+    if (!isWrite(operation)) return;
     const first = this.answers.get(request) ?? expected;
     this.answers.set(request, first);
     demand(
@@ -172,7 +201,16 @@ export function isSameResult(one: OperationResult, other: OperationResult): bool
   return (
     one.version === other.version &&
     one.previousVersion === other.previousVersion &&
-    isSameValue(one.value, other.value)
+    isSameValue(one.value, other.value) &&
+    isSameRows(one.rows, other.rows)
+  );
+}
+
+function isSameRows(one: OperationResult['rows'], other: OperationResult['rows']): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return (
+    one.length === other.length &&
+    one.every((row, index) => isSameRow(row ?? undefined, other[index] ?? undefined))
   );
 }
 
@@ -184,5 +222,6 @@ function isSameValue(one: Uint8Array | null, other: Uint8Array | null): boolean 
 function formatResult(result: OperationResult | undefined): string {
   if (result === undefined) return 'nothing';
   const value = result.value === null ? '-' : Buffer.from(result.value).toString();
-  return `(version ${result.version}, previous ${result.previousVersion}, value ${value})`;
+  const rows = result.rows?.map((row) => `${row?.version ?? 0}`).join() ?? '-';
+  return `(version ${result.version}, previous ${result.previousVersion}, value ${value}, rows ${rows})`;
 }

@@ -10,6 +10,7 @@ export const CHECKS = [
   'status',
   'durability',
   'linearizability',
+  'serializability',
   'acknowledged',
   'notApplied',
   'liveness',
