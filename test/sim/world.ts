@@ -20,7 +20,7 @@ import { type Printer, Trace } from './trace.ts';
 import { Workload } from './workload.ts';
 
 /** How long a healed world may take to come to rest, in virtual milliseconds. */
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 180_000;
 const SETTLE_POLL_MS = 40;
 
 export interface Outcome {
