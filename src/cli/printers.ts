@@ -14,10 +14,18 @@ import { statusAsJson, statusAsTable } from './status-format.ts';
 export const OUTPUT_FORMATS = ['simple', 'json', 'table'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
+/** One of several keys that were asked for; null: it does not exist. */
+export interface KeyRow {
+  readonly key: Uint8Array;
+  readonly entry: Entry | null;
+}
+
 /** Turns each kind of answer into what goes to standard output. */
 export interface Printer {
   /** @param isTerminal whether a person reads it; only then may a newline follow a bare value */
   entry(entry: Entry, isTerminal: boolean): string | Uint8Array;
+  /** Several keys, in the order in which they were asked for. */
+  entries(rows: readonly KeyRow[]): string | Uint8Array;
   put(key: Uint8Array, result: PutResult): string | Uint8Array;
   deleted(key: Uint8Array, result: DeleteResult): string | Uint8Array;
   status(reports: readonly ReplicaReport[]): string;
@@ -29,6 +37,10 @@ export interface Printer {
 const simple: Printer = {
   // Exact bytes through a pipe, so that binary values survive; a newline for people only.
   entry: (entry, isTerminal) => (isTerminal ? withNewline(entry.value) : entry.value),
+  entries: (rows) =>
+    Buffer.concat(
+      rows.flatMap(({ key, entry }) => (entry === null ? [] : [withNewline(key), withNewline(entry.value)])),
+    ),
   put: (_key, result) => lineAndPrevious('OK', result.previous),
   deleted: (_key, result) => lineAndPrevious(result.deleted ? '1' : '0', result.previous),
   status: (reports) => `${statusAsTable(reports)}\n`,
@@ -38,7 +50,8 @@ const simple: Printer = {
 };
 
 const json: Printer = {
-  entry: (entry) => jsonLine(entryAsJson(entry)),
+  entry: (entry) => jsonLine(rowAsJson({ key: entry.key, entry })),
+  entries: (rows) => jsonLine(rows.map(rowAsJson)),
   put: (key, result) =>
     jsonLine({ key: base64(key), version: result.version, previous: previousAsJson(result.previous) }),
   deleted: (key, result) =>
@@ -54,8 +67,15 @@ const json: Printer = {
   bench: jsonLine,
 };
 
+const ENTRY_HEAD = ['key', 'value', 'version'];
+
 const table: Printer = {
-  entry: (entry) => tableOf(['key', 'value', 'version'], [[entry.key, entry.value, entry.version]]),
+  entry: (entry) => tableOf(ENTRY_HEAD, [[entry.key, entry.value, entry.version]]),
+  entries: (rows) =>
+    tableOf(
+      ENTRY_HEAD,
+      rows.map(({ key, entry }) => [key, entry?.value ?? '', entry?.version ?? 0]),
+    ),
   put: (key, result) =>
     tableOf(['key', 'version', 'previous'], [[key, result.version, result.previous?.value ?? '']]),
   deleted: (key, result) =>
@@ -106,8 +126,12 @@ function withNewline(value: Uint8Array): Uint8Array {
   return Buffer.concat([value, Buffer.from('\n')]);
 }
 
-function entryAsJson(entry: Entry): object {
-  return { key: base64(entry.key), value: base64(entry.value), version: entry.version };
+function rowAsJson({ key, entry }: KeyRow): object {
+  return {
+    key: base64(key),
+    value: entry === null ? null : base64(entry.value),
+    version: entry?.version ?? 0,
+  };
 }
 
 function previousAsJson(previous: Entry | null): object | null {

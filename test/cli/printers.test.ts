@@ -26,6 +26,42 @@ describe('simple', () => {
   });
 });
 
+/** Two keys that exist, and one between them that does not. */
+const rows = [
+  { key: KEY, entry },
+  { key: Buffer.from('nothing'), entry: null },
+  { key: KEY, entry: binary },
+];
+
+describe('several keys', () => {
+  it('are printed key by key, each that exists with its value on the next line', () => {
+    const [head, tail] = [Buffer.from('greeting\nhello\ngreeting\n'), Buffer.from('\n')];
+    expect(Buffer.from(PRINTERS.simple.entries(rows))).toEqual(Buffer.concat([head, BINARY, tail]));
+    expect(text(PRINTERS.simple.entries(rows.slice(1, 2)))).toBe('');
+  });
+
+  it('are a list of all of them in JSON', () => {
+    expect(text(PRINTERS.json.entries(rows))).toBe(
+      '[{"key":"Z3JlZXRpbmc=","value":"aGVsbG8=","version":3},' +
+        '{"key":"bm90aGluZw==","value":null,"version":0},' +
+        `{"key":"Z3JlZXRpbmc=","value":"${BINARY.toString('base64')}","version":1}]\n`,
+    );
+  });
+
+  it('are rows of a table', () => {
+    const lines = text(PRINTERS.table.entries(rows)).split('\n');
+    const cells = lines
+      .filter((line) => line.startsWith('│'))
+      .map((line) => line.split(/ *│ */).slice(1, -1));
+    expect(cells).toEqual([
+      ['key', 'value', 'version'],
+      ['greeting', 'hello', '3'],
+      ['nothing', '', '0'],
+      ['greeting', `base64:${BINARY.toString('base64')}`, '1'],
+    ]);
+  });
+});
+
 describe('json', () => {
   const parsed = (output: string | Uint8Array) => JSON.parse(text(output));
 

@@ -131,6 +131,35 @@ describe('get', () => {
     }
   });
 
+  it('prints several keys of one moment: all that exist, and with 4 names the others', async () => {
+    const one = await replica({
+      multiGet: ({ keys }) => ({
+        entries: keys.map((key) => ({
+          found: Buffer.from(key).toString() === 'none' ? null : { value: BINARY, version: 1 },
+        })),
+      }),
+    });
+    const found = await runCli(['get', 'a', 'b']);
+    const expected = Buffer.concat(['a\n', BINARY, '\nb\n', BINARY, '\n'].map((part) => Buffer.from(part)));
+    expect([found.exitCode, found.stdout, found.stderr]).toEqual([0, expected, '']);
+    const some = await runCli(['get', '-w', 'json', '--stale', 'none', 'a', 'none']);
+    expect([some.exitCode, some.stderr]).toEqual([4, 'error: key not found: none\n'.repeat(2)]);
+    const value = BINARY.toString('base64');
+    expect(JSON.parse(some.stdout.toString())).toEqual([
+      { key: 'bm9uZQ==', value: null, version: 0 },
+      { key: 'YQ==', value, version: 1 },
+      { key: 'bm9uZQ==', value: null, version: 0 },
+    ]);
+    const none = await runCli(['get', 'none', 'none']);
+    expect([none.exitCode, none.stdout.length]).toEqual([4, 0]);
+    expect(one.multiGets.map(({ keys, stale }) => [keys.map(String), stale])).toEqual([
+      [['a', 'b'], false],
+      [['none', 'a', 'none'], true],
+      [['none', 'none'], false],
+    ]);
+    expect(one.gets).toBe(0);
+  });
+
   it('ends with 2 where no replica can be reached', async () => {
     vi.stubEnv('EPAXOS_ENDPOINTS', await refusedEndpoint());
     const { exitCode, stderr } = await runCli(['get', 'k']);
@@ -141,15 +170,17 @@ describe('get', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
-  it.each([[['get', '']], [['get', 'k'.repeat(4097)]], [['put', 'k', 'v'.repeat(1024 * 1024 + 1)]]])(
-    'ends with 3 for a key or value that cannot be (%#)',
-    async (args) => {
-      await replica();
-      const { exitCode, stderr } = await runCli(args);
-      expect(exitCode).toBe(3);
-      expect(stderr).toMatch(/^error: the (key|value) /);
-    },
-  );
+  it.each([
+    [['get', '']],
+    [['get', 'a', '']],
+    [['get', 'k'.repeat(4097)]],
+    [['put', 'k', 'v'.repeat(1024 * 1024 + 1)]],
+  ])('ends with 3 for a key or value that cannot be (%#)', async (args) => {
+    await replica();
+    const { exitCode, stderr } = await runCli(args);
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/^error: the (key|value) /);
+  });
 });
 
 describe('del', () => {
@@ -226,7 +257,7 @@ describe('flags and their twins in the environment', () => {
 describe('usage', () => {
   it.each([
     [['get']],
-    [['get', 'a', 'b']],
+    [['del', 'a', 'b']],
     [['get', 'k', '--nonsense']],
     [['put', 'k', '-x']],
     [['nonsense']],

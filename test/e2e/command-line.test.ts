@@ -57,12 +57,37 @@ describe('values', () => {
   });
 });
 
+test('several keys are printed as they are at one moment; the missing ones are named', async () => {
+  await succeed(['put', 'several 1', 'one']);
+  await succeed(['put', 'several 2', 'two']);
+  const both = await succeed(['get', 'several 2', 'several 1']);
+  expect(both.toString()).toBe('several 2\ntwo\nseveral 1\none\n');
+  const { exitCode, stdout, stderr } = await run(['get', '-w', 'json', 'several 1', 'several 3']);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 4, stderr: 'error: key not found: several 3\n' });
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  expect(JSON.parse(stdout.toString())).toEqual([
+    { key: base64('several 1'), value: base64('one'), version: 1 },
+    { key: base64('several 3'), value: null, version: 0 },
+  ]);
+});
+
+test('values that are too large for one answer are not read at once, but fewer are', async () => {
+  const keys = Array.from({ length: 5 }, (_, index) => `wide ${index}`);
+  for (const key of keys) await succeed(['put', key], { stdin: Buffer.alloc(LIMITS.valueBytes, 'x') });
+  for (const stale of [[], ['--stale']]) {
+    const all = await run(['get', ...stale, ...keys]);
+    expectFailure(all, { exitCode: 3, message: /more than 4194304 bytes: ask for fewer keys/ });
+  }
+  const most = await succeed(['get', ...keys.slice(0, LIMITS.answerBytes / LIMITS.valueBytes)]);
+  expect(most.length).toBeGreaterThan(LIMITS.answerBytes);
+});
+
 describe('wrong input', () => {
   test.each<[what: string, args: readonly string[], exitCode: number, message: RegExp]>([
     ['an unknown flag', ['put', '--lease', '5', 'k', 'v'], 64, /unknown option '--lease'/],
     ['an unknown command', ['puut', 'k', 'v'], 64, /unknown command 'puut'\n.*\bput\b/],
     ['a missing argument', ['put'], 64, /missing required argument 'key'/],
-    ['an argument too many', ['get', 'a', 'b'], 64, /too many arguments/],
+    ['an argument too many', ['del', 'a', 'b'], 64, /too many arguments/],
     ['a missing value of a flag', ['get', 'a', '--command-timeout'], 64, /--command-timeout.* missing/],
     ['a bad duration', ['--command-timeout', 'soon', 'get', 'a'], 3, /"soon" is not a duration/],
     ['a duration of zero', ['--command-timeout', '0s', 'get', 'a'], 3, /"0s" is not a duration/],
@@ -72,6 +97,7 @@ describe('wrong input', () => {
     ['no endpoint', ['--endpoints', ',', 'get', 'a'], 3, /endpoints is empty/],
     ['an empty key', ['put', '', 'v'], 3, /key is empty/],
     ['a key that is too long', ['put', 'k'.repeat(LIMITS.keyBytes + 1), 'v'], 3, /4097 bytes.*4096/],
+    ['too many keys', ['get', ...new Array<string>(1025).fill('k')], 3, /more than 1024 keys/],
     ['a key that does not exist', ['get', 'no such key'], 4, /key not found: no such key/],
   ])('%s', async (_, args, exitCode, message) => {
     expectFailure(await run(args), { exitCode, message });

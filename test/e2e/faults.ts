@@ -1,13 +1,14 @@
 /**
  * One cluster of real processes goes through everything that a cluster must survive. Afterwards each scenario
  * demands: all replicas have executed the same, every key reads the same at each of them, and one order of all
- * operations explains every answer. At the end the tables on disk are compared.
+ * operations explains every answer; or, of multi-gets, that each saw one moment. At the end the tables on disk are compared.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { KvClient } from '../../src/client/index.ts';
 import { ClientHistory } from '../support/client-history.ts';
 import { epaxos } from '../support/epaxos-command.ts';
 import { Load, type LoadKind } from '../support/load.ts';
+import { brokenReads, PairLoad } from '../support/pair-load.ts';
 import { ProcessCluster } from '../support/process-cluster.ts';
 
 const MIXED: readonly LoadKind[] = ['put', 'put', 'exchange', 'get', 'get', 'delete'];
@@ -153,6 +154,24 @@ export function describeFaults(replicas: 3 | 5): void {
 
       await cluster.startAgain([stopping]);
       await demandConsistency(history, keys);
+    });
+
+    test('multi-gets, while replicas are killed and come back: each sees one moment', async () => {
+      // Writers go elsewhere when their replica dies; of the readers each asks one replica, whether it lives or not.
+      const others = (id: number) => cluster.ids.filter((other) => other !== id);
+      const writers = cluster.ids.map((id) => cluster.connect({ ids: [id, ...others(id)] }));
+      const readers = cluster.ids.map((id) => cluster.connect({ ids: [id], timeoutMs: 1000 }));
+      const load = new PairLoad({ writers, readers, seed: 9 });
+      await load.untilDone(100);
+      await cluster.kill(...minority);
+      await load.untilDone(100);
+      await cluster.startAgain(minority);
+      await load.untilDone(100);
+      await load.stop();
+      expect(brokenReads(load.reads)).toEqual([]);
+      await cluster.untilConverged();
+      const seen = await Promise.all(pinned.map((client) => client.multiGet(load.keys)));
+      expect(seen).toEqual(seen.map(() => seen[0]));
     });
 
     test('the tables on disk are the same', async () => {
