@@ -3,7 +3,7 @@
  * and are measured in turn in every round, through clients of Node.js; every line's ratio is the median of its
  * rounds. Without etcd it measures a cluster alone. docs/benchmarks.md explains the lines. The build must be fresh.
  *
- *   npm run bench -- [--rounds 5] [--seconds 5] [--warm-up 2] [--clients 3] [--depth 1000] [--concurrency 256]
+ *   npm run bench -- [--rounds 5] [--seconds 5] [--warm-up 2] [--clients 3] [--depth 1000] [--concurrency 64,256,512]
  *     [--keys 10000] [--value-size 100] [--seed 1] [--only pipelined-put,unary-put,…] [--json FILE]
  */
 import { writeFileSync } from 'node:fs';
@@ -32,7 +32,7 @@ const { values: flags } = parseArgs({
     'warm-up': { type: 'string', default: '2' },
     clients: { type: 'string', default: '3' },
     depth: { type: 'string', default: '1000' },
-    concurrency: { type: 'string', default: '256' },
+    concurrency: { type: 'string', default: '64,256,512' },
     keys: { type: 'string', default: '10000' },
     'value-size': { type: 'string', default: '100' },
     seed: { type: 'string', default: '1' },
@@ -50,7 +50,7 @@ const settings: RunSettings = {
 const allLines = linesOf({
   clients: Number(flags.clients),
   depth: Number(flags.depth),
-  concurrency: Number(flags.concurrency),
+  concurrency: flags.concurrency.split(',').map(Number),
   keys: Number(flags.keys),
 });
 const only = flags.only === '' ? allLines.map(({ name }) => name) : flags.only.split(',');

@@ -4,7 +4,7 @@ import { type Line, linesOf } from '../../bench/compare-lines.ts';
 import { barTable, figureTable, isMet, type LineResult, ratiosOf } from '../../bench/compare-table.ts';
 import type { Figures } from '../../bench/measure.ts';
 
-const lines = linesOf({ clients: 2, depth: 10, concurrency: 64, keys: 100 });
+const lines = linesOf({ clients: 2, depth: 10, concurrency: [64], keys: 100 });
 
 function lineNamed(name: string): Line {
   const line = lines.find((one) => one.name === name);
