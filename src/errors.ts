@@ -14,7 +14,7 @@ export type Outcome = 'notApplied' | 'unknown' | 'none';
 export const ERROR_CODES = {
   /** A request that can never succeed as it stands: empty key, bad flag value, malformed bytes. */
   invalidArgument: { retryable: false },
-  /** A key, value, batch or message over its named limit. */
+  /** A key, value, batch, answer or message over its named limit. */
   limitExceeded: { retryable: false },
   /** No answer within the caller's deadline, though a replica was reached. */
   deadlineExceeded: { retryable: true },

@@ -132,6 +132,10 @@ describe('the tables', () => {
     );
     expect(limits.get('key')).toBe(`1 byte to ${bytes(LIMITS.keyBytes)}`);
     expect(limits.get('value')).toBe(`0 bytes to ${bytes(LIMITS.valueBytes)}`);
+    expect(limits.get('keys of one multi-get')).toBe(
+      `1 to ${LIMITS.multiGetKeys}, together ${bytes(LIMITS.commandBytes)}`,
+    );
+    expect(limits.get('values in the answer to one multi-get')).toBe(`together ${bytes(LIMITS.answerBytes)}`);
     expect(limits.get('replicas')).toBe(
       `${CLUSTER_SIZES.slice(0, -1).join(', ')} or ${CLUSTER_SIZES.at(-1)}`,
     );
