@@ -2,8 +2,8 @@
  * From operations to instances: which operations may be proposed now, and how they are batched.
  *
  * R7.7: a coordinator with an open instance on a key holds what arrives for that key and proposes it
- * together: at the next tick, or when an instance that touches the key is executed, if there are not too many open by
- * then. "Open" lasts until the instance is executed here, so that only so many instances a key
+ * together: when an instance that touches the key is executed, or at a tick if there are not too many open.
+ * "Open" lasts until the instance is executed here. One goes for one that comes, so that only so many instances a key
  * and coordinator are ever on their way: components of the execution graph cannot keep growing, and
  * contention turns into larger batches.
  */
@@ -18,7 +18,7 @@ interface Proposal {
   readonly operation: Operation;
   /** Waiting to be proposed; in an open instance; or taken back, and to be passed over wherever it is found. */
   stage: 'waiting' | 'proposed' | 'withdrawn';
-  /** It was held before. */
+  /** It was held, until it could go beside what is open: it need not wait again. */
   hasWaited: boolean;
 }
 
@@ -31,8 +31,6 @@ export interface OwnUse {
   held: Proposal[] | null;
   /** With so many of them it is time to look which were withdrawn. */
   heldLimit: number;
-  /** Whether the next batch that touches it is made of what waited for long enough to be proposed beside an open instance. */
-  hasGathered: boolean;
   /** The batch of this turn that touches it, and its place among the batch's keys. */
   batch: Batch | null;
   place: number;
@@ -165,15 +163,15 @@ export class Proposer {
     }
   }
 
-  /** What waits for a key is looked at again. */
+  /** What waits for a key need not wait any more. */
   private release(key: string, own: OwnUse): void {
     if (own.held === null) return;
     for (const proposal of own.held) {
+      proposal.hasWaited = true;
       (proposal.operation.accesses.length > 1 ? this.first : this.again).push(proposal);
     }
     own.held = null;
     own.heldLimit = 0;
-    own.hasGathered = true;
     this.heldKeys.delete(key);
   }
 
@@ -185,7 +183,6 @@ export class Proposer {
       if (writes[place] === true) own.writes += 1;
       else own.reads += 1;
       own.batch = null;
-      own.hasGathered = false;
     }
     this.open.set(instanceKey(id), batch);
   }
@@ -229,28 +226,23 @@ export class Proposer {
   }
 
   /**
-   * Of an operation's keys one that it must wait for; null if it may be proposed. One on several keys might never find
-   * all of them free at the same time: it waits once.
+   * Of an operation's keys one that it must wait for; null if it may be proposed. It waits for one of its keys, once: never
+   * might several be free at the same time, and a write might never find all reads of its key executed.
    */
   private holder({ operation, hasWaited }: Proposal, entries: readonly KeyEntry[]): KeyEntry | null {
-    const isPatient = entries.length === 1 || !hasWaited;
     for (let index = 0; index < entries.length; index += 1) {
       const entry = entries[index];
       if (entry === undefined || entry.own === null) continue;
-      const { reads, writes, held, batch, hasGathered } = entry.own;
-      if (isPatient) {
-        const interfering = operation.accesses[index]?.writes ? reads + writes : writes;
-        const allowed = hasGathered ? this.limits.interferingInstances : 1;
-        // Whoever waits for the key came first: a stream of reads must not starve a write.
-        if (held !== null || interfering >= allowed) return entry;
-      }
+      const { reads, writes, held, batch } = entry.own;
+      const interfering = operation.accesses[index]?.writes ? reads + writes : writes;
+      // Whoever waits for the key came first: a stream of reads must not starve a write.
+      if (!hasWaited && (held !== null || interfering > 0)) return entry;
       if (batch !== null && !this.joins(batch, operation, entries)) return entry;
     }
     return null;
   }
 
   private hold(proposal: Proposal, entry: KeyEntry): void {
-    proposal.hasWaited = true;
     const own = ownUse(entry);
     this.heldKeys.add(entry.key);
     own.held ??= [];
@@ -315,7 +307,7 @@ function isWaiting({ stage }: Proposal): boolean {
 
 function ownUse(entry: KeyEntry | undefined): OwnUse {
   assert(entry !== undefined, 'a place among the keys of a batch');
-  entry.own ??= { reads: 0, writes: 0, held: null, heldLimit: 0, hasGathered: false, batch: null, place: 0 };
+  entry.own ??= { reads: 0, writes: 0, held: null, heldLimit: 0, batch: null, place: 0 };
   return entry.own;
 }
 
