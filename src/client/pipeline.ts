@@ -7,6 +7,7 @@ import { type Client, type ClientDuplexStream, Metadata, type ServiceError } fro
 import { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
 import { decodeResponseFrame, encodeRequestFrame, kvService, type PipelineResponse } from '../rpc/index.ts';
+import { PagedMap } from '../util/paged-map.ts';
 import { callError } from './call-error.ts';
 import type { Request } from './request.ts';
 import { RequestList } from './request-list.ts';
@@ -32,7 +33,7 @@ export class Pipeline {
   /** Not sent yet. */
   readonly #queue = new RequestList();
   /** Sent, by id, in order. */
-  readonly #open = new Map<number, Request>();
+  readonly #open = new PagedMap<Request>();
   #lastId = 0;
   #isFlushDue = false;
   #isBlocked = false;

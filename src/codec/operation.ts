@@ -123,15 +123,15 @@ class DecodedOperation implements Access {
   unrecorded = false;
   #client = '';
   #sequence = 0;
-  readonly #source: Buffer;
+  readonly source: Buffer;
   readonly #start: number;
   readonly #end: number;
   /** Of the value; of a multi-get, of its body. */
-  #valueStart = 0;
-  #valueEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
 
   constructor(source: Buffer, extent: Extent) {
-    this.#source = source;
+    this.source = source;
     this.#start = extent.start;
     this.#end = extent.end;
     const reader = new WireReader(source, 'Operation', extent);
@@ -179,7 +179,7 @@ class DecodedOperation implements Access {
       return;
     }
     checkKeyBytes(this.key.length);
-    checkValueBytes(this.#valueEnd - this.#valueStart);
+    checkValueBytes(this.valueEnd - this.valueStart);
     this.kind = put ? 'put' : get ? 'get' : 'delete';
   }
 
@@ -201,11 +201,11 @@ class DecodedOperation implements Access {
   }
 
   get bytes(): Buffer {
-    return this.#source.subarray(this.#start, this.#end);
+    return this.source.subarray(this.#start, this.#end);
   }
 
   get value(): Buffer {
-    return this.#source.subarray(this.#valueStart, this.#valueEnd);
+    return this.source.subarray(this.valueStart, this.valueEnd);
   }
 
   #readRequest(reader: WireReader): void {
@@ -224,8 +224,8 @@ class DecodedOperation implements Access {
   /** Reads the put, get or delete; of several the last one counts. */
   #readBody(reader: WireReader, tags: BodyTags): void {
     this.key = '';
-    this.#valueStart = 0;
-    this.#valueEnd = 0;
+    this.valueStart = 0;
+    this.valueEnd = 0;
     this.returnPrevious = false;
     this.unrecorded = false;
     const outer = reader.enter();
@@ -248,7 +248,7 @@ class DecodedOperation implements Access {
 
   #readValue(reader: WireReader): void {
     const { start, end } = reader.extent();
-    this.#valueStart = start;
-    this.#valueEnd = end;
+    this.valueStart = start;
+    this.valueEnd = end;
   }
 }

@@ -56,6 +56,10 @@ export interface PutOperation extends WriteBase {
   readonly kind: 'put';
   /** Not to be changed, and part of what arrived together with it: a copy if it is kept for long. */
   readonly value: Uint8Array;
+  /** Where the value lies: from `valueStart` to before `valueEnd` in `source`. Who keeps these need not keep the operation. */
+  readonly source: Uint8Array;
+  readonly valueStart: number;
+  readonly valueEnd: number;
 }
 
 /** Reads the key's value, in order with all writes of the key. */

@@ -32,26 +32,56 @@ export interface Changes {
 const KEPT_ROWS = 65_536;
 const KEPT_VALUE_BYTES = 1024;
 
-/** A key's row as it is now, whether it is in the store or not. */
-interface Cell {
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * A key's row as it is now, whether it is in the store or not. Most values are written over before anybody asks for
+ * them: so a put leaves no object here, only where its value lies.
+ */
+class Cell {
   readonly key: string;
-  /** Null: there is none. */
-  row: Row | null;
-  isChanged: boolean;
-}
+  isChanged = false;
+  /** 0: there is no row. */
+  version = 0;
+  #source: Uint8Array = NO_BYTES;
+  #start = 0;
+  #end = 0;
 
-/** The row that a put made: its value is looked up in the put when somebody asks for it. Most are written over before. */
-class PutRow implements Row {
-  readonly #put: PutOperation;
-  readonly version: number;
-
-  constructor(put: PutOperation, version: number) {
-    this.#put = put;
-    this.version = version;
+  constructor(key: string, row: Row | undefined) {
+    this.key = key;
+    if (row !== undefined) this.keep(row.value, row.version);
   }
 
-  get value(): Uint8Array {
-    return this.#put.value;
+  /** Null: there is none. */
+  get value(): Uint8Array | null {
+    if (this.version === 0) return null;
+    const isWhole = this.#start === 0 && this.#end === this.#source.length;
+    return isWhole ? this.#source : this.#source.subarray(this.#start, this.#end);
+  }
+
+  get row(): Row | null {
+    const { value, version } = this;
+    return value === null ? null : { value, version };
+  }
+
+  put({ source, valueStart, valueEnd }: PutOperation): void {
+    this.version += 1;
+    this.#source = source;
+    this.#start = valueStart;
+    this.#end = valueEnd;
+  }
+
+  /** The row is this one. @param version at least 1 */
+  keep(value: Uint8Array, version: number): void {
+    this.version = version;
+    this.#source = value;
+    this.#start = 0;
+    this.#end = value.length;
+  }
+
+  remove(): void {
+    this.version = 0;
+    this.#source = NO_BYTES;
   }
 }
 
@@ -165,26 +195,26 @@ export class KvState {
   #keep(key: string): void {
     const cell = this.#cells.get(key);
     if (cell === undefined || cell.isChanged) return;
-    const { row } = cell;
-    const value = row?.value ?? null;
-    if (row === null || value === null || value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
-    else cell.row = { value: new Uint8Array(value), version: row.version };
+    const { value, version } = cell;
+    if (value === null || value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
+    else cell.keep(new Uint8Array(value), version);
   }
 
   #write(operation: PutOperation | DeleteOperation): OperationResult {
     const cell = this.#cell(operation.key);
-    const { row } = cell;
-    const before = row?.version ?? 0;
-    const value = operation.returnPrevious ? (row?.value ?? null) : null;
+    const before = cell.version;
+    const value = operation.returnPrevious ? cell.value : null;
     const previousVersion = operation.returnPrevious ? before : 0;
     switch (operation.kind) {
-      case 'put': {
-        const version = before + 1;
-        this.#set(cell, new PutRow(operation, version));
-        return { version, value, previousVersion };
-      }
+      case 'put':
+        cell.put(operation);
+        this.#changes(cell);
+        return { version: cell.version, value, previousVersion };
       case 'delete':
-        if (row !== null) this.#set(cell, null);
+        if (before > 0) {
+          cell.remove();
+          this.#changes(cell);
+        }
         return { version: before, value, previousVersion };
       default:
         return assertNever(operation, 'write');
@@ -194,14 +224,13 @@ export class KvState {
   #cell(key: string): Cell {
     let cell = this.#cells.get(key);
     if (cell === undefined) {
-      cell = { key, row: this.#stored(key) ?? null, isChanged: false };
+      cell = new Cell(key, this.#stored(key));
       this.#cells.set(key, cell);
     }
     return cell;
   }
 
-  #set(cell: Cell, row: Row | null): void {
-    cell.row = row;
+  #changes(cell: Cell): void {
     if (cell.isChanged) return;
     cell.isChanged = true;
     this.#changed.push(cell);

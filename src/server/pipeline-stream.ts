@@ -15,6 +15,7 @@ import {
   RPC_LIMITS,
   toServiceError,
 } from '../rpc/index.ts';
+import { PagedMap } from '../util/paged-map.ts';
 import { asKvError, type KvServiceOptions, patienceMs, TIMEOUTS } from './kv-service.ts';
 import type { Call, Waiter } from './pending.ts';
 
@@ -43,7 +44,7 @@ export interface PipelineStreamOptions extends KvServiceOptions {
 export class PipelineStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>;
   readonly #options: PipelineStreamOptions;
-  readonly #open = new Map<number, OpenRequest>();
+  readonly #open = new PagedMap<OpenRequest>();
   #openBytes = 0;
   #answers: PipelineResponse[] = [];
   #answerBytes = 0;

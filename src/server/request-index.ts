@@ -3,6 +3,7 @@
  * keeps to the rules uses a number for one key only, so that a number is enough to find a request by.
  */
 import type { KvOperation } from '../kv/index.ts';
+import { PagedMap } from '../util/paged-map.ts';
 
 /** What can be found by its operation. */
 interface Named {
@@ -11,7 +12,7 @@ interface Named {
 
 export class RequestIndex<T extends Named> {
   /** By client, then by sequence. */
-  readonly #clients = new Map<string, Map<number, T>>();
+  readonly #clients = new Map<string, PagedMap<T>>();
   /** Those whose number is used for another key, too; by the whole name. */
   readonly #others = new Map<string, T>();
 
@@ -28,7 +29,7 @@ export class RequestIndex<T extends Named> {
     const { client, sequence } = request.operation.request;
     let ofClient = this.#clients.get(client);
     if (ofClient === undefined) {
-      ofClient = new Map();
+      ofClient = new PagedMap();
       this.#clients.set(client, ofClient);
     }
     if (!ofClient.has(sequence)) ofClient.set(sequence, request);

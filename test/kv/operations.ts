@@ -30,11 +30,15 @@ export interface WriteOptions {
 }
 
 export function put(key: string, value: string, options: WriteOptions = {}): PutOperation {
+  const bytes = bytesOf(value);
   return {
     kind: 'put',
     request: options.request ?? anyRequest(),
     key,
-    value: bytesOf(value),
+    value: bytes,
+    source: bytes,
+    valueStart: 0,
+    valueEnd: bytes.length,
     returnPrevious: options.returnPrevious ?? false,
     unrecorded: options.unrecorded ?? false,
     accesses: [{ key, writes: true }],
