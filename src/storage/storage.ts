@@ -8,7 +8,7 @@ import type { InstanceId, InstanceRecord, Pruned, ReplicaId, Slot } from '../epa
 import type { AnswerPage, AnswerPageId, Row } from '../kv/index.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 /** Whose data a store holds. Opening it as anybody else is refused (R6.5). */
 export interface Identity {
