@@ -57,6 +57,8 @@ export interface Limits {
    * operation is held (R7.7). With 1 what has just missed an instance waits for two; more make components larger.
    */
   readonly interferingInstances: number;
+  /** While fewer operations are in own instances that are not executed yet, those that arrive are proposed at once. */
+  readonly eagerOperations: number;
   /** Operations in one instance. */
   readonly operationsPerInstance: number;
   /** Bytes of all operations in one instance, unless a single operation is larger. */
@@ -87,6 +89,7 @@ export const DEFAULT_LIMITS: Limits = {
   heldBytes: 64 * 1024 * 1024,
   openInstances: 2_048,
   interferingInstances: 2,
+  eagerOperations: 256,
   operationsPerInstance: 1_000,
   bytesPerInstance: 1024 * 1024,
   instancesPerTurn: 8,

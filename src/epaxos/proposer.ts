@@ -39,6 +39,9 @@ export interface OwnUse {
 /** So many are not worth a look. */
 const FEW = 64;
 
+/** So long does what arrives wait at the most for more to propose it with. */
+const GATHERING_TICKS = 2;
+
 /** What makes one instance: its command, and what the proposer must remember of it until it is executed. */
 export interface Batch {
   readonly command: { readonly operations: Operation[] };
@@ -64,6 +67,10 @@ export class Proposer {
   waiting = 0;
   heldBytes = 0;
   readonly open = new Map<InstanceKey, Batch>();
+  /** Operations in open instances. */
+  underWay = 0;
+  /** Ticks since batches were taken. */
+  ticks = 0;
   /** Keys that operations wait for. */
   readonly heldKeys = new Set<string>();
 
@@ -99,11 +106,17 @@ export class Proposer {
     return wasWaiting;
   }
 
-  /** True if `takeBatches` would do something. */
+  /**
+   * True if `takeBatches` would do something. While few operations are under way, whatever arrives is proposed at once;
+   * with many, when it is half as many as those, or has waited for two ticks: larger instances cost less.
+   */
   get hasWork(): boolean {
+    const count = this.arrived.length + this.again.length + this.first.length;
+    if (count === 0 || this.open.size >= this.limits.openInstances) return false;
     return (
-      this.arrived.length + this.again.length + this.first.length > 0 &&
-      this.open.size < this.limits.openInstances
+      this.underWay < this.limits.eagerOperations ||
+      count >= this.underWay / 2 ||
+      this.ticks >= GATHERING_TICKS
     );
   }
 
@@ -117,6 +130,7 @@ export class Proposer {
     const { operationsPerInstance, openInstances } = this.limits;
     const hasOlder = this.first.length + this.again.length > 0;
     const queue = hasOlder ? this.first.concat(this.again, this.arrived) : this.arrived;
+    this.ticks = 0;
     this.first = [];
     this.again = [];
     this.arrived = [];
@@ -157,6 +171,7 @@ export class Proposer {
 
   /** A unit of time has passed: what has gathered for a key may go into another instance beside the open one. */
   tick(): void {
+    this.ticks += 1;
     for (const key of this.heldKeys) {
       const own = ownUse(this.index.find(key));
       if (own.writes < this.limits.interferingInstances) this.release(key, own);
@@ -185,6 +200,7 @@ export class Proposer {
       own.batch = null;
     }
     this.open.set(instanceKey(id), batch);
+    this.underWay += batch.proposals.length;
   }
 
   /**
@@ -196,6 +212,7 @@ export class Proposer {
     const batch = this.open.get(instanceKey(id));
     if (batch === undefined) return false;
     this.open.delete(instanceKey(id));
+    this.underWay -= batch.proposals.length;
     let again = false;
     for (const proposal of batch.proposals) {
       if (proposal.stage === 'withdrawn') continue;

@@ -34,6 +34,31 @@ describe('batching', () => {
     expect(bench.turn()).toEqual(['a+c', 'b+d']);
   });
 
+  test('while many are under way, what arrives gathers until it is half as many, or for two ticks', () => {
+    const bench = new ProposerBench({ eagerOperations: 3 });
+    const add = (...labels: string[]) => bench.add(...labels.map((label) => put(label, `key ${label}`)));
+    add('a', 'b');
+    expect(bench.turn()).toEqual(['a+b']);
+    add('c', 'd');
+    expect(bench.turn()).toEqual(['c+d']); // only two were under way
+    add('e');
+    expect(bench.turn()).toEqual([]);
+    expect(bench.proposer.hasWork).toBe(false);
+    add('f');
+    expect(bench.turn()).toEqual(['e+f']);
+    add('g');
+    bench.proposer.tick();
+    expect(bench.turn()).toEqual([]);
+    bench.proposer.tick();
+    expect(bench.turn()).toEqual(['g']);
+    add('h');
+    expect(bench.turn()).toEqual([]);
+    bench.close(1);
+    bench.close(2);
+    bench.close(3, 'no-op');
+    expect(bench.turn()).toEqual(['e+f+h']); // only one is under way
+  });
+
   test('operationsPerInstance bounds a batch; what does not fit on the same key waits for it', () => {
     const bench = new ProposerBench({ operationsPerInstance: 2 });
     bench.add(put('a', 'x'), put('b', 'x'), put('c', 'x'));

@@ -43,6 +43,8 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'waiting',
   'heldBytes',
   'heldKeys',
+  'underWay',
+  'ticks',
   'touches',
   'found',
   'epoch',

@@ -148,7 +148,7 @@ function drawPatient(seed: number, replicas: number): WorldOptions {
     seed,
     replicas,
     timing: { ...drawTiming(prng), ...(chance(prng, 0.7) ? { flushTicks: prng.integer(1, 30) } : {}) },
-    limits: { ...drawLimits(prng), ...drawReservation(generator(seed, Stream.reservation)) },
+    limits: { ...drawLimits(prng), ...drawProposing(generator(seed, Stream.reservation)) },
     thrifty: chance(generator(seed, Stream.thrift), 0.4),
     tickMs: Array.from({ length: replicas }, () => (chance(prng, 0.3) ? between(prng, 5, 20) : 10)),
     turnMs: chance(prng, 0.3) ? between(prng, 0, 5) : 0,
@@ -193,9 +193,10 @@ function drawLimits(prng: Prng): Partial<Limits> {
   return limits;
 }
 
-/** Few or no reserved slots, so that some PreAccepts leave early and others not (R6.4). */
-function drawReservation(prng: Prng): Partial<Limits> {
-  return chance(prng, 0.5) ? { reservedSlots: prng.integer(0, 6) } : {};
+/** Few or no reserved slots, so that some PreAccepts leave early and others not (R6.4); and operations that gather. */
+function drawProposing(prng: Prng): Partial<Limits> {
+  const reserved = chance(prng, 0.5) ? { reservedSlots: prng.integer(0, 6) } : {};
+  return chance(prng, 0.3) ? { ...reserved, eagerOperations: prng.integer(1, 8) } : reserved;
 }
 
 function drawNetwork(prng: Prng): NetworkOptions {
