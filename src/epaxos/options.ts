@@ -53,8 +53,8 @@ export interface Limits {
   /** Own instances that are not executed yet; beyond it operations are held. */
   readonly openInstances: number;
   /**
-   * Own instances that are not executed yet and interfere with an operation on one of its keys; beyond it the
-   * operation is held (R7.7). With 1 what has just missed an instance waits for two; more make components larger.
+   * Own instances that write a key and are not executed yet; with fewer, what is held for the key goes at a tick
+   * (R7.7). With 1 what has just missed an instance waits for two; more make components larger.
    */
   readonly interferingInstances: number;
   /** While fewer operations are in own instances that are not executed yet, those that arrive are proposed at once. */

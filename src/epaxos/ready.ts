@@ -43,7 +43,7 @@ export interface Pruned {
 }
 
 export interface Ready {
-  /** Sent at any time from now on, also while the records below are being written (R6.4). Losing one is harmless. */
+  /** Sent at any time from now on, before the records below are written or on disk (R6.4). Losing one is harmless. */
   readonly early: readonly Envelope[];
   /** 1. Written in one batch, before anything below; at most one record an instance, the newest. */
   readonly records: readonly InstanceRecord[];

@@ -109,8 +109,8 @@ export class Replica {
   }
 
   /**
-   * Takes an operation. It is proposed at the next `takeReady`, or held while too many own instances on one of
-   * its keys are open (R7.7). False if too much is held already; then nothing was done.
+   * Takes an operation. It is proposed at the next `takeReady`, or held for one of its keys, or until more have
+   * gathered (R7.7). False if too much is held already; then nothing was done.
    */
   propose(operation: Operation): boolean {
     return this.proposer.add(operation);
