@@ -5,7 +5,7 @@
  */
 import { assert } from '../util/assert.ts';
 import { noDeps } from './deps.ts';
-import type { KeyEntry } from './key-entry.ts';
+import type { Addition, KeyEntry } from './key-entry.ts';
 import { KeyTable } from './key-table.ts';
 import {
   type Access,
@@ -84,12 +84,12 @@ export class InterferenceIndex {
   }
 
   /** A command counts from the moment it is known, whatever becomes of its instance (R2.4). To be told once. */
-  learn(id: InstanceId, command: Command): void {
+  learn(id: Addition, command: Command): void {
     const touches = this.touchesOf(command);
     this.found = null;
     const { entries, writes } = touches;
     for (let place = 0; place < entries.length; place += 1) {
-      entries[place]?.add(id.replica, id.slot, writes[place] === true ? WRITE : READ);
+      entries[place]?.add(id, writes[place] === true ? WRITE : READ);
     }
     this.keys.learned(id, entries.length);
     this.touches.set(instanceKey(id), touches);

@@ -3,10 +3,16 @@
  * no others: only where there are any do they take room.
  */
 import type { OwnUse } from './proposer.ts';
-import type { Deps, ReplicaId, Slot } from './types.ts';
+import type { Deps, InstanceId, ReplicaId, Slot } from './types.ts';
 
 /** A slot that touches the key, as one number in the order of slots: twice the slot, plus one if it writes the key. */
 type Touch = number;
+
+/** An instance whose command touches keys. */
+export interface Addition extends InstanceId {
+  /** Of this row nobody asks any more for slots up to this one, but for the highest that touches a key; 0 for none. */
+  readonly settled: Slot;
+}
 
 export class KeyEntry {
   readonly key: string;
@@ -39,16 +45,17 @@ export class KeyEntry {
   }
 
   /** The command of an instance touches the key. To be told once for each instance. */
-  add(replica: ReplicaId, slot: Slot, options: { readonly writes: boolean }): void {
+  add({ replica, slot, settled }: Addition, access: { readonly writes: boolean }): void {
     const row = replica - 1;
     const last = this.lastAccess[row] ?? 0;
     if (slot > last) {
-      if (last > 0) this.addEarlier(row, touch(last, last === this.lastWrite[row]));
+      if (last > settled) this.addEarlier(row, touch(last, last === this.lastWrite[row]));
+      else this.earlier[row] = null;
       this.lastAccess[row] = slot;
     } else {
-      this.addEarlier(row, touch(slot, options.writes));
+      this.addEarlier(row, touch(slot, access.writes));
     }
-    if (options.writes && slot > (this.lastWrite[row] ?? 0)) this.lastWrite[row] = slot;
+    if (access.writes && slot > (this.lastWrite[row] ?? 0)) this.lastWrite[row] = slot;
   }
 
   /** The highest slot ≤ `upTo` of a row that interferes with an access; 0 for none. */

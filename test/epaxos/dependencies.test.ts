@@ -75,7 +75,7 @@ class World {
       const record = recordOf(planned, this.executed.has(formatInstance(planned.id)));
       if (record === null) continue;
       space.put(record);
-      if (record.command !== null) index.learn(record.id, record.command);
+      if (record.command !== null) index.learn({ ...record.id, settled: 0 }, record.command);
     }
     return dependencies;
   }

@@ -34,7 +34,7 @@ type Knowledge = readonly { readonly id: InstanceId; readonly command: Command; 
 function indexOf(knowledge: Knowledge): InterferenceIndex {
   const index = new InterferenceIndex(3);
   for (const { id, command, seq } of knowledge) {
-    index.learn(id, command);
+    index.learn({ ...id, settled: 0 }, command);
     index.raiseSeq(id, seq);
   }
   return index;
@@ -112,7 +112,7 @@ describe('the index, for anything it may know', () => {
           expect(seq).toBeGreaterThanOrEqual(fresh.seq);
           expect(seq).toBeLessThanOrEqual(indexOf(knowledge).contribution(command).seq);
           const id = instance('1.7');
-          index.learn(id, command);
+          index.learn({ ...id, settled: 0 }, command);
           expect(index.interferingOutside([0, 0, 0], command).map(formatInstance).sort()).toEqual(
             [
               ...kept.filter((each) => conflict(each.command, command)),
@@ -136,7 +136,7 @@ describe('the index, for anything it may know', () => {
   test('a seq that was known once is never lowered again', () => {
     const index = new InterferenceIndex(3);
     const command = commandOf(put('a', 'x'));
-    index.learn(instance('1.1'), command);
+    index.learn({ ...instance('1.1'), settled: 0 }, command);
     index.raiseSeq(instance('1.1'), 9);
     index.raiseSeq(instance('1.1'), 2);
     expect(index.contribution(commandOf(get('b', 'x'))).seq).toBe(10);

@@ -17,12 +17,12 @@ type Instances = readonly { readonly replica: number; readonly slot: number; rea
 
 function entryOf(instances: Instances): KeyEntry {
   const entry = new KeyEntry('key', REPLICAS);
-  for (const { replica, slot, writes } of instances) entry.add(replica, slot, { writes });
+  for (const { replica, slot, writes } of instances) entry.add({ replica, slot, settled: 0 }, { writes });
   return entry;
 }
 
-/** Everything that can be asked gives what the list gives. */
-function expectSame(entry: KeyEntry, known: Instances): void {
+/** Everything that can be asked gives what the list gives; of slots up to the settled ones only the highest of all is asked for. */
+function expectSame(entry: KeyEntry, known: Instances, settled: readonly number[] = [0, 0, 0]): void {
   const highest = (replica: number, upTo: number, matters: (writes: boolean) => boolean) =>
     Math.max(
       0,
@@ -37,11 +37,17 @@ function expectSame(entry: KeyEntry, known: Instances): void {
     );
     for (let replica = 1; replica <= REPLICAS; replica += 1) {
       for (let upTo = 0; upTo <= 42; upTo += 1) {
-        expect(entry.interfering({ writes }, { replica, upTo })).toBe(highest(replica, upTo, matters));
+        const found = entry.interfering({ writes }, { replica, upTo });
+        const expected = highest(replica, upTo, matters);
+        const bound = settled[replica - 1] ?? 0;
+        if (expected > bound) expect(found).toBe(expected);
+        else expect(found).toBeLessThanOrEqual(bound);
       }
     }
   }
-  for (const { replica, slot, writes } of known) expect(entry.isWrittenBy(replica, slot)).toBe(writes);
+  for (const { replica, slot, writes } of known) {
+    if (slot > (settled[replica - 1] ?? 0)) expect(entry.isWrittenBy(replica, slot)).toBe(writes);
+  }
 }
 
 test('in whatever order instances come', () => {
@@ -49,6 +55,28 @@ test('in whatever order instances come', () => {
     fc.property(anyInstances, (instances) => expectSame(entryOf(instances), instances)),
     { numRuns: 60 },
   );
+});
+
+test('what is settled when more is added takes no room, and changes nothing above it', () => {
+  fc.assert(
+    fc.property(anyInstances, fc.array(fc.nat({ max: 42 }), { maxLength: 40 }), (instances, rises) => {
+      const entry = new KeyEntry('key', REPLICAS);
+      const settled = [0, 0, 0];
+      instances.forEach(({ replica, slot, writes }, index) => {
+        const row = replica - 1;
+        settled[row] = Math.max(settled[row] ?? 0, Math.min(rises[index] ?? 0, slot - 1));
+        entry.add({ replica, slot, settled: settled[row] ?? 0 }, { writes });
+      });
+      expectSame(entry, instances, settled);
+    }),
+    { numRuns: 100 },
+  );
+  const entry = new KeyEntry('key', REPLICAS);
+  entry.add({ replica: 1, slot: 1, settled: 0 }, { writes: true });
+  entry.add({ replica: 1, slot: 2, settled: 0 }, { writes: true });
+  expect(entry.earlier[0]).toHaveLength(1);
+  entry.add({ replica: 1, slot: 3, settled: 2 }, { writes: true });
+  expect(entry.earlier[0]).toBeNull();
 });
 
 test('dropping the lower end of the rows leaves the rest, to which may be added', () => {
@@ -64,7 +92,7 @@ test('dropping the lower end of the rows leaves the rest, to which may be added'
         const kept = instances.slice(0, early).filter(isKept);
         expectSame(entry, kept);
         const late = instances.slice(early).filter(isKept);
-        for (const { replica, slot, writes } of late) entry.add(replica, slot, { writes });
+        for (const { replica, slot, writes } of late) entry.add({ replica, slot, settled: 0 }, { writes });
         expectSame(entry, [...kept, ...late]);
       },
     ),

@@ -22,7 +22,7 @@ class Bench {
   learn(known: Known): void {
     for (const key of known.keys) {
       const entry = this.table.enter(key);
-      entry.add(known.replica, known.slot, { writes: true });
+      entry.add({ ...known, settled: 0 }, { writes: true });
       entry.accessSeq = Math.max(entry.accessSeq, known.slot);
     }
     this.table.learned(known, known.keys.length);
