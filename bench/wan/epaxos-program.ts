@@ -3,6 +3,7 @@ import {
   type Envelope,
   type InstanceRecord,
   type Message,
+  Proposal,
   type Ready,
   Replica,
 } from '../../src/epaxos/index.ts';
@@ -47,7 +48,8 @@ export class EpaxosProgram implements Program<Message> {
 
   submit(request: Request): void {
     const { operation } = request;
-    const isTaken = operation.kind === 'get' ? this.core.read(operation) : this.core.propose(operation);
+    const isTaken =
+      operation.kind === 'get' ? this.core.read(operation) : this.core.propose(new Proposal(operation));
     assert(isTaken, 'the clients of this world never fill a queue');
     this.#requests.set(operation, request);
   }

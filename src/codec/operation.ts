@@ -118,6 +118,8 @@ export function decodeOperation(
  */
 class DecodedOperation implements Access {
   readonly kind: KvOperation['kind'];
+  /** It touches one key, and so is itself the only access. */
+  readonly #accesses: readonly Access[] = [this];
   key = '';
   returnPrevious = false;
   unrecorded = false;
@@ -187,9 +189,8 @@ class DecodedOperation implements Access {
     return { client: this.#client, sequence: this.#sequence };
   }
 
-  /** It touches one key, and so is itself the only access. */
   get accesses(): readonly Access[] {
-    return [this];
+    return this.#accesses;
   }
 
   get writes(): boolean {

@@ -13,13 +13,23 @@ import type { KeyEntry } from './key-entry.ts';
 import type { Limits } from './options.ts';
 import { type InstanceId, type InstanceKey, instanceKey, type Operation } from './types.ts';
 
-/** An operation on its way, from `add` until it is executed, in one instance or another, or withdrawn. */
-interface Proposal {
-  readonly operation: Operation;
-  /** Waiting to be proposed; in an open instance; or taken back, and to be passed over wherever it is found. */
-  stage: 'waiting' | 'proposed' | 'withdrawn';
+/**
+ * An operation on its way, from `add` until it is executed, in one instance or another, or withdrawn. Made by whoever
+ * proposes it, and to be kept there: it is what the operation is taken back by.
+ */
+export class Proposal<T extends Operation = Operation> {
+  readonly operation: T;
+  /**
+   * Not handed over; waiting to be proposed; in an instance; or taken back, and to be passed over wherever it is found. Only
+   * the proposer changes it.
+   */
+  stage: 'new' | 'waiting' | 'proposed' | 'withdrawn' = 'new';
   /** It was held, until it could go beside what is open: it need not wait again. */
-  hasWaited: boolean;
+  hasWaited = false;
+
+  constructor(operation: T) {
+    this.operation = operation;
+  }
 }
 
 /** What the proposer keeps of a key, in the key's entry: own open instances that touch it, and what waits for them. */
@@ -55,9 +65,7 @@ export class Proposer {
   readonly limits: Limits;
   /** Whose entries hold what is known here of a key; an operation's keys are looked up once. */
   readonly index: InterferenceIndex;
-  /** Everything on its way. What is withdrawn leaves this at once, and the lists below in time. */
-  readonly proposals = new Map<Operation, Proposal>();
-  /** What to look at first: operations on several keys that were held back. */
+  /** What to look at first: operations on several keys that were held back. What is withdrawn leaves these lists in time. */
   first: Proposal[] = [];
   /** Then: others that were held back, or proposed in vain. */
   again: Proposal[] = [];
@@ -79,12 +87,11 @@ export class Proposer {
     this.index = index;
   }
 
-  /** False if the queue is full; then nothing was done. */
-  add(operation: Operation): boolean {
+  /** False if the queue is full; then nothing was done. @param proposal not on its way here */
+  add(proposal: Proposal): boolean {
     const { heldOperations, heldBytes } = this.limits;
-    if (this.waiting >= heldOperations || this.heldBytes + operation.size > heldBytes) return false;
-    const proposal: Proposal = { operation, stage: 'waiting', hasWaited: false };
-    this.proposals.set(operation, proposal);
+    if (this.waiting >= heldOperations || this.heldBytes + proposal.operation.size > heldBytes) return false;
+    proposal.hasWaited = false;
     this.wait(proposal);
     this.arrived.push(proposal);
     // While nothing can be proposed, what was withdrawn must not pile up.
@@ -96,10 +103,7 @@ export class Proposer {
    * Takes an operation back. True if it was not proposed yet: then it never will be. False if it is in an
    * instance already, which may yet commit; should it become a no-op, the operation is not proposed again.
    */
-  withdraw(operation: Operation): boolean {
-    const proposal = this.proposals.get(operation);
-    if (proposal === undefined) return false;
-    this.proposals.delete(operation);
+  withdraw(proposal: Proposal): boolean {
     const wasWaiting = isWaiting(proposal);
     if (wasWaiting) this.leave(proposal);
     proposal.stage = 'withdrawn';
@@ -213,15 +217,8 @@ export class Proposer {
     if (batch === undefined) return false;
     this.open.delete(instanceKey(id));
     this.underWay -= batch.proposals.length;
-    let again = false;
-    for (const proposal of batch.proposals) {
-      if (proposal.stage === 'withdrawn') continue;
-      if (!options.again) {
-        this.proposals.delete(proposal.operation);
-        continue;
-      }
-      again = true;
-      proposal.stage = 'waiting';
+    const again = options.again ? batch.proposals.filter(({ stage }) => stage !== 'withdrawn') : [];
+    for (const proposal of again) {
       this.wait(proposal);
       this.again.push(proposal);
     }
@@ -232,7 +229,7 @@ export class Proposer {
       else own.reads -= 1;
       this.release(entries[place]?.key ?? '', own);
     }
-    return again;
+    return again.length > 0;
   }
 
   /** How many operations go into each instance of a turn that has so many of them. */
@@ -306,9 +303,10 @@ export class Proposer {
   }
 
   /** The proposal is to be proposed, for the first time or again. */
-  private wait({ operation }: Proposal): void {
+  private wait(proposal: Proposal): void {
+    proposal.stage = 'waiting';
     this.waiting += 1;
-    this.heldBytes += operation.size;
+    this.heldBytes += proposal.operation.size;
   }
 
   /** It is proposed now, or withdrawn. */

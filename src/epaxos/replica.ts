@@ -11,7 +11,7 @@ import { isCommitted } from './instance-space.ts';
 import type { Message } from './messages.ts';
 import type { ReplicaOptions } from './options.ts';
 import { advancePreAccept, answerPreAccepts, onPreAccept, onPreAcceptReply, propose } from './pre-accept.ts';
-import { Proposer } from './proposer.ts';
+import { type Proposal, Proposer } from './proposer.ts';
 import { advancePruning, ownWatermarks } from './pruning.ts';
 import {
   addRead,
@@ -112,8 +112,8 @@ export class Replica {
    * Takes an operation. It is proposed at the next `takeReady`, or held for one of its keys, or until more have
    * gathered (R7.7). False if too much is held already; then nothing was done.
    */
-  propose(operation: Operation): boolean {
-    return this.proposer.add(operation);
+  propose(proposal: Proposal): boolean {
+    return this.proposer.add(proposal);
   }
 
   /**
@@ -125,11 +125,11 @@ export class Replica {
   }
 
   /**
-   * Takes back an operation that has not been proposed. True: it never will be, so it has no effect.
-   * False: it is in an instance, and may take effect at any time. A read is always taken back.
+   * Takes back an operation that was handed to {@link propose} or {@link read}. True: it never will be proposed, so it has no
+   * effect. False: it is in an instance, and may take effect at any time. A read is always taken back.
    */
-  withdraw(operation: Operation): boolean {
-    return withdrawRead(this.state, operation) || this.proposer.withdraw(operation);
+  withdraw(proposal: Proposal): boolean {
+    return withdrawRead(this.state, proposal.operation) || this.proposer.withdraw(proposal);
   }
 
   /** A message from a peer has arrived. */

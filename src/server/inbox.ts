@@ -3,7 +3,7 @@
  * might have dropped them; operations are bounded where they come in (pending.ts).
  */
 import type { Message, ReplicaId } from '../epaxos/index.ts';
-import type { KvOperation } from '../kv/index.ts';
+import type { Request } from './pending.ts';
 
 export interface InboxLimits {
   /** Messages that wait for a turn. */
@@ -12,18 +12,11 @@ export interface InboxLimits {
   readonly messageBytes: number;
 }
 
-/** A request as it waits here. */
-export interface Queued {
-  readonly operation: KvOperation;
-  /** True while it is here. Only the inbox changes it. */
-  isQueued: boolean;
-}
-
 /** Everything that arrived, in the order in which the loop takes it. */
 export interface Arrivals {
   readonly reachable: ReadonlyMap<ReplicaId, boolean>;
   readonly messages: readonly { readonly from: ReplicaId; readonly message: Message }[];
-  readonly operations: readonly KvOperation[];
+  readonly requests: readonly Request[];
   /** True if at least one tick passed. A replica that was held up does not make up for the ticks it missed (R5.9). */
   readonly ticked: boolean;
   /** How many messages were dropped meanwhile because too many were waiting. */
@@ -36,7 +29,7 @@ export class Inbox {
   #messages: { readonly from: ReplicaId; readonly message: Message }[] = [];
   #messageBytes = 0;
   /** Those that were taken back stay until they are half of it all. */
-  #requests: Queued[] = [];
+  #requests: Request[] = [];
   #takenBack = 0;
   #ticked = false;
   #dropped = 0;
@@ -74,13 +67,13 @@ export class Inbox {
   }
 
   /** @param request not queued */
-  addRequest(request: Queued): void {
+  addRequest(request: Request): void {
     request.isQueued = true;
     this.#requests.push(request);
   }
 
   /** Takes a request back. False: it is not here (any more). */
-  removeRequest(request: Queued): boolean {
+  removeRequest(request: Request): boolean {
     if (!request.isQueued) return false;
     request.isQueued = false;
     this.#takenBack += 1;
@@ -100,7 +93,7 @@ export class Inbox {
     const arrivals = {
       reachable: this.#reachable,
       messages: this.#messages,
-      operations: this.#takeOperations(),
+      requests: this.#takeRequests(),
       ticked: this.#ticked,
       dropped: this.#dropped,
     };
@@ -112,16 +105,13 @@ export class Inbox {
     return arrivals;
   }
 
-  #takeOperations(): readonly KvOperation[] {
-    const operations: KvOperation[] = [];
-    for (const request of this.#requests) {
-      if (!request.isQueued) continue;
-      request.isQueued = false;
-      operations.push(request.operation);
-    }
+  #takeRequests(): readonly Request[] {
+    const requests =
+      this.#takenBack === 0 ? this.#requests : this.#requests.filter(({ isQueued }) => isQueued);
+    for (const request of requests) request.isQueued = false;
     this.#requests = [];
     this.#takenBack = 0;
-    return operations;
+    return requests;
   }
 }
 

@@ -204,7 +204,7 @@ export class Node {
   /** The one call of the core that may come between turns, and during one: it touches nothing a Ready speaks of. */
   #withdraw(request: Request): boolean {
     try {
-      return this.#inbox.removeRequest(request) || this.#core.withdraw(request.operation);
+      return this.#inbox.removeRequest(request) || this.#core.withdraw(request);
     } catch (error) {
       this.#fail(error);
       return false;
@@ -271,7 +271,7 @@ export class Node {
     for (const peer of this.#reachability.peers) core.setReachable(peer, true);
     for (const request of this.#pending.requests()) {
       const { operation } = request;
-      const isTakenBack = this.#inbox.removeRequest(request) || before.withdraw(operation);
+      const isTakenBack = this.#inbox.removeRequest(request) || before.withdraw(request);
       const recorded = this.#machine.find(operation);
       if (recorded !== undefined) this.#pending.answer(operation, recorded);
       else if (isTakenBack) this.#inbox.addRequest(request);
@@ -301,8 +301,9 @@ export class Node {
       core.step(from, message);
       if (message.type === 'watermarks') this.#machine.heard(from, message.highest);
     }
-    for (const operation of arrived.operations) {
-      const isTaken = operation.kind === 'get' ? core.read(operation) : core.propose(operation);
+    for (const request of arrived.requests) {
+      const { operation } = request;
+      const isTaken = operation.kind === 'get' ? core.read(operation) : core.propose(request);
       if (!isTaken) {
         this.#pending.fail(
           operation,

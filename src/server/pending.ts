@@ -2,10 +2,10 @@
  * Requests that wait for their answer. Several calls may wait for one request (a retry that meets the
  * first attempt): they share its one proposal, and each has its own deadline.
  */
+import { Proposal } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
 import type { KvOperation, OperationResult } from '../kv/index.ts';
 import { Deadlines, Timed } from './deadlines.ts';
-import type { Queued } from './inbox.ts';
 import { RequestIndex } from './request-index.ts';
 
 export interface PendingLimits {
@@ -22,17 +22,12 @@ export interface Waiter {
   failed(error: KvError): void;
 }
 
-/** One operation that is waited for. */
-export class Request implements Queued {
-  readonly operation: KvOperation;
+/** One operation that is waited for, and as which it is proposed. */
+export class Request extends Proposal<KvOperation> {
   /** It waits in the inbox, not yet handed to the core; kept by the inbox. */
   isQueued = false;
   /** The first of the calls that wait for it; null: the request has ended. */
   calls: Call | null = null;
-
-  constructor(operation: KvOperation) {
-    this.operation = operation;
-  }
 }
 
 /** One call of a client. */

@@ -58,8 +58,8 @@ test('every operation once, per key in order, never too many interfering instanc
           closeOne();
         }
         while (bench.open.size > 0) closeOne();
-        const { proposals, waiting, heldBytes } = bench.proposer;
-        expect([proposals.size, waiting, heldBytes]).toEqual([0, 0, 0]);
+        const { waiting, underWay, heldBytes } = bench.proposer;
+        expect([waiting, underWay, heldBytes]).toEqual([0, 0, 0]);
         expect([...bench.proposed].sort()).toEqual(arrived.map(labelOf).sort());
         // Of those on a single key, two that interfere are proposed in the order in which they arrived.
         const single = arrived.filter(({ accesses }) => accesses.length === 1);

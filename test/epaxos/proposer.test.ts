@@ -225,16 +225,16 @@ describe('limits and withdrawal', () => {
     const bench = new ProposerBench({ heldOperations: 2 });
     bench.add(put('a', 'x'), put('b', 'y'));
     const refused = put('c', 'z');
-    expect(bench.proposer.add(refused)).toBe(false);
+    expect(bench.offer(refused)).toBeNull();
     expect(bench.proposer.waiting).toBe(2);
     expect(bench.turn()).toEqual(['a+b']);
-    expect(bench.proposer.add(refused)).toBe(true);
+    bench.add(refused);
   });
 
   test('heldBytes: over it an operation is refused; proposing makes room', () => {
     const bench = new ProposerBench({ heldBytes: 5 });
     bench.add(put('aaa', 'x'));
-    expect(bench.proposer.add(put('bbb', 'y'))).toBe(false);
+    expect(bench.offer(put('bbb', 'y'))).toBeNull();
     bench.add(put('cc', 'y'));
     bench.turn();
     expect(bench.proposer.heldBytes).toBe(0);
@@ -243,12 +243,12 @@ describe('limits and withdrawal', () => {
 
   test('an operation that is not proposed yet can be withdrawn, and never is', () => {
     const bench = new ProposerBench();
-    const early = put('early', 'w');
-    const held = put('held', 'x');
-    bench.add(put('a', 'x'), early);
+    bench.add(put('a', 'x'));
+    const early = bench.addOne(put('early', 'w'));
     expect(bench.proposer.withdraw(early)).toBe(true);
     bench.turn();
-    bench.add(held, put('b', 'x'));
+    const held = bench.addOne(put('held', 'x'));
+    bench.add(put('b', 'x'));
     bench.turn();
     expect(bench.proposer.withdraw(held)).toBe(true);
     bench.close(1);
@@ -260,10 +260,9 @@ describe('limits and withdrawal', () => {
 
   test('one that is in an instance cannot be withdrawn any more', () => {
     const bench = new ProposerBench();
-    const operation = put('a', 'x');
-    bench.add(operation);
+    const proposal = bench.addOne(put('a', 'x'));
     bench.turn();
-    expect(bench.proposer.withdraw(operation)).toBe(false);
+    expect(bench.proposer.withdraw(proposal)).toBe(false);
   });
 });
 
@@ -280,8 +279,8 @@ describe('R5.8: what a no-op displaced', () => {
 
   test('is not, if its caller gave up', () => {
     const bench = new ProposerBench();
-    const gaveUp = put('a', 'x');
-    bench.add(gaveUp, put('b', 'y'));
+    const gaveUp = bench.addOne(put('a', 'x'));
+    bench.add(put('b', 'y'));
     bench.turn();
     bench.proposer.withdraw(gaveUp);
     expect(bench.close(1, 'no-op')).toBe(true);
@@ -308,9 +307,8 @@ describe('operations that are withdrawn while nothing can be proposed', () => {
     bench.add(put('first', 'x'));
     bench.turn();
     for (let number = 0; number < MANY; number += 1) {
-      const operation = put(`later ${number}`, 'y');
-      bench.add(operation);
-      expect(bench.proposer.withdraw(operation)).toBe(true);
+      const proposal = bench.addOne(put(`later ${number}`, 'y'));
+      expect(bench.proposer.withdraw(proposal)).toBe(true);
     }
     expect(bench.proposer.waiting).toBe(0);
     expect(bench.proposer.arrived.length).toBeLessThan(100);
@@ -321,10 +319,9 @@ describe('operations that are withdrawn while nothing can be proposed', () => {
     bench.add(put('first', 'x'));
     bench.turn();
     for (let number = 0; number < MANY; number += 1) {
-      const operation = put(`later ${number}`, 'x');
-      bench.add(operation);
+      const proposal = bench.addOne(put(`later ${number}`, 'x'));
       expect(bench.turn()).toEqual([]);
-      expect(bench.proposer.withdraw(operation)).toBe(true);
+      expect(bench.proposer.withdraw(proposal)).toBe(true);
     }
     expect(bench.index.find('x')?.own?.held?.length).toBeLessThan(100);
     bench.close(1);

@@ -17,6 +17,7 @@ import {
   type InstanceRecord,
   instanceKey,
   type Message,
+  Proposal,
   type Ready,
   type Replica,
   type ReplicaId,
@@ -168,7 +169,7 @@ export class Machine {
     if (follower !== null)
       for (const peer of peers) replica.setRoundTrip(peer, peer === follower ? 1 : 1_000);
     if (this.model.world.queued) {
-      if (!replica.propose(operation)) throw new Error('the operation was refused');
+      if (!replica.propose(new Proposal(operation))) throw new Error('the operation was refused');
     } else {
       propose(replica.state, { operations: [operation] });
     }

@@ -6,6 +6,7 @@ import type {
   InstanceRecord,
   Message,
   Operation,
+  Proposal,
   Pruned,
   Ready,
   ReplicaId,
@@ -85,7 +86,7 @@ export class FakeCore implements Core {
   /** Thrown by the next step. */
   stepError: Error | null = null;
 
-  propose(operation: Operation): boolean {
+  propose({ operation }: Proposal): boolean {
     this.inputs.push(`propose ${asKvOperation(operation).key}`);
     if (this.full) return false;
     this.proposed.push(asKvOperation(operation));
@@ -99,7 +100,7 @@ export class FakeCore implements Core {
     return true;
   }
 
-  withdraw(operation: Operation): boolean {
+  withdraw({ operation }: Proposal): boolean {
     this.inputs.push(`withdraw ${asKvOperation(operation).key}`);
     return !this.inInstances.has(operation);
   }

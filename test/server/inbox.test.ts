@@ -2,13 +2,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/epaxos/index.ts';
-import { Inbox, type Queued } from '../../src/server/inbox.ts';
+import { Inbox } from '../../src/server/inbox.ts';
+import { Request } from '../../src/server/pending.ts';
 import { put } from '../kv/operations.ts';
 
 const fetch: Message = { type: 'fetch', ranges: [] };
 
-function queued(): Queued {
-  return { operation: put('a', '1'), isQueued: false };
+function queued(): Request {
+  return new Request(put('a', '1'));
 }
 
 function commit(size: number): Message {
@@ -35,7 +36,7 @@ describe('Inbox', () => {
     expect(inbox.isEmpty).toBe(false);
 
     const arrived = inbox.take();
-    expect(arrived.operations).toEqual([request.operation]);
+    expect(arrived.requests).toEqual([request]);
     expect(arrived.messages.map(({ from, message }) => [from, message.type])).toEqual([
       [2, 'fetch'],
       [2, 'commit'],
@@ -55,7 +56,7 @@ describe('Inbox', () => {
     expect(inbox.isEmpty).toBe(true);
     expect(inbox.removeRequest(request)).toBe(false);
     inbox.addRequest(request);
-    expect(inbox.take().operations).toEqual([request.operation]);
+    expect(inbox.take().requests).toEqual([request]);
     expect(inbox.removeRequest(request)).toBe(false);
   });
 
@@ -72,7 +73,7 @@ describe('Inbox', () => {
         }
         const staying = requests.filter((_request, index) => stays[index]);
         expect(inbox.isEmpty).toBe(staying.length === 0);
-        expect(inbox.take().operations).toEqual(staying.map(({ operation }) => operation));
+        expect(inbox.take().requests).toEqual(staying);
         expect(inbox.isEmpty).toBe(true);
       }),
     );

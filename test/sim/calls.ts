@@ -1,4 +1,5 @@
 /** Calls of clients that wait at a replica: what the server's pending requests are, without promises. */
+import { Proposal } from '../../src/epaxos/index.ts';
 import type { KvOperation, OperationResult, RequestId } from '../../src/kv/index.ts';
 
 /** How a call ends, in the words of the client's errors. */
@@ -16,16 +17,16 @@ export interface Call {
 }
 
 interface Entry {
-  readonly operation: KvOperation;
+  readonly proposal: Proposal<KvOperation>;
   readonly calls: Set<Call>;
 }
 
 export class Calls {
   readonly #entries = new Map<string, Entry>();
-  readonly #withdraw: (operation: KvOperation) => boolean;
+  readonly #withdraw: (proposal: Proposal<KvOperation>) => boolean;
 
   /** @param withdraw takes an operation back; true if it will never be proposed */
-  constructor(withdraw: (operation: KvOperation) => boolean) {
+  constructor(withdraw: (proposal: Proposal<KvOperation>) => boolean) {
     this.#withdraw = withdraw;
   }
 
@@ -34,8 +35,8 @@ export class Calls {
   }
 
   /** Every operation that somebody waits for. */
-  operations(): readonly KvOperation[] {
-    return Array.from(this.#entries.values(), ({ operation }) => operation);
+  proposals(): readonly Proposal<KvOperation>[] {
+    return Array.from(this.#entries.values(), ({ proposal }) => proposal);
   }
 
   /** True if somebody waits for this request. */
@@ -43,23 +44,24 @@ export class Calls {
     return this.#entries.has(requestKey(operation.request));
   }
 
-  /** Adds a call. True: nobody waited for this request yet, so the operation is to be proposed. */
-  add(call: Call): boolean {
+  /** Adds a call. If nobody waited for this request yet, returns its operation, to be proposed; otherwise null. */
+  add(call: Call): Proposal<KvOperation> | null {
     const key = requestKey(call.operation.request);
     const entry = this.#entries.get(key);
     if (entry !== undefined) {
       entry.calls.add(call);
-      return false;
+      return null;
     }
-    this.#entries.set(key, { operation: call.operation, calls: new Set([call]) });
-    return true;
+    const proposal = new Proposal(call.operation);
+    this.#entries.set(key, { proposal, calls: new Set([call]) });
+    return proposal;
   }
 
   /** The request was executed, by whoever proposed it. */
   answer(operation: KvOperation, result: OperationResult): void {
     const entry = this.#take(operation.request);
     if (entry === undefined) return;
-    if (entry.operation !== operation) this.#withdraw(entry.operation);
+    if (entry.proposal.operation !== operation) this.#withdraw(entry.proposal);
     for (const call of entry.calls) call.reply({ type: 'answered', result });
   }
 
@@ -78,7 +80,7 @@ export class Calls {
       return;
     }
     this.#entries.delete(key);
-    call.reply({ type: this.#withdraw(entry.operation) ? 'notApplied' : 'unknown' });
+    call.reply({ type: this.#withdraw(entry.proposal) ? 'notApplied' : 'unknown' });
   }
 
   #take(request: RequestId): Entry | undefined {

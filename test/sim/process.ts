@@ -8,6 +8,7 @@ import {
   type InstanceId,
   type InstanceRecord,
   type Message,
+  type Proposal,
   type Pruned,
   type Ready,
   Replica,
@@ -86,7 +87,7 @@ export class Process {
   readonly #peers = new Map<ReplicaId, boolean>();
   #reachable = new Map<ReplicaId, boolean>();
   #messages: { readonly from: ReplicaId; readonly message: Message }[] = [];
-  #operations = new Set<KvOperation>();
+  #proposals = new Set<Proposal<KvOperation>>();
   #ticked = false;
   #turn: 'idle' | 'scheduled' | 'running' = 'idle';
 
@@ -96,9 +97,7 @@ export class Process {
     this.snapshots = new SnapshotSource(machine);
     this.#copy = new SnapshotCopy(machine, this);
     this.#table = new Table(contents);
-    this.#calls = new Calls(
-      (operation) => this.#operations.delete(operation) || this.core.withdraw(operation),
-    );
+    this.#calls = new Calls((proposal) => this.#proposals.delete(proposal) || this.core.withdraw(proposal));
   }
 
   /** True while what the core counts as executed may not be in the table yet. */
@@ -163,7 +162,8 @@ export class Process {
       return;
     }
     const call: Call = { operation, reply };
-    if (this.#calls.add(call)) this.#operations.add(operation);
+    const proposal = this.#calls.add(call);
+    if (proposal !== null) this.#proposals.add(proposal);
     this.#machine.later(this, timeoutMs, () => this.#calls.expire(call));
     this.wake();
   }
@@ -222,11 +222,12 @@ export class Process {
       this.core.setRoundTrip(peer, world.network.roundTripMs(id, peer));
       this.core.setReachable(peer, reachable);
     }
-    for (const operation of this.#calls.operations()) {
-      const isTakenBack = before.withdraw(operation);
+    for (const proposal of this.#calls.proposals()) {
+      const { operation } = proposal;
+      const isTakenBack = before.withdraw(proposal);
       const recorded = this.#find(operation);
       if (recorded !== undefined) this.#calls.answer(operation, recorded);
-      else if (isTakenBack) this.#operations.add(operation);
+      else if (isTakenBack) this.#proposals.add(proposal);
     }
   }
 
@@ -235,11 +236,13 @@ export class Process {
     const { core } = this;
     for (const [peer, isReachable] of this.#reachable) core.setReachable(peer, isReachable);
     for (const { from, message } of this.#messages) core.step(from, message);
-    for (const operation of this.#operations) if (!this.#take(operation)) this.#calls.refuse(operation);
+    for (const proposal of this.#proposals) {
+      if (!this.#take(proposal)) this.#calls.refuse(proposal.operation);
+    }
     if (this.#ticked) core.tick();
     this.#reachable.clear();
     this.#messages = [];
-    this.#operations.clear();
+    this.#proposals.clear();
     this.#ticked = false;
     if (core.hasReady()) this.#write(core.takeReady());
     else this.#turn = 'idle';
@@ -250,9 +253,10 @@ export class Process {
     return isWrite(operation) ? this.#table.state.sessions.find(operation.request, operation.key) : undefined;
   }
 
-  #take(operation: KvOperation): boolean {
+  #take(proposal: Proposal<KvOperation>): boolean {
+    const { operation } = proposal;
     const isRead = operation.kind === 'get' && this.#machine.world.options.workload.readsAtBarrier;
-    return isRead ? this.core.read(operation) : this.core.propose(operation);
+    return isRead ? this.core.read(operation) : this.core.propose(proposal);
   }
 
   /** Step 3: records, synced where they must be; what may leave while they are being written. */
@@ -360,7 +364,7 @@ export class Process {
   #end({ snapshotFrom }: Ready): void {
     if (snapshotFrom !== null) this.#copy.wanted(snapshotFrom);
     this.#turn = 'idle';
-    const arrived = this.#messages.length + this.#operations.size + this.#reachable.size;
+    const arrived = this.#messages.length + this.#proposals.size + this.#reachable.size;
     const hasWork = arrived > 0 || this.#ticked || this.core.hasReady() || this.#copy.isComplete;
     if (!hasWork) return;
     // Not at once: one turn after another must not grow the stack.

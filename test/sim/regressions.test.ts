@@ -4,6 +4,7 @@ import { getOperation, putOperation } from '../../src/codec/index.ts';
 import {
   type Envelope,
   type InstanceRecord,
+  Proposal,
   Replica,
   type ReplicaId,
   replicaIds,
@@ -78,7 +79,7 @@ test('what some have forgotten and others have not never contradicts a fast comm
   for (const [id, core] of cores.cores) {
     for (const peer of cores.cores.keys()) if (peer !== id) core.setReachable(peer, true);
   }
-  cores.core(1).propose(put(1));
+  cores.core(1).propose(new Proposal(put(1)));
   const isNewsForOne = (envelope: Envelope) => envelope.to === 1 && envelope.message.type === 'watermarks';
   cores.tick(60, (_, envelope) => !isNewsForOne(envelope));
   const pruned = (id: ReplicaId) => cores.core(id).state.space.row(1).pruned;
@@ -88,7 +89,7 @@ test('what some have forgotten and others have not never contradicts a fast comm
     (group: readonly ReplicaId[]) =>
     (from: ReplicaId, { to }: Envelope) =>
       group.includes(from) && group.includes(to);
-  cores.core(2).propose(put(2));
+  cores.core(2).propose(new Proposal(put(2)));
   // Its commit reaches nobody.
   cores.settle((from, envelope) => among([2, 3, 4])(from, envelope) && envelope.message.type !== 'commit');
   const id = { replica: 2, slot: 1 };
@@ -119,7 +120,7 @@ test('an answer to a read from before a restart is not taken for one to a later 
   });
   expect(late.length).toBeGreaterThan(0);
 
-  cores.core(2).propose(put(2));
+  cores.core(2).propose(new Proposal(put(2)));
   cores.settle((from, { to }) => from !== 1 && to !== 1);
   expect(cores.core(2).status().rows[1]).toMatchObject({ executed: 1 });
 

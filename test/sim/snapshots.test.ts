@@ -9,6 +9,7 @@ import {
   emptyRecord,
   formatInstance,
   type InstanceRecord,
+  Proposal,
   Replica,
   type ReplicaId,
   replicaIds,
@@ -63,7 +64,7 @@ class Cluster {
   }
 
   propose(id: ReplicaId, key: string, sequence: number): void {
-    this.core(id).propose(put(key, sequence));
+    this.core(id).propose(new Proposal(put(key, sequence)));
     this.settle();
   }
 

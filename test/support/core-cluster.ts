@@ -14,6 +14,7 @@ import {
   type Limits,
   type Message,
   type Operation,
+  Proposal,
   type Ready,
   Replica,
   type ReplicaId,
@@ -92,11 +93,13 @@ export class CoreCluster {
     return formatInstance(only.id);
   }
 
-  /** Hands in operations, without a turn. */
-  submit(id: ReplicaId, ...operations: Operation[]): void {
-    for (const operation of operations) {
-      if (!this.replica(id).propose(operation)) throw new Error('the operation was refused');
-    }
+  /** Hands in operations, without a turn; returns what they can be taken back by. */
+  submit(id: ReplicaId, ...operations: Operation[]): Proposal[] {
+    return operations.map((operation) => {
+      const proposal = new Proposal(operation);
+      if (!this.replica(id).propose(proposal)) throw new Error('the operation was refused');
+      return proposal;
+    });
   }
 
   /** One turn, as the server does it: take the batch, write it, send, execute. Returns the batch. */

@@ -8,7 +8,7 @@ import {
   type Operation,
 } from '../../src/epaxos/index.ts';
 import { accessesOf, InterferenceIndex } from '../../src/epaxos/interference.ts';
-import { Proposer } from '../../src/epaxos/proposer.ts';
+import { Proposal, Proposer } from '../../src/epaxos/proposer.ts';
 import { labelOf, nameOf } from './core-operations.ts';
 
 /** A proposer, and the instances that a coordinator would open with what it gives. */
@@ -28,7 +28,18 @@ export class ProposerBench {
   }
 
   add(...operations: Operation[]): void {
-    for (const operation of operations) expect(this.proposer.add(operation)).toBe(true);
+    for (const operation of operations) expect(this.offer(operation)).not.toBeNull();
+  }
+
+  /** Null: it is refused. */
+  offer(operation: Operation): Proposal | null {
+    const proposal = new Proposal(operation);
+    return this.proposer.add(proposal) ? proposal : null;
+  }
+
+  /** Adds an operation that will be taken back. */
+  addOne(operation: Operation): Proposal {
+    return this.offer(operation) ?? expect.fail('it is refused');
   }
 
   /** One turn: opens instances with the batches. Returns their names. */

@@ -1,12 +1,12 @@
 /** The rules of section 2, on running replicas: what a replica's contribution to an instance is. */
 import { describe, expect, test } from 'vitest';
-import { type Message, Replica } from '../../../src/epaxos/index.ts';
+import { type Message, Proposal, Replica } from '../../../src/epaxos/index.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import { commandOf, get, instance, put } from '../../support/core-operations.ts';
 
 /** The attributes that a replica would propose for an operation now. */
 function contributionOf(replica: Replica, operation: ReturnType<typeof put>) {
-  replica.propose(operation);
+  replica.propose(new Proposal(operation));
   return replica.takeReady().records.find(({ id }) => id.replica === 1)?.attributes;
 }
 

@@ -3,7 +3,7 @@
  * CoreCluster holds every message against the disk at the moment at which it leaves (core-durability.ts).
  */
 import { describe, expect, test } from 'vitest';
-import { type Message, type Ready, Replica, Status } from '../../../src/epaxos/index.ts';
+import { type Message, Proposal, type Ready, Replica, Status } from '../../../src/epaxos/index.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import { commandOf, instance, put } from '../../support/core-operations.ts';
 
@@ -157,7 +157,7 @@ describe('R6.2: a fast commit is synced before anybody can see it', () => {
 describe('R6.3: the coordinator’s own pre-accept', () => {
   test('is synced in the batch that carries its PreAccepts', () => {
     const replica = new Replica({ id: 1, replicas: 5, seed: 1 });
-    replica.propose(put('a', 'x'));
+    replica.propose(new Proposal(put('a', 'x')));
     const { records, sync, messages } = replica.takeReady();
     expect(sync).toBe(true);
     expect(records).toMatchObject([{ id, status: Status.preAccepted }]);

@@ -218,10 +218,10 @@ describe('R5.8: a no-op in the place of a command that a client waits for', () =
 
   test('not if the client gave up', () => {
     const cluster = new CoreCluster(3);
-    const operation = put('a', 'x');
-    cluster.propose(1, operation);
+    const [proposal] = cluster.submit(1, put('a', 'x'));
+    cluster.turn(1);
     cluster.drop();
-    expect(cluster.replica(1).withdraw(operation)).toBe(false);
+    expect(proposal && cluster.replica(1).withdraw(proposal)).toBe(false);
     cluster.recover(2, '1.1');
     cluster.deliver({ type: 'prepare', to: 3 });
     cluster.drop({ type: 'prepare' });

@@ -1,6 +1,6 @@
 /** R6.4: at N = 3 a PreAccept of a reserved slot may leave while the coordinator's record is being written. */
 import { describe, expect, test } from 'vitest';
-import { Replica, Status } from '../../../src/epaxos/index.ts';
+import { Proposal, Replica, Status } from '../../../src/epaxos/index.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import { put } from '../../support/core-operations.ts';
 
@@ -33,7 +33,7 @@ function forgetting(): CoreCluster {
 describe('what leaves early', () => {
   test('nothing before slots are reserved on disk; that comes with a batch that is synced anyway', () => {
     const replica = replicaOf(3, 8);
-    replica.propose(put('a', 'x'));
+    replica.propose(new Proposal(put('a', 'x')));
     expect(replica.takeReady()).toMatchObject({
       early: [],
       reserved: 9,
@@ -46,7 +46,7 @@ describe('what leaves early', () => {
     const replica = replicaOf(3, 8);
     const reservations: (number | null)[] = [];
     for (let slot = 1; slot <= 12; slot += 1) {
-      replica.propose(put(`${slot}`, `key ${slot}`));
+      replica.propose(new Proposal(put(`${slot}`, `key ${slot}`)));
       const { early, messages, reserved, sync, records } = replica.takeReady();
       const [leaving, waiting] = reserved === null ? [early, messages] : [messages, early];
       expect(leaving.map(({ message }) => message.type)).toEqual(['preAccept', 'preAccept']);
@@ -77,7 +77,7 @@ describe('what leaves early', () => {
     replica.setReachable(2, true);
     replica.setReachable(3, true);
     for (const key of ['a', 'b']) {
-      replica.propose(put(key, key));
+      replica.propose(new Proposal(put(key, key)));
       replica.takeReady();
     }
     const types: string[] = [];
@@ -96,7 +96,7 @@ describe('what leaves early', () => {
   ])('nothing at N = %i with %i slots to reserve', (replicas, reservedSlots) => {
     const replica = replicaOf(replicas, reservedSlots);
     for (const key of ['a', 'b', 'c']) {
-      replica.propose(put(key, key));
+      replica.propose(new Proposal(put(key, key)));
       expect(replica.takeReady()).toMatchObject({ early: [], reserved: null });
     }
   });

@@ -1,6 +1,6 @@
 /** From operations to instances in a running cluster: batching under contention, and commands that a no-op displaced. */
 import { describe, expect, test } from 'vitest';
-import { CLUSTER_SIZES, formatInstance } from '../../../src/epaxos/index.ts';
+import { CLUSTER_SIZES, formatInstance, Proposal } from '../../../src/epaxos/index.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import { put } from '../../support/core-operations.ts';
 
@@ -77,8 +77,8 @@ test('a queue that is full refuses, and is open again when it has drained', () =
   cluster.propose(1, put('a', 'x'));
   cluster.submit(1, put('b', 'x'), put('c', 'x'), put('d', 'x'));
   cluster.turn(1);
-  expect(cluster.replica(1).propose(put('e', 'y'))).toBe(false);
+  expect(cluster.replica(1).propose(new Proposal(put('e', 'y')))).toBe(false);
   cluster.settle();
-  expect(cluster.replica(1).propose(put('e', 'y'))).toBe(true);
+  expect(cluster.replica(1).propose(new Proposal(put('e', 'y')))).toBe(true);
   cluster.run(() => cluster.ids.every((id) => cluster.log(id).includes('e')));
 });

@@ -1,6 +1,6 @@
 /** After a restart: what is told as executed must be on disk (seed 202475 of the simulator at N = 5). */
 import { expect, test } from 'vitest';
-import { emptyRecord, type Ready, Replica, Status } from '../../../src/epaxos/index.ts';
+import { emptyRecord, Proposal, type Ready, Replica, Status } from '../../../src/epaxos/index.ts';
 import { put } from '../../support/core-operations.ts';
 
 function toldAsExecuted({ messages }: Ready): readonly number[] | undefined {
@@ -15,7 +15,7 @@ test('a no-op that was committed, and lost its mark in the crash, is not told as
   const attributes = { seq: 0, deps: [0, 0, 0] };
   const record = { ...emptyRecord(id), status: Status.committed, noOp: true, attributes };
   replica.restore({ records: [record], pruned: null, reserved: 0 });
-  replica.propose(put('a', 'key'));
+  replica.propose(new Proposal(put('a', 'key')));
   const next = () => {
     replica.tick();
     return replica.takeReady();
