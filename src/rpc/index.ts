@@ -9,6 +9,7 @@ export {
 } from '../codec/index.ts';
 export { type DisposableChannel, openChannel } from './channel.ts';
 export * from './kv-codec.ts';
+export { answerCall } from './lean-answer.ts';
 export * from './limits.ts';
 export * from './pipeline-codec.ts';
 export { type DecodedFrame, decodeBeat, decodeFrame, encodeBeat, encodeMessage } from './replica-codec.ts';

@@ -19,6 +19,7 @@ import {
   type ReadOperation,
 } from '../kv/index.ts';
 import {
+  answerCall,
   type DeleteRequest,
   type DeleteResponse,
   type GetRequest,
@@ -77,7 +78,7 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
   ): void {
     attempt(callback, () => {
       const submitted = node.submit(operationOf(call.request), patienceOf(call), {
-        answered: (result) => callback(null, responseOf(result)),
+        answered: (result) => answerCall(call, callback, responseOf(result)),
         failed: (error) => callback(toServiceError(error)),
       });
       if (submitted !== null) call.on('cancelled', () => node.cancel(submitted));
@@ -92,7 +93,8 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
   ): void {
     if (call.request.stale !== true) return submit(call, callback, conversion);
     attempt(callback, () => {
-      callback(null, conversion.responseOf(node.readStale(conversion.operationOf(call.request))));
+      const result = node.readStale(conversion.operationOf(call.request));
+      answerCall(call, callback, conversion.responseOf(result));
     });
   }
 
