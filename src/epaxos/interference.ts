@@ -142,21 +142,31 @@ export class InterferenceIndex {
     return this.keys.find(key);
   }
 
-  /** Every known instance that is not in `deps` and whose command interferes with `command`; each once. */
+  /**
+   * Every known instance that is not in `deps` and whose command interferes with `command`; each once, by row and slot. Goes
+   * through all that each of these instances touches, for of a key not all is kept that touches it.
+   */
   interferingOutside(deps: Deps, command: Command): InstanceId[] {
-    const found = new Map<InstanceKey, InstanceId>();
+    const accesses = new Map<KeyEntry, Access>();
     for (const access of accessesOf(command)) {
       const entry = this.keys.find(access.key);
-      if (entry === undefined) continue;
-      deps.forEach((floor, row) => {
-        const replica = row + 1;
-        let slot = entry.interfering(access, { replica, upTo: Number.MAX_SAFE_INTEGER });
-        for (; slot > floor; slot = entry.interfering(access, { replica, upTo: slot - 1 })) {
-          found.set(instanceKey({ replica, slot }), { replica, slot });
-        }
-      });
+      if (entry !== undefined) accesses.set(entry, access);
     }
-    return [...found.values()];
+    const interferes = ({ entries, writes }: Touches) =>
+      entries.some((entry, place) => {
+        const access = accesses.get(entry);
+        return access !== undefined && (access.writes || writes[place] === true);
+      });
+    const { highest, forgotten } = this.keys;
+    return deps.flatMap((floor, row) => {
+      const found: InstanceId[] = [];
+      for (let slot = Math.max(floor, forgotten[row] ?? 0) + 1; slot <= (highest[row] ?? 0); slot += 1) {
+        const id = { replica: row + 1, slot };
+        const touches = this.touches.get(instanceKey(id));
+        if (touches !== undefined && interferes(touches)) found.push(id);
+      }
+      return found;
+    });
   }
 
   /** The entry of a key, made if there is none. To be used before anything is forgotten. */

@@ -20,6 +20,7 @@ import { Outbox, type Ready } from './ready.ts';
 import type { Round } from './rounds.ts';
 import type { Stall } from './stalls.ts';
 import {
+  type Command,
   type Deps,
   formatInstance,
   type InstanceId,
@@ -221,19 +222,16 @@ export class ReplicaState {
     this.onExecuted(record);
   }
 
-  /**
-   * The slot of a row up to which the index need not know all that touches a key: whoever walks down a row stops at what is
-   * executed (R7.2). At N ≥ 5 contradictions may lie below (R5.6).
-   */
-  private settled(replica: ReplicaId): Slot {
-    return this.quorums.replicas === 3 ? this.space.row(replica).executed : 0;
+  /** Whoever walks down a row stops at what is executed (R7.2). */
+  private learn(id: InstanceId, command: Command): void {
+    this.index.learn({ ...id, settled: this.space.row(id.replica).executed }, command);
   }
 
   private enter(previous: InstanceRecord, record: InstanceRecord): void {
     this.space.put(record);
     if (record.command !== null) {
       const isNew = previous.command === null;
-      if (isNew) this.index.learn({ ...record.id, settled: this.settled(record.id.replica) }, record.command);
+      if (isNew) this.learn(record.id, record.command);
       const seq = highestSeq(record);
       if (isNew || seq > highestSeq(previous)) this.index.raiseSeq(record.id, seq);
     }
