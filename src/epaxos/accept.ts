@@ -103,7 +103,8 @@ export function onAcceptReply(state: ReplicaState, from: ReplicaId, message: Acc
   round.accepted.add(from);
   if (round.accepted.size < state.quorums.majority) return;
   const { id, command, attributes, told } = round;
-  commitValue(state, { id, command, attributes, path: round.ballot === 0 ? 'slow' : 'recovery' }, told);
+  const path = round.ballot === 0 ? 'slow' : 'recovery';
+  commitValue(state, { id, command, attributes, path, sync: false }, told);
 }
 
 function acceptHere(

@@ -27,12 +27,15 @@ interface Committing {
   readonly command: Command | null;
   readonly attributes: Attributes;
   readonly path: CommitPath;
+  /** True if it must be on disk before anybody can see it (R6.2). */
+  readonly sync: boolean;
 }
 
 /**
  * Commits what this replica, as coordinator, has found to be chosen, and tells everybody.
  * Only a fast commit must be on disk first (R6.2): recovery trusts that a coordinator that answers its
- * Prepare has not committed. After a majority's accepts, or a Commit that was seen elsewhere, recovery finds the value.
+ * Prepare has not committed. After a majority's accepts, a Commit that was seen elsewhere, or the same pre-accept at both
+ * others (R4.5), recovery finds the value.
  */
 export function commitValue(
   state: ReplicaState,
@@ -59,7 +62,7 @@ export function onCommit(state: ReplicaState, from: ReplicaId, message: Commit):
     return;
   }
   if (!isCommitted(record)) {
-    commitHere(state, { id, command, attributes, path: 'learned' });
+    commitHere(state, { id, command, attributes, path: 'learned', sync: false });
     return;
   }
   const same =
@@ -76,7 +79,7 @@ export function commitOf(record: InstanceRecord): Commit {
   return { type: 'commit', id, command: noOp ? null : command, attributes };
 }
 
-function commitHere(state: ReplicaState, { id, command, attributes, path }: Committing): void {
+function commitHere(state: ReplicaState, { id, command, attributes, path, sync }: Committing): void {
   const record = state.space.get(id);
   state.update(
     {
@@ -86,7 +89,7 @@ function commitHere(state: ReplicaState, { id, command, attributes, path }: Comm
       noOp: command === null,
       attributes,
     },
-    { sync: path === 'fast' },
+    { sync },
   );
   state.outbox.events.push({ type: 'committed', id, path });
 }

@@ -55,9 +55,13 @@ export function decideRecovery(
 /** R5.4. */
 function decideOfThree(id: InstanceId, replies: ReadonlyMap<ReplicaId, InstanceRecord>): Value {
   const preAccepted = [...replies].filter(([, record]) => record.status === Status.preAccepted);
-  if (replies.has(id.replica)) {
-    // The coordinator has promised and not committed: it never will at ballot 0. Its record alone is not
-    // a majority's, and would lose the order to commands that the other two have put in between.
+  const own = replies.get(id.replica);
+  // A coordinator that has nothing may have forgotten it in a crash (R6.4), and a commit of what both others hold with it
+  // (R4.5): then it is their word that counts.
+  if (own !== undefined && own.status !== Status.none) {
+    // The coordinator has promised and not committed, or has forgotten a commit of what both others hold equally: it never
+    // will at ballot 0 any more. Its record alone is not a majority's, and would lose the order to commands that the
+    // other two have put in between.
     if (preAccepted.length < replies.size) return noOp(3);
     const values = preAccepted.map(([, record]) => currentValue(record));
     return values.reduce((one, other) => ({

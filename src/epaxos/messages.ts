@@ -22,6 +22,8 @@ export interface PreAccept {
   readonly attributes: Attributes;
   /** N = 3: the designated follower; null for N ≥ 5. */
   readonly follower: ReplicaId | null;
+  /** N = 3: whether the other follower is to answer at once as well (R4.5). */
+  readonly prompt: boolean;
 }
 
 /** A follower's merged attributes (R3.2). A PreAccept that is not taken is not answered. */

@@ -14,6 +14,10 @@ export interface Timing {
    * long at the least those asked are waited for before the others are asked as well (R3.8).
    */
   readonly followerTicks: number;
+  /** N = 3: how long the other follower is waited for after both were asked to answer at once (R4.5). */
+  readonly promptTicks: number;
+  /** When it was waited for in vain: how long it is not asked to answer at once. */
+  readonly promptPauseTicks: number;
   /** How long something may be missing at the least before peers are asked for it (R7.2). */
   readonly fetchTicks: number;
   /** The least delay before recovering what an unreachable coordinator left open (R5.9). */
@@ -36,6 +40,8 @@ export const DEFAULT_TIMING: Timing = {
   maxRetryTicks: 200,
   fastPathTicks: 2,
   followerTicks: 50,
+  promptTicks: 2,
+  promptPauseTicks: 100,
   fetchTicks: 4,
   suspectTicks: 10,
   patientTicks: 100,
@@ -70,6 +76,11 @@ export interface Limits {
    * restart leaves what was not used to be settled as no-ops. 0: none, and every PreAccept waits for its record.
    */
   readonly reservedSlots: number;
+  /**
+   * N = 3: with fewer own rounds than this under way, both followers are asked to answer at once (R4.5): what is written alone
+   * is answered sooner, and costs one sync more. 0: never.
+   */
+  readonly promptInstances: number;
   /** Instances being recovered at the same time. */
   readonly recoveries: number;
   /** Slots asked for in one Fetch, and Commits sent in answer to one. */
@@ -94,6 +105,7 @@ export const DEFAULT_LIMITS: Limits = {
   bytesPerInstance: 1024 * 1024,
   instancesPerTurn: 8,
   reservedSlots: 32,
+  promptInstances: 1,
   recoveries: 64,
   fetchSlots: 256,
   retainedInstances: 50_000,

@@ -10,7 +10,7 @@ import { isCommitted, isTouched } from './instance-space.ts';
 import type { PreAccept, PreAcceptReply } from './messages.ts';
 import type { PreAcceptRound } from './rounds.ts';
 import type { ReplicaState } from './state.ts';
-import { firstAsked, nearestPeers, patienceWith, widenAt } from './thrifty.ts';
+import { firstAsked, isNearer, nearestPeers, patienceWith, widenAt } from './thrifty.ts';
 import {
   type Attributes,
   type Command,
@@ -31,6 +31,7 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
   const asked = firstAsked(state, { replies: state.quorums.fast - 1 });
   // R6.4: what a crash takes of a reserved slot is not missed, so that its record need not be on disk before the commit.
   const isReserved = id.slot <= state.reserved;
+  const isPrompt = follower !== null && asksBoth(state, follower);
   state.update(
     { ...emptyRecord(id), status: Status.preAccepted, command, attributes: initial, initial, follower },
     { sync: !isReserved },
@@ -46,6 +47,7 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
     widenAt: widenAt(state, asked),
     startedAt: state.now,
     slowAt: null,
+    promptUntil: isPrompt ? state.now + state.timing.promptTicks : null,
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
@@ -65,6 +67,14 @@ function initialAttributes(state: ReplicaState, command: Command): Attributes {
   return state.quorums.replicas === 3 ? own : { ...own, deps: mergeDeps(own.deps, state.space.executed()) };
 }
 
+/** R4.5: little else goes on here, and neither of the two is known to be slower than the other. */
+function asksBoth(state: ReplicaState, follower: ReplicaId): boolean {
+  const { peers, rounds, limits, thrifty, now, promptFrom } = state;
+  if (thrifty || rounds.size >= limits.promptInstances || now < promptFrom) return false;
+  const designated = state.peer(follower);
+  return peers.every((peer) => peer.reachable && !isNearer(designated, peer));
+}
+
 /** @param options.early whether it may leave while the own record is being written */
 export function sendPreAccept(
   state: ReplicaState,
@@ -72,8 +82,9 @@ export function sendPreAccept(
   options: { readonly to: readonly ReplicaId[]; readonly early: boolean },
 ): void {
   const { id, command, initial, follower, askedAt } = round;
+  const prompt = round.promptUntil !== null;
   // One object for all, so that it is encoded once.
-  const message = { type: 'preAccept', id, command, attributes: initial, follower } as const;
+  const message = { type: 'preAccept', id, command, attributes: initial, follower, prompt } as const;
   for (const peer of options.to) {
     if (!askedAt.has(peer)) askedAt.set(peer, state.now);
     if (options.early) state.sendEarly(peer, message);
@@ -83,7 +94,7 @@ export function sendPreAccept(
 
 /** R3.2, R4.2: the follower's side. */
 export function onPreAccept(state: ReplicaState, from: ReplicaId, message: PreAccept): void {
-  const { id, command, attributes: initial, follower } = message;
+  const { id, command, attributes: initial, follower, prompt } = message;
   if (from !== id.replica) return; // only the initial coordinator acts at ballot 0
   const record = state.space.get(id);
   if (isCommitted(record)) {
@@ -100,7 +111,7 @@ export function onPreAccept(state: ReplicaState, from: ReplicaId, message: PreAc
     { ...record, status: Status.preAccepted, command, attributes, initial, follower },
     { sync: false },
   );
-  if (follower === null || follower === state.id) {
+  if (follower === null || follower === state.id || prompt) {
     state.sendSynced(from, { type: 'preAcceptReply', id, attributes });
   } else {
     state.unanswered.add(instanceKey(id));
@@ -137,8 +148,10 @@ export function advancePreAccept(state: ReplicaState, round: PreAcceptRound): vo
   const { id, command, initial } = round;
   const chosen = fastValue(state, round);
   if (chosen !== null) {
-    // R6.2: on disk before anybody can see it.
-    commitValue(state, { id, command, attributes: chosen, path: 'fast' }, round.askedAt);
+    if (awaitsOther(state, round, chosen)) return;
+    // R6.2: on disk before anybody can see it; or at both others, where recovery finds it (R4.5).
+    const sync = !isHeldByOthers(round);
+    commitValue(state, { id, command, attributes: chosen, path: 'fast', sync }, round.askedAt);
   } else if (round.slowAt !== null && isFastPathLost(state, round, round.slowAt)) {
     startAccept(state, {
       id,
@@ -154,6 +167,30 @@ export function advancePreAccept(state: ReplicaState, round: PreAcceptRound): vo
 function fastValue(state: ReplicaState, round: PreAcceptRound): Attributes | null {
   if (round.follower !== null) return round.replies.get(round.follower) ?? null;
   return countEqual(round) + 1 >= state.quorums.fast ? round.initial : null;
+}
+
+/**
+ * R4.5: the other follower's reply would save the sync of the commit, and is about to come. If it was waited for in vain
+ * nobody is asked for the next time.
+ */
+function awaitsOther(state: ReplicaState, round: PreAcceptRound, chosen: Attributes): boolean {
+  const { promptUntil, replies, initial } = round;
+  if (promptUntil === null || replies.size === state.peers.length || !isSame(chosen, initial)) return false;
+  if (!state.peers.every(({ reachable }) => reachable)) return false;
+  if (state.now < promptUntil) return true;
+  state.promptFrom = state.now + state.timing.promptPauseTicks;
+  return false;
+}
+
+/** R4.5: both followers have said that they have on disk what was proposed, and nothing else. */
+function isHeldByOthers({ promptUntil, replies, initial }: PreAcceptRound): boolean {
+  if (promptUntil === null || replies.size < 2) return false;
+  for (const reply of replies.values()) if (!isSame(reply, initial)) return false;
+  return true;
+}
+
+function isSame(one: Attributes, other: Attributes): boolean {
+  return one.seq === other.seq && equalDeps(one.deps, other.deps);
 }
 
 function isFastPathLost(state: ReplicaState, round: PreAcceptRound, slowAt: number): boolean {

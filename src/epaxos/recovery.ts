@@ -70,7 +70,7 @@ export function onPrepareReply(state: ReplicaState, from: ReplicaId, message: Pr
   const round = state.rounds.get(instanceKey(id));
   if (round === undefined || round.type === 'preAccept' || round.ballot !== ballot) return;
   if (record.status >= Status.committed) {
-    commitValue(state, { id, ...currentValue(record), path: 'recovery' });
+    commitValue(state, { id, ...currentValue(record), path: 'recovery', sync: false });
   } else if (record.ballot > ballot) {
     onRefused(state, { id, promised: record.ballot });
   } else if (round.type === 'prepare') {
@@ -87,7 +87,7 @@ function follow(state: ReplicaState, round: PrepareRound, decision: Decision): v
   const { id, ballot } = round;
   switch (decision.type) {
     case 'commit':
-      commitValue(state, { id, ...decision.value, path: 'recovery' });
+      commitValue(state, { id, ...decision.value, path: 'recovery', sync: false });
       return;
     case 'accept':
       acceptValue(state, round, decision.value);

@@ -13,10 +13,10 @@ import { broadcastWaiting, sendValidate } from './validate.ts';
 
 /** Takes the next step of a round for which it is time. */
 export function tickRound(state: ReplicaState, round: Round): void {
-  if (round.type === 'preAccept' && round.slowAt !== null && state.now >= round.slowAt) {
+  if (round.type === 'preAccept' && (isDue(state, round.slowAt) || isDue(state, round.promptUntil))) {
     advancePreAccept(state, round);
   }
-  if (canWiden(round) && round.widenAt !== null && state.now >= round.widenAt) widen(state, round);
+  if (canWiden(round) && isDue(state, round.widenAt)) widen(state, round);
   if (state.now < round.retryAt || state.roundOf(round.id) !== round) return;
   round.retryTicks = Math.min(2 * round.retryTicks, state.timing.maxRetryTicks);
   round.retryAt = state.now + round.retryTicks;
@@ -36,6 +36,10 @@ export function widen(state: ReplicaState, round: WideningRound): void {
   round.widenAt = null;
   if (state.roundOf(round.id) !== round) return; // it has ended just now
   for (const { id: peer } of state.peers) if (!round.askedAt.has(peer)) repeat(state, round, peer);
+}
+
+function isDue(state: ReplicaState, tick: number | null): boolean {
+  return tick !== null && state.now >= tick;
 }
 
 function canWiden(round: Round): round is WideningRound {

@@ -29,7 +29,7 @@ interface Widening extends RoundBase {
   widenAt: number | null;
 }
 
-/** The initial coordinator at ballot 0, waiting for PreAcceptReplies (R3.1 to R3.5, R4.1 to R4.4). */
+/** The initial coordinator at ballot 0, waiting for PreAcceptReplies (R3.1 to R3.5, R4.1 to R4.5). */
 export interface PreAcceptRound extends Widening {
   readonly type: 'preAccept';
   readonly command: Command;
@@ -39,6 +39,11 @@ export interface PreAcceptRound extends Widening {
   readonly replies: Map<ReplicaId, Attributes>;
   /** The tick from which a majority of replies is enough for the slow path; null before there is a majority. */
   slowAt: number | null;
+  /**
+   * R4.5: both followers were asked to answer at once, and until this tick the other one is waited for as well. Null: they
+   * were not.
+   */
+  promptUntil: number | null;
 }
 
 /** Waiting for a majority to accept a value at a ballot (R3.4, R3.6). */

@@ -83,6 +83,8 @@ export class ReplicaState {
   readonly unanswered = new Set<InstanceKey>();
   /** No slot below this one of the own row is free. */
   nextSlot = 1;
+  /** R4.5: the tick before which nobody is asked to answer at once who need not. */
+  promptFrom = 0;
   /** R6.4: the last slot of the own row that is reserved on disk; 0 for none. */
   reserved: Slot = 0;
   /** Ticks since the start. */

@@ -53,6 +53,6 @@ export function nearestPeers(
 }
 
 /** A small difference is noise, and the ring spreads the work better. Between regions no difference is that small. */
-function isNearer(peer: Peer, than: Peer): boolean {
+export function isNearer(peer: Peer, than: Peer): boolean {
   return peer.roundTripMs * 1.1 < than.roundTripMs && peer.roundTripMs + 2 < than.roundTripMs;
 }

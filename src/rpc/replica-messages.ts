@@ -42,6 +42,7 @@ interface WireMessages {
     readonly attributes: Attributes | null;
     /** 0: none. */
     readonly follower: number;
+    readonly prompt: boolean;
   };
   readonly preAcceptReply: { readonly id: InstanceId | null; readonly attributes: Attributes | null };
   readonly accept: {
@@ -102,17 +103,19 @@ export interface Conversion<Type extends MessageType> {
 
 export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } = {
   preAccept: {
-    toWire: ({ id, command, attributes, follower }) => ({
+    toWire: ({ id, command, attributes, follower, prompt }) => ({
       id,
       command: commandToWire(command),
       attributes,
       follower: follower ?? 0,
+      prompt,
     }),
     fromWire: (wire, context) => ({
       type: 'preAccept',
       ...idAndAttributes(wire, context),
       command: commandOf(wire.command),
       follower: followerOf(wire, context),
+      prompt: wire.prompt,
     }),
   },
   preAcceptReply: {

@@ -120,14 +120,6 @@ describe('N = 3, instance 1.1, follower 2', () => {
       'accept no-op',
     ],
     [
-      'R5.4: L has forgotten, F has it',
-      [
-        [1, nothing],
-        [2, atFollower],
-      ],
-      'accept no-op',
-    ],
-    [
       'R5.4: L and F have nothing',
       [
         [1, nothing],
@@ -178,6 +170,14 @@ describe('N = 3, instance 1.1, follower 2', () => {
   ];
   test.each(table)('%s', (_, replies, expected) => {
     expect(decide(3, ...replies)).toBe(expected);
+  });
+
+  test('R5.4: L has forgotten all but a promise: F alone decides, or O if F has nothing to say', () => {
+    for (const lost of [nothing, { ...nothing, ballot: 4 }]) {
+      expect(decide(3, [1, lost], [2, atFollower])).toBe('accept c seq 3 deps 0,2,0');
+      expect(decide(3, [1, lost], [3, atOther])).toBe('accept c seq 5 deps 0,0,4');
+      expect(decide(3, [3, atOther], [1, lost], [2, atFollower])).toBe('accept c seq 3 deps 0,2,0');
+    }
   });
 });
 

@@ -96,15 +96,16 @@ function canonicalObject(value: object, names: Names, now: number): string {
   const parts: string[] = [];
   for (const [field, element] of Object.entries(value)) {
     if (typeof element === 'function' || LEFT_OUT.has(field)) continue;
-    parts.push(
-      `${field}=${field === 'slowAt' ? String(element !== null && now >= element) : canonical(of(value, field, element), names, now)}`,
-    );
+    parts.push(`${field}=${canonical(of(value, field, element, now), names, now)}`);
   }
   return `(${parts.join(';')})`;
 }
 
 /** Fields that hold more than their meaning. */
-function of(owner: object, field: string, value: unknown): unknown {
+function of(owner: object, field: string, value: unknown, now: number): unknown {
+  if (field === 'slowAt') return value !== null && now >= Number(value);
+  // Whether both were asked to answer at once (R4.5), and if so, whether the other one is still waited for.
+  if (field === 'promptUntil') return value === null ? null : now >= Number(value);
   // Of the executor's queue only what is not taken yet matters.
   if (field === 'queue' && 'head' in owner && Array.isArray(value)) return value.slice(Number(owner.head));
   // Of what stalls only the ballots matter; without one, an entry is the same as none.

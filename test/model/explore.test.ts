@@ -17,6 +17,7 @@ describe('every reachable state is as it should be', () => {
     ['n3-crash-restart of one command'],
     ['n3-one-command, thrifty'],
     ['n3-early by the ring'],
+    ['n3-prompt without reservation'],
   ])('%s', (name) => {
     const world = smallWorlds[name];
     if (world === undefined) throw new Error(`no world ${name}`);
@@ -26,10 +27,15 @@ describe('every reachable state is as it should be', () => {
   });
 });
 
+function withoutReservation({ reservedSlots: _, ...world }: World): World {
+  return world;
+}
+
 const smallWorlds: Record<string, World> = {
   'n3-one-command': worldNamed('n3-one-command'),
   'n3-one-command, thrifty': { ...worldNamed('n3-one-command'), thrifty: true },
   'n3-early by the ring': { ...worldNamed('n3-early'), followers: 'ring', timeouts: false },
+  'n3-prompt without reservation': withoutReservation(worldNamed('n3-prompt')),
   'n3-queue without recovery': {
     ...worldNamed('n3-queue'),
     timeouts: true,

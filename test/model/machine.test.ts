@@ -31,6 +31,7 @@ describe.each([
   ['n3-four-commands', 80],
   ['n5-four-commands', 50],
   ['n3-queue', 50],
+  ['n3-prompt-four', 50],
 ])('in walks through %s', (name, walks) => {
   const model = new Model(worldNamed(name));
   const outcome = (machine: Machine, { input }: Step) => {

@@ -45,7 +45,10 @@ export type Input =
       readonly dies: { readonly kept: number } | null;
     }
   | { readonly type: 'deliver'; readonly from: ReplicaId; readonly message: Message }
-  /** The coordinator loses patience: with those it has asked if others were left out, otherwise with the fast path. */
+  /**
+   * The coordinator loses patience: with those it has asked if others were left out, otherwise with the other follower if it
+   * waits for that (R4.5), otherwise with the fast path.
+   */
   | { readonly type: 'expire'; readonly bit: number }
   /** N = 3: the PreAccepts that waited for a tick are answered (R4.2). */
   | { readonly type: 'answer' }
@@ -139,7 +142,9 @@ export class Machine {
         if (round.widenAt !== null) {
           widen(state, round);
         } else if (round.type === 'preAccept') {
-          round.slowAt = state.now;
+          // R4.5: the shorter of the two waits ends first.
+          if (round.promptUntil !== null && round.promptUntil > state.now) round.promptUntil = state.now;
+          else round.slowAt = state.now;
           advancePreAccept(state, round);
         }
         break;
@@ -189,7 +194,7 @@ export class Machine {
     for (const { message } of ready.early) freeze(message);
     this.#observeEvents(ready);
     this.#restart(kept);
-    return [...ready.early];
+    return [...ready.early, ...this.#finishTurns()];
   }
 
   #restart(kept: number): void {

@@ -43,6 +43,11 @@ export interface World {
   readonly queued?: boolean;
   /** So many slots are reserved ahead, and PreAccepts leave while their records are being written (R6.4). */
   readonly reservedSlots?: number;
+  /**
+   * With fewer own rounds than this under way both followers are asked to answer at once (R4.5); absent: never. Only where the
+   * follower is the next in the ring: one that is nearer is not waited for. The pause after a vain wait is left out.
+   */
+  readonly promptInstances?: number;
   /** Proposals go to as few as can commit them; asking the others as well is a timeout (R3.8). */
   readonly thrifty?: boolean;
 }
@@ -109,7 +114,11 @@ export class Model {
       replicas: this.world.replicas,
       seed: id,
       thrifty: this.world.thrifty ?? false,
-      limits: { reservedSlots: this.world.reservedSlots ?? 0 },
+      timing: { promptPauseTicks: 0 },
+      limits: {
+        reservedSlots: this.world.reservedSlots ?? 0,
+        promptInstances: this.world.promptInstances ?? 0,
+      },
     });
     for (const { id: peer } of replica.state.peers) replica.setReachable(peer, true);
     this.mutation?.patch?.(replica);

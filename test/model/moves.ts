@@ -42,7 +42,7 @@ export function summarize({ model, id, history, replica, disk }: Machine): Summa
   const expiring: number[] = [];
   for (const round of replica.state.rounds.values()) {
     const isOut = (tick: number | null) => tick !== null && tick > replica.state.now;
-    const waits = round.type === 'preAccept' && isOut(round.slowAt);
+    const waits = round.type === 'preAccept' && (isOut(round.slowAt) || isOut(round.promptUntil));
     if (waits || ('widenAt' in round && isOut(round.widenAt))) expiring.push(model.bit(round.id));
   }
   const { opened, recoveries, crashes, proposals } = history;

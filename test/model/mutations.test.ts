@@ -11,10 +11,13 @@ import {
   fastOnEqualReplies,
   forgetOwn,
   forgetReservation,
+  forgottenIsUncommitted,
   noReservationFloor,
   noValidate,
   oneBallot,
   replyBeforeDurable,
+  unsyncedAlthoughDifferent,
+  unsyncedAlthoughMissing,
 } from './mutations.ts';
 import type { Property } from './violation.ts';
 import { walk } from './walk.ts';
@@ -35,19 +38,32 @@ const restart: World = {
   crashes: 1,
 };
 
+const { reservedSlots: _, ...unreserved } = worldNamed('n3-prompt-restart');
+
 const bySearch: readonly Case[] = [
   { mutation: forgetOwn, world: restart, properties: ['agreement'] },
   { mutation: replyBeforeDurable, world: restart, properties: ['agreement'] },
   { mutation: countTwice, world: worldNamed('n5-one-command'), properties: ['agreement'] },
   { mutation: fastAfterSlow, world: worldNamed('n3-one-command'), properties: ['fastAfterSlow'] },
   { mutation: coordinatorAlone, world: worldNamed('n3-two-coordinators'), properties: ['visibility'] },
+  { mutation: unsyncedAlthoughMissing, world: worldNamed('n3-prompt'), properties: ['agreement'] },
+  { mutation: forgottenIsUncommitted, world: worldNamed('n3-prompt'), properties: ['agreement'] },
 ];
 
 const byWalks: readonly Case[] = [
   { mutation: oneBallot, world: twoBallots, properties: ['agreement'] },
   { mutation: anyAccepted, world: twoBallots, properties: ['agreement'] },
-  { mutation: forgetReservation, world: worldNamed('n3-early-four'), properties: ['agreement'] },
+  {
+    mutation: forgetReservation,
+    world: worldNamed('n3-early-four'),
+    properties: ['agreement', 'visibility'],
+  },
   { mutation: noReservationFloor, world: worldNamed('n3-early-four'), properties: ['visibility'] },
+  {
+    mutation: unsyncedAlthoughDifferent,
+    world: unreserved,
+    properties: ['agreement'],
+  },
   { mutation: fastOnEqualReplies, world: n5, properties: ['agreement'] },
   { mutation: noValidate, world: n5, properties: ['visibility'] },
   {

@@ -7,6 +7,8 @@ import { startAccept } from '../../src/epaxos/accept.ts';
 import { commitValue } from '../../src/epaxos/commit.ts';
 import { equalDeps } from '../../src/epaxos/deps.ts';
 import {
+  type Attributes,
+  emptyRecord,
   type InstanceId,
   type InstanceRecord,
   type Message,
@@ -16,6 +18,7 @@ import {
   Status,
   type StoredState,
 } from '../../src/epaxos/index.ts';
+import type { PreAcceptRound } from '../../src/epaxos/rounds.ts';
 import type { Mutation } from './model.ts';
 
 /** Changes what a replica does with a message: `step` is what it did before. */
@@ -48,6 +51,24 @@ function onUpdate(
   };
 }
 
+/** Has some records written without a sync that the core wants synced. */
+function withoutSync(
+  isUnsynced: (replica: Replica, record: InstanceRecord) => boolean,
+): (replica: Replica) => void {
+  return (replica) => {
+    const { state } = replica;
+    const update = state.update.bind(state);
+    state.update = (record, { sync }) => update(record, { sync: sync && !isUnsynced(replica, record) });
+  };
+}
+
+/** The replies to the PreAccept that such a record commits, if both followers were asked to answer at once. */
+function promptReplies({ state }: Replica, record: InstanceRecord): PreAcceptRound['replies'] | null {
+  const round = state.roundOf(record.id);
+  const isPrompt = round?.type === 'preAccept' && round.promptUntil !== null;
+  return isPrompt && record.status === Status.committed ? round.replies : null;
+}
+
 function onPrepareReply(
   change: (replica: Replica, from: ReplicaId, reply: PrepareReply) => PrepareReply,
 ): (replica: Replica) => void {
@@ -77,7 +98,7 @@ export const fastOnEqualReplies: Mutation = {
     );
     if (agreeing.length + 1 < state.quorums.fast) return;
     const { id, command } = round;
-    commitValue(state, { id, command, attributes: message.attributes, path: 'fast' });
+    commitValue(state, { id, command, attributes: message.attributes, path: 'fast', sync: true });
   }),
 };
 
@@ -108,6 +129,45 @@ export const replyBeforeDurable: Mutation = {
   name: 'replies leave before the record is durable',
   isSyncLate: true,
 };
+
+/** R4.5: only the designated follower's reply is looked at, which is equal; the other one has said something else. */
+export const unsyncedAlthoughDifferent: Mutation = {
+  name: 'a commit without a sync although the replies differ',
+  patch: withoutSync((replica, record) => {
+    const replies = promptReplies(replica, record);
+    const reply = record.follower === null ? undefined : replies?.get(record.follower);
+    return replies?.size === 2 && reply !== undefined && isInitial(record, reply);
+  }),
+};
+
+/** R4.5: the designated follower's reply is equal, and the other one has not answered. */
+export const unsyncedAlthoughMissing: Mutation = {
+  name: 'a commit without a sync although the other follower has not answered',
+  patch: withoutSync((replica, record) => {
+    const replies = promptReplies(replica, record);
+    return replies?.size === 1 && [...replies.values()].every((reply) => isInitial(record, reply));
+  }),
+};
+
+/** R5.4: a coordinator that has nothing counts as one that has not committed, though it may have forgotten (R4.5). */
+export const forgottenIsUncommitted: Mutation = {
+  name: 'recovery takes a coordinator that has forgotten for one that has not committed',
+  patch: onPrepareReply(({ state }, from, reply) => {
+    const { id } = reply.record;
+    const round = state.roundOf(id);
+    if (round?.type !== 'prepare' || round.ballot !== reply.ballot) return reply;
+    const own = from === id.replica ? reply.record : round.replies.get(id.replica);
+    if (own?.status !== Status.none) return reply;
+    const hidden = (record: InstanceRecord) =>
+      record.status === Status.preAccepted ? { ...emptyRecord(id), ballot: record.ballot } : record;
+    for (const [replica, record] of round.replies) round.replies.set(replica, hidden(record));
+    return { ...reply, record: hidden(reply.record) };
+  }),
+};
+
+function isInitial({ initial }: InstanceRecord, reply: Attributes): boolean {
+  return initial !== null && reply.seq === initial.seq && equalDeps(reply.deps, initial.deps);
+}
 
 /** A reply that comes twice counts twice. */
 export const countTwice: Mutation = {
@@ -154,7 +214,7 @@ export const fastAfterSlow: Mutation = {
       const { command, follower } = state.space.get(id);
       const round = state.roundOf(id);
       if (round?.type === 'accept' && round.ballot === 0 && follower === from) {
-        commitValue(state, { id, command, attributes, path: 'fast' });
+        commitValue(state, { id, command, attributes, path: 'fast', sync: true });
         return;
       }
     }

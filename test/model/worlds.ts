@@ -133,6 +133,39 @@ export const WORLDS: readonly World[] = [
   },
   {
     ...SMALL,
+    name: 'n3-prompt',
+    about:
+      'one command, both followers answer at once, PreAccepts leave early, one crash and one recovery by anybody',
+    commands: commands('a1'),
+    crashes: 1,
+    reservedSlots: 2,
+    promptInstances: 1,
+  },
+  {
+    ...SMALL,
+    name: 'n3-prompt-restart',
+    about:
+      'two interfering commands of two coordinators, both followers answer at once, PreAccepts leave early, one crash of anybody and one recovery by replica 3; no timeouts',
+    commands: commands('a1 b3'),
+    recoveries: { total: 1, perInstance: 1, by: [3] },
+    crashes: 1,
+    timeouts: false,
+    reservedSlots: 1,
+    promptInstances: 1,
+  },
+  {
+    ...SMALL,
+    name: 'n3-prompt-four',
+    about:
+      'for walks: as n3-early-four, both followers answer at once to all but the second of two open instances',
+    commands: commands('a1 b2 c3 ?d1'),
+    recoveries: { total: 6, perInstance: 2 },
+    crashes: 2,
+    reservedSlots: 1,
+    promptInstances: 1,
+  },
+  {
+    ...SMALL,
     name: 'n3-four-commands',
     about: 'for walks: four commands, a read among them, two ballots an instance, two crashes',
     commands: commands('a1 b2 c3 ?d1'),

@@ -96,11 +96,12 @@ export function messagesOf(replicas: number): { readonly [Type in MessageType]: 
   });
   const initial = fc.record({ proposal: proposal(replicas), command, ballot: recoveryBallot(replicas) });
   return {
-    preAccept: initial.map(({ proposal, command }) => ({
+    preAccept: fc.tuple(initial, fc.boolean()).map(([{ proposal, command }, prompt]) => ({
       type: 'preAccept',
       ...proposal,
       command,
       follower: replicas === 3 ? (proposal.id.replica % 3) + 1 : null,
+      prompt: replicas === 3 && prompt,
     })),
     preAcceptReply: proposal(replicas).map((fields) => ({ type: 'preAcceptReply', ...fields })),
     accept: fc.tuple(value, fc.boolean()).map(([{ proposal, command, ballot }, sent]) => ({

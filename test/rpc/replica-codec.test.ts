@@ -211,6 +211,13 @@ it('with more than three replicas nobody is designated', () => {
   expect(decoded.reason?.message).toMatch(/replica 2 is designated, among 5/);
 });
 
+it.each([true, false])('whether both followers are to answer at once survives the wire: %s', (prompt) => {
+  const [sample] = sampleOfEach(3, 1);
+  if (sample?.type !== 'preAccept') throw new Error('the first sample is a preAccept');
+  const { messages } = decodeFrame(encodeMessage({ ...sample, prompt }), ROUTES.preAccept, CONTEXT);
+  expect(messages).toEqual([{ ...sample, prompt }]);
+});
+
 it('a malformed message does not harm the others of its frame', () => {
   const bad: Message = { ...good, attributes: { seq: 1, deps: [0] } };
   const frame = Buffer.concat([good, bad, good, bad].map(encodeMessage));

@@ -15,6 +15,7 @@ export const Stream = {
   thrift: 9,
   reservation: 10,
   multiGets: 11,
+  prompt: 12,
 };
 
 /** The generator of one concern of the world with this seed. */

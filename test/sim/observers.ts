@@ -1,10 +1,17 @@
 /** All checkers of a world together: what replicas and clients do is told here, and each looks at its part of it. */
-import type { Execution, InstanceRecord, Message, ReplicaId, TraceEvent } from '../../src/epaxos/index.ts';
+import type {
+  Execution,
+  InstanceRecord,
+  Message,
+  Ready,
+  ReplicaId,
+  TraceEvent,
+} from '../../src/epaxos/index.ts';
 import { instanceKey } from '../../src/epaxos/index.ts';
 import type { OperationResult, Row } from '../../src/kv/index.ts';
 import { requestKey } from './calls.ts';
 import { Agreement } from './checkers/agreement.ts';
-import { Durability } from './checkers/durability.ts';
+import { Durability, isUnsynced } from './checkers/durability.ts';
 import { Effects, isSameResult, isSameRow } from './checkers/effects.ts';
 import { ExecutionOrder } from './checkers/execution-order.ts';
 import { checkLinearizability } from './checkers/linearizability.ts';
@@ -33,18 +40,30 @@ export class Observers {
   readonly #durability: Durability;
   readonly #statistics: Statistics;
   readonly #ignored: ReadonlySet<Check>;
+  readonly #disks: () => readonly Disk[];
   /** By replica: the snapshot that it installed last. */
   readonly #installed = new Map<ReplicaId, string>();
   #clock = 0;
 
-  /** @param ignored checks that are left out, to see that others find the same fault */
-  constructor(replicas: number, statistics: Statistics, ignored: readonly Check[]) {
+  /**
+   * @param world.disks of all replicas, in order
+   * @param world.ignored checks that are left out, to see that others find the same fault
+   */
+  constructor(
+    replicas: number,
+    world: {
+      readonly statistics: Statistics;
+      readonly disks: () => readonly Disk[];
+      readonly ignored: readonly Check[];
+    },
+  ) {
     this.#status = new StatusOrder(replicas);
     this.#order = new ExecutionOrder(replicas);
     this.#effects = new Effects(replicas);
     this.#durability = new Durability(replicas);
-    this.#statistics = statistics;
-    this.#ignored = new Set(ignored);
+    this.#statistics = world.statistics;
+    this.#disks = world.disks;
+    this.#ignored = new Set(world.ignored);
   }
 
   /** A replica has written records. */
@@ -61,10 +80,13 @@ export class Observers {
     this.#guard(() => this.#durability.sending(replica, message, disk));
   }
 
-  happened(replica: ReplicaId, events: readonly TraceEvent[], disk: Disk): void {
+  /** The same moment: what a replica has come to, and will be seen to have come to. */
+  happened(replica: ReplicaId, { events, records }: Pick<Ready, 'events' | 'records'>): void {
+    const disks = this.#disks();
     for (const event of events) {
       this.#count(event);
-      this.#guard(() => this.#durability.committed(replica, event, disk));
+      this.#guard(() => this.#durability.committed(replica, event, { records, disks }));
+      if (isUnsynced(event, disks[replica - 1])) this.#statistics.commitsUnsynced += 1;
     }
   }
 

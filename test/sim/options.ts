@@ -144,11 +144,20 @@ export function forgetful(options: WorldOptions, prng: Prng): WorldOptions {
 /** A world where nobody is left behind. */
 function drawPatient(seed: number, replicas: number): WorldOptions {
   const prng = generator(seed, Stream.options);
+  const prompt = drawPrompt(generator(seed, Stream.prompt));
   return {
     seed,
     replicas,
-    timing: { ...drawTiming(prng), ...(chance(prng, 0.7) ? { flushTicks: prng.integer(1, 30) } : {}) },
-    limits: { ...drawLimits(prng), ...drawProposing(generator(seed, Stream.reservation)) },
+    timing: {
+      ...drawTiming(prng),
+      ...(chance(prng, 0.7) ? { flushTicks: prng.integer(1, 30) } : {}),
+      ...prompt.timing,
+    },
+    limits: {
+      ...drawLimits(prng),
+      ...drawProposing(generator(seed, Stream.reservation)),
+      ...prompt.limits,
+    },
     thrifty: chance(generator(seed, Stream.thrift), 0.4),
     tickMs: Array.from({ length: replicas }, () => (chance(prng, 0.3) ? between(prng, 5, 20) : 10)),
     turnMs: chance(prng, 0.3) ? between(prng, 0, 5) : 0,
@@ -197,6 +206,14 @@ function drawLimits(prng: Prng): Partial<Limits> {
 function drawProposing(prng: Prng): Partial<Limits> {
   const reserved = chance(prng, 0.5) ? { reservedSlots: prng.integer(0, 6) } : {};
   return chance(prng, 0.3) ? { ...reserved, eagerOperations: prng.integer(1, 8) } : reserved;
+}
+
+/** Whether both followers are to answer at once never, where little else goes on, or mostly; and for how long both are waited for (R4.5). */
+function drawPrompt(prng: Prng): Pick<WorldOptions, 'timing' | 'limits'> {
+  const promptInstances = pick(prng, [0, 1, 64]);
+  if (chance(prng, 0.4)) return { timing: {}, limits: { promptInstances } };
+  const timing = { promptTicks: prng.integer(0, 10), promptPauseTicks: prng.integer(0, 20) };
+  return { timing, limits: { promptInstances } };
 }
 
 function drawNetwork(prng: Prng): NetworkOptions {

@@ -280,8 +280,8 @@ export class Process {
 
   /** Step 4: messages. */
   #send(ready: Ready): void {
-    const { world, disk, id, crashStage } = this.#machine;
-    world.observers.happened(id, ready.events, disk);
+    const { world, id, crashStage } = this.#machine;
+    world.observers.happened(id, ready);
     if (world.options.sabotage !== 'sendBeforeWrite') {
       const { messages } = ready;
       if (crashStage === 'sending') {

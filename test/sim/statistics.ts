@@ -13,6 +13,8 @@ export interface Statistics {
   retries: number;
   /** Instances, by the road on which they were first committed. */
   commitsFast: number;
+  /** Those of the fast ones that were seen before they were on disk (R4.5). */
+  commitsUnsynced: number;
   commitsSlow: number;
   commitsRecovery: number;
   /** Commits that a replica was told by another. */
@@ -52,6 +54,7 @@ export function noStatistics(): Statistics {
     notApplied: 0,
     retries: 0,
     commitsFast: 0,
+    commitsUnsynced: 0,
     commitsSlow: 0,
     commitsRecovery: 0,
     commitsLearned: 0,

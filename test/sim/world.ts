@@ -68,7 +68,11 @@ class World {
     const trace = new Trace(run.printer);
     this.trace = trace;
     this.#options = options;
-    this.#observers = new Observers(replicas, statistics, run.ignored ?? []);
+    this.#observers = new Observers(replicas, {
+      statistics,
+      disks: () => this.#replicas.map(({ disk }) => disk),
+      ignored: run.ignored ?? [],
+    });
     this.#network = new Network({
       options: options.network,
       queue,

@@ -1,29 +1,53 @@
 /**
  * Holds every message against the disk at the moment at which it leaves (R6.1, R6.2, R6.3): what it speaks
- * of must be there, synced, or a crash could take it back after others have built on it.
+ * of must be there, synced, or a crash could take it back after others have built on it. A fast commit must be there too, or
+ * what recovery finds it by at all three (R4.5).
  */
 import {
   type Ballot,
   formatInstance,
   type InstanceId,
   type InstanceRecord,
+  instanceKey,
   type Message,
   type Ready,
+  type ReplicaId,
   Status,
 } from '../../src/epaxos/index.ts';
 import type { CoreStore } from './core-store.ts';
 
-/** Throws if a message of the batch, which was just written, says more than what is synced. */
-export function requireDurable(ready: Ready, store: CoreStore): void {
+/**
+ * Throws if a message of the batch, which was just written, says more than what is synced.
+ * @param replica whose batch it is
+ * @param stores the disks of all replicas, in order
+ */
+export function requireDurable(ready: Ready, replica: ReplicaId, stores: readonly CoreStore[]): void {
+  const store = stores[replica - 1];
+  if (store === undefined) throw new Error(`no disk of replica ${replica}`);
   for (const { message } of ready.messages) {
     if (!isCovered(message, store)) throw new Error(`not on disk: ${JSON.stringify(message)}`);
   }
   for (const event of ready.events) {
-    if (event.type !== 'committed' || event.path !== 'fast') continue;
-    if (!isCommitted(store, event.id)) {
+    if (event.type !== 'committed' || event.path !== 'fast' || isCommitted(store, event.id)) continue;
+    const record = ready.records.find(({ id }) => instanceKey(id) === instanceKey(event.id));
+    if (record === undefined || !isHeldByOthers(record, stores)) {
       throw new Error(`the fast commit of ${formatInstance(event.id)} is seen before it is on disk`);
     }
   }
+}
+
+/** R4.5: both others have it, and the coordinator nothing else: whichever two recover it, they find this value. */
+function isHeldByOthers({ id, noOp, attributes }: InstanceRecord, stores: readonly CoreStore[]): boolean {
+  if (stores.length !== 3 || noOp || attributes === null) return false;
+  const isSame = (held: InstanceRecord) =>
+    held.status >= Status.preAccepted &&
+    !held.noOp &&
+    held.attributes?.seq === attributes.seq &&
+    sameDeps(held.attributes.deps, attributes.deps);
+  return stores.every((store, index) => {
+    const mayLack = index + 1 === id.replica && !has(store, id, ({ status }) => status !== Status.none);
+    return mayLack || store.isPruned(id) || has(store, id, isSame);
+  });
 }
 
 /** Throws if a message leaves while its record is being written, and is no PreAccept of a reserved slot (R6.4). */

@@ -68,6 +68,11 @@ export class CoreStore {
     return replaced === undefined ? (this.#records.get(key) ?? null) : replaced;
   }
 
+  /** True if an instance was forgotten after its execution, and no crash brings it back. */
+  isPruned({ replica, slot }: InstanceId): boolean {
+    return slot <= (this.#synced.pruned?.pruned[replica - 1] ?? 0);
+  }
+
   /** The slot of a row up to which all is executed, with effects that a crash cannot take away. */
   syncedExecuted(replica: number): number {
     let slot = this.#synced.pruned?.pruned[replica - 1] ?? 0;

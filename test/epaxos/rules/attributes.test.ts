@@ -51,7 +51,7 @@ describe('R2.4: a command counts from the moment it is learned, by whatever mess
   const id = instance('2.1');
   const attributes = { seq: 4, deps: [0, 0, 0, 0, 0] };
   const table: [string, Message[]][] = [
-    ['PreAccept', [{ type: 'preAccept', id, command, attributes, follower: null }]],
+    ['PreAccept', [{ type: 'preAccept', id, command, attributes, follower: null, prompt: false }]],
     ['Accept', [{ type: 'accept', id, ballot: 7, command, attributes }]],
     ['Commit', [{ type: 'commit', id, command, attributes }]],
     [
@@ -73,7 +73,7 @@ describe('R2.4: a command counts from the moment it is learned, by whatever mess
     ['committed', 'commit'],
   ] as const)('and goes on to count when a no-op is %s for it', (_, type) => {
     const replica = new Replica({ id: 1, replicas: 5, seed: 1 });
-    replica.step(2, { type: 'preAccept', id, command, attributes, follower: null });
+    replica.step(2, { type: 'preAccept', id, command, attributes, follower: null, prompt: false });
     const noOp = { command: null, attributes: { seq: 0, deps: [0, 0, 0, 0, 0] } };
     replica.step(3, { type, id, ballot: 8, ...noOp });
     expect(replica.state.space.get(id).noOp).toBe(true);

@@ -111,6 +111,7 @@ describe('R3.2: a follower’s pre-accept', () => {
       command: commandOf(put('a', 'x')),
       attributes: { seq: 1, deps: [0, 0, 0, 0, 0] },
       follower: null,
+      prompt: false,
     });
     expect(replica.takeReady()).toMatchObject({ records: [], messages: [] });
   });

@@ -3,9 +3,19 @@
  * CoreCluster holds every message against the disk at the moment at which it leaves (core-durability.ts).
  */
 import { describe, expect, test } from 'vitest';
-import { type Message, Proposal, type Ready, Replica, Status } from '../../../src/epaxos/index.ts';
+import {
+  emptyRecord,
+  type InstanceRecord,
+  type Message,
+  Proposal,
+  type Ready,
+  Replica,
+  Status,
+} from '../../../src/epaxos/index.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
+import { requireDurable } from '../../support/core-durability.ts';
 import { commandOf, instance, put } from '../../support/core-operations.ts';
+import { CoreStore } from '../../support/core-store.ts';
 
 const id = instance('1.1');
 const command = commandOf(put('a', 'x'));
@@ -22,7 +32,7 @@ function batchOn(message: Message, ...before: Message[]): Ready {
 
 describe('R6.1: a message leaves in the batch that syncs what it speaks of, or later', () => {
   const prepare: Message = { type: 'prepare', id, ballot: 9 };
-  const preAccept: Message = { type: 'preAccept', id, command, attributes, follower: null };
+  const preAccept: Message = { type: 'preAccept', id, command, attributes, follower: null, prompt: false };
   const validate: Message = { type: 'validate', id, ballot: 9, command, attributes };
   const accept: Message = { type: 'accept', id, ballot: 9, command, attributes };
   const table: [string, Message, Message[], Message['type'], object][] = [
@@ -127,6 +137,30 @@ describe('R6.2: a fast commit is synced before anybody can see it', () => {
     expect(cluster.log(1)).toEqual(['a']);
   });
 
+  test('but one of which both others hold the very same pre-accept (R4.5): losing it, recovery finds the same', () => {
+    const cluster = new CoreCluster(3, { limits: { promptInstances: 1 } });
+    cluster.propose(1, put('a', 'x'));
+    cluster.deliver({ type: 'preAccept' });
+    const [reply] = cluster.contents({ type: 'preAcceptReply' });
+    if (reply === undefined) throw new Error('no reply');
+    cluster.drop();
+    for (const from of [2, 3]) cluster.replica(1).step(from, reply);
+    const ready = cluster.crashDuring(1, 'after execution');
+    expect(ready).toMatchObject({
+      sync: false,
+      records: [{ id, status: Status.committed }],
+      messages: [{ message: { type: 'commit' } }, { message: { type: 'commit' } }],
+      executions: [{ id }],
+    });
+    cluster.drop();
+    cluster.crash(1, { losing: 'unsynced' });
+    cluster.restart(1);
+    expect(cluster.look(1, '1.1').status).toBe('preAccepted');
+    cluster.recover(3, '1.1');
+    cluster.deliverAll();
+    expect(cluster.ids.map((each) => cluster.log(each))).toEqual([['a'], ['a'], ['a']]);
+  });
+
   test('a commit after a majority’s accepts needs no sync: losing it, recovery finds the same', () => {
     const cluster = new CoreCluster(5);
     cluster.isolate(5);
@@ -151,6 +185,57 @@ describe('R6.2: a fast commit is synced before anybody can see it', () => {
     cluster.recover(4, '1.1');
     cluster.deliverAll();
     expect(cluster.look(4, '1.1')).toMatchObject({ value: 'a', deps: [0, 0, 1, 0, 0] });
+  });
+});
+
+describe('the check of every fast commit in these tests', () => {
+  const three = { seq: 1, deps: [0, 0, 0] };
+  const preAccepted: InstanceRecord = {
+    ...emptyRecord(id),
+    status: Status.preAccepted,
+    command,
+    attributes: three,
+    initial: three,
+  };
+  const commit = { ...preAccepted, status: Status.committed };
+
+  /** Whether replica 1 may show a commit that it has not synced, where the disks hold these records. */
+  function passes(held: readonly InstanceRecord[], unsynced?: number): boolean {
+    const stores = held.map((record, index) => {
+      const store = new CoreStore();
+      store.write({ records: [record], reserved: null, sync: index + 1 !== unsynced });
+      return store;
+    });
+    const replica = new Replica({ id: 1, replicas: 3, seed: 1 });
+    const events = [{ type: 'committed', id, path: 'fast' } as const];
+    const ready: Ready = { ...replica.takeReady(), records: [commit], events };
+    stores[0]?.write({ ...ready, sync: false });
+    try {
+      requireDurable(ready, 1, stores);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  test('lets one pass that is on disk, or that both others hold as it is, and no other', () => {
+    expect(passes([commit, preAccepted])).toBe(true);
+    expect(passes([preAccepted, preAccepted, preAccepted])).toBe(true);
+    expect(passes([preAccepted, { ...preAccepted, ballot: 4 }, commit])).toBe(true);
+    expect(passes([emptyRecord(id), preAccepted, preAccepted])).toBe(true);
+    expect(passes([preAccepted, preAccepted, preAccepted], 1)).toBe(true);
+    for (const at of [2, 3]) expect(passes([preAccepted, preAccepted, preAccepted], at)).toBe(false);
+    for (const other of [
+      emptyRecord(id),
+      { ...preAccepted, attributes: { seq: 2, deps: [0, 0, 0] } },
+      { ...preAccepted, attributes: { seq: 1, deps: [0, 1, 0] } },
+      { ...preAccepted, status: Status.accepted, ballot: 4, acceptedBallot: 4, noOp: true },
+    ]) {
+      for (const at of other.status === Status.none ? [1, 2] : [0, 1, 2]) {
+        expect(passes([preAccepted, preAccepted, preAccepted].with(at, other))).toBe(false);
+      }
+    }
+    expect(passes(new Array<InstanceRecord>(5).fill(preAccepted))).toBe(false);
   });
 });
 

@@ -97,6 +97,7 @@ describe('R7.2: what an instance waits for', () => {
       command: commandOf(put('other', 'y')),
       attributes: { seq: 1, deps: [0, 0, 0] },
       follower: 2,
+      prompt: false,
     });
     expect(learner.executed()).toEqual(['2.1']);
   });

@@ -177,7 +177,7 @@ describe('R5.6: Validate', () => {
     }
 
     const preAccept = (attributes: typeof none, proposal = rival): Message => {
-      return { type: 'preAccept', id: other, command: proposal, attributes, follower: null };
+      return { type: 'preAccept', id: other, command: proposal, attributes, follower: null, prompt: false };
     };
     const table: [string, Message[], unknown[]][] = [
       ['nothing', [], []],

@@ -1,66 +1,15 @@
-/** The other checkers, each on what it must let pass and what it must refuse. */
+/** Most of the other checkers, each on what it must let pass and what it must refuse. */
 import { describe, expect, test } from 'vitest';
-import { getOperation, putOperation } from '../../../src/codec/index.ts';
-import {
-  type Command,
-  emptyRecord,
-  type InstanceRecord,
-  instanceKey,
-  type Message,
-  Status,
-} from '../../../src/epaxos/index.ts';
+import { type Command, type InstanceRecord, instanceKey, Status } from '../../../src/epaxos/index.ts';
 import { asKvOperation, type OperationResult } from '../../../src/kv/index.ts';
-import { Disk } from '../disk.ts';
 import { Agreement } from './agreement.ts';
 import { checkConvergence, whyUnsettled } from './convergence.ts';
-import { Durability } from './durability.ts';
 import { Effects } from './effects.ts';
 import { ExecutionOrder } from './execution-order.ts';
+import { COMMITTED, get, ID, NO_OP, put, record, refusal } from './samples.ts';
 import { StatusOrder } from './status.ts';
-import { type Check, Violation } from './violation.ts';
+import type { Check } from './violation.ts';
 import { checkVisibility } from './visibility.ts';
-
-const CLIENT = 'client'.padEnd(16);
-
-function put(key: string, sequence: number, unrecorded = false): Command {
-  const request = { client: CLIENT, sequence };
-  const value = Buffer.from(`value ${sequence}`);
-  const fields = { request, key: Buffer.from(key), value, returnPrevious: false, unrecorded };
-  return { operations: [putOperation(fields)] };
-}
-
-function get(key: string, sequence: number): Command {
-  return { operations: [getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from(key) })] };
-}
-
-const ID = { replica: 1, slot: 1 };
-
-function record(fields: Partial<InstanceRecord> = {}): InstanceRecord {
-  const command = put('k', 1);
-  const attributes = { seq: 1, deps: [0, 0, 0] };
-  return {
-    ...emptyRecord(ID),
-    status: Status.preAccepted,
-    command,
-    attributes,
-    initial: attributes,
-    ...fields,
-  };
-}
-
-const COMMITTED = { status: Status.committed } as const;
-const NO_OP = { noOp: true, attributes: { seq: 0, deps: [0, 0, 0] } } as const;
-
-/** The check that refuses; null if none does. */
-function refusal(action: () => void): Check | null {
-  try {
-    action();
-    return null;
-  } catch (error) {
-    if (error instanceof Violation) return error.check;
-    throw error;
-  }
-}
 
 describe('agreement', () => {
   function second(first: InstanceRecord, next: InstanceRecord): Check | null {
@@ -308,56 +257,6 @@ describe('status', () => {
     status.observe(1, record(COMMITTED));
     status.restart(1, [record()]);
     expect(refusal(() => status.observe(1, record()))).toBeNull();
-  });
-});
-
-describe('durability', () => {
-  const attributes = { seq: 1, deps: [0, 0, 0] };
-  const accepted = record({ status: Status.accepted, ballot: 4, acceptedBallot: 4 });
-
-  test.each<[Message, InstanceRecord]>([
-    [{ type: 'preAccept', id: ID, command: put('k', 1), attributes, follower: null }, record()],
-    [{ type: 'preAcceptReply', id: ID, attributes }, record()],
-    [{ type: 'accept', id: ID, ballot: 4, command: null, attributes }, accepted],
-    [{ type: 'acceptReply', id: ID, ballot: 4, promised: 4 }, accepted],
-    [{ type: 'acceptReply', id: ID, ballot: 0, promised: 4 }, record({ ballot: 4 })],
-    [{ type: 'prepare', id: ID, ballot: 4 }, record({ ballot: 4 })],
-    [{ type: 'prepareReply', ballot: 4, record: record({ ballot: 4 }) }, record({ ballot: 4 })],
-    [{ type: 'validateReply', id: ID, ballot: 4, promised: 4, contradictions: [] }, record({ ballot: 4 })],
-  ])('$0.type', (message, needed) => {
-    const sending = (disk: Disk) => refusal(() => new Durability(3).sending(1, message, disk));
-    const disk = new Disk({ replicas: 3, encoded: false });
-    expect(sending(disk)).toBe('durability');
-    disk.begin({ records: [needed] });
-    expect(sending(disk)).toBe('durability');
-    disk.complete({ sync: false });
-    expect(sending(disk)).toBe('durability');
-    disk.begin({});
-    disk.complete({ sync: true });
-    expect(sending(disk)).toBeNull();
-  });
-
-  test('a fast commit, and executions that are told', () => {
-    const disk = new Disk({ replicas: 3, encoded: false });
-    const durability = new Durability(3);
-    const fast = { type: 'committed', id: ID, path: 'fast' } as const;
-    const zero = [0, 0, 0];
-    const told: Message = {
-      type: 'watermarks',
-      committed: zero,
-      executed: [1, 0, 0],
-      highest: zero,
-      pruned: zero,
-    };
-    disk.begin({ records: [record(COMMITTED)], executed: [ID] });
-    disk.complete({ sync: false });
-    expect(refusal(() => durability.committed(1, fast, disk))).toBe('durability');
-    expect(refusal(() => durability.committed(1, { ...fast, path: 'slow' }, disk))).toBeNull();
-    expect(refusal(() => durability.sending(1, told, disk))).toBe('durability');
-    disk.begin({});
-    disk.complete({ sync: true });
-    expect(refusal(() => durability.committed(1, fast, disk))).toBeNull();
-    expect(refusal(() => durability.sending(1, told, disk))).toBeNull();
   });
 });
 

@@ -1,11 +1,13 @@
 /**
  * Durability (section 6): whatever a message says of a replica's state, no crash can take back any more, and a fast
- * commit is on disk before anybody can see it. Looks at the disk at the moment when messages leave.
+ * commit is on disk before anybody can see it; or, of three replicas, all have on disk what recovery finds it by (R4.5).
+ * Looks at the disks at the moment when messages leave.
  */
 import {
   formatInstance,
   type InstanceId,
   type InstanceRecord,
+  instanceKey,
   type Message,
   type ReplicaId,
   type Slot,
@@ -13,6 +15,8 @@ import {
   type TraceEvent,
 } from '../../../src/epaxos/index.ts';
 import { demand } from './violation.ts';
+
+type CommittedEvent = Extract<TraceEvent, { readonly type: 'committed' }>;
 
 /** What is asked of a disk. */
 export interface DurableState {
@@ -44,12 +48,19 @@ export class Durability {
 
   /**
    * A replica has committed on the fast path, and goes on to tell of it.
+   * @param seen.records what it has written in the same batch
+   * @param seen.disks of all replicas, in order
    * @throws Violation durability
    */
-  committed(replica: ReplicaId, event: TraceEvent, disk: DurableState): void {
-    if (event.type !== 'committed' || event.path !== 'fast' || disk.isPruned(event.id)) return;
+  committed(
+    replica: ReplicaId,
+    event: TraceEvent,
+    seen: { readonly records: readonly InstanceRecord[]; readonly disks: readonly DurableState[] },
+  ): void {
+    if (!isUnsynced(event, seen.disks[replica - 1])) return;
+    const record = seen.records.find(({ id }) => instanceKey(id) === instanceKey(event.id));
     demand(
-      (disk.durableRecord(event.id)?.status ?? Status.none) >= Status.committed,
+      record !== undefined && isHeldByOthers(record, seen.disks),
       'durability',
       () => `replica ${replica} shows the fast commit of ${formatInstance(event.id)} before it is on disk`,
     );
@@ -73,6 +84,34 @@ export class Durability {
     }
     return null;
   }
+}
+
+/** True of a fast commit that a crash of this replica can take back, which R6.2 forbids but for R4.5. */
+export function isUnsynced(event: TraceEvent, disk: DurableState | undefined): event is CommittedEvent {
+  if (event.type !== 'committed' || event.path !== 'fast') return false;
+  if (disk === undefined) return true;
+  return !disk.isPruned(event.id) && !isCommitted(disk.durableRecord(event.id));
+}
+
+/** R4.5: both others have it, and the coordinator nothing else: whichever two recover it, they find this value. */
+function isHeldByOthers({ id, noOp, attributes }: InstanceRecord, disks: readonly DurableState[]): boolean {
+  if (disks.length !== 3 || noOp || attributes === null) return false;
+  return disks.every((disk, index) => {
+    if (disk.isPruned(id)) return true;
+    const held = disk.durableRecord(id);
+    if (index + 1 === id.replica && (held?.status ?? Status.none) === Status.none) return true;
+    return (
+      held !== undefined &&
+      held.status >= Status.preAccepted &&
+      !held.noOp &&
+      held.attributes?.seq === attributes.seq &&
+      held.attributes.deps.join() === attributes.deps.join()
+    );
+  });
+}
+
+function isCommitted(record: InstanceRecord | undefined): boolean {
+  return record !== undefined && record.status >= Status.committed;
 }
 
 function whyVolatile(message: Message, disk: DurableState): string | null {

@@ -1,0 +1,46 @@
+/** What the tests of the checkers show them: commands, records, and the check that refuses. */
+import { getOperation, putOperation } from '../../../src/codec/index.ts';
+import { type Command, emptyRecord, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
+import { type Check, Violation } from './violation.ts';
+
+const CLIENT = 'client'.padEnd(16);
+
+export function put(key: string, sequence: number, unrecorded = false): Command {
+  const request = { client: CLIENT, sequence };
+  const value = Buffer.from(`value ${sequence}`);
+  const fields = { request, key: Buffer.from(key), value, returnPrevious: false, unrecorded };
+  return { operations: [putOperation(fields)] };
+}
+
+export function get(key: string, sequence: number): Command {
+  return { operations: [getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from(key) })] };
+}
+
+export const ID = { replica: 1, slot: 1 };
+
+export function record(fields: Partial<InstanceRecord> = {}): InstanceRecord {
+  const command = put('k', 1);
+  const attributes = { seq: 1, deps: [0, 0, 0] };
+  return {
+    ...emptyRecord(ID),
+    status: Status.preAccepted,
+    command,
+    attributes,
+    initial: attributes,
+    ...fields,
+  };
+}
+
+export const COMMITTED = { status: Status.committed } as const;
+export const NO_OP = { noOp: true, attributes: { seq: 0, deps: [0, 0, 0] } } as const;
+
+/** The check that refuses; null if none does. */
+export function refusal(action: () => void): Check | null {
+  try {
+    action();
+    return null;
+  } catch (error) {
+    if (error instanceof Violation) return error.check;
+    throw error;
+  }
+}
