@@ -16,7 +16,7 @@ export interface Timing {
   readonly followerTicks: number;
   /** N = 3: how long the other follower is waited for after both were asked to answer at once (R4.5). */
   readonly promptTicks: number;
-  /** When it was waited for in vain: how long it is not asked to answer at once. */
+  /** When it was waited for in vain, or for long: how long it is not asked to answer at once. */
   readonly promptPauseTicks: number;
   /** How long something may be missing at the least before peers are asked for it (R7.2). */
   readonly fetchTicks: number;
@@ -78,7 +78,7 @@ export interface Limits {
   readonly reservedSlots: number;
   /**
    * N = 3: with fewer own rounds than this under way, both followers are asked to answer at once (R4.5): what is written alone
-   * is answered sooner, and costs one sync more. 0: never.
+   * is answered sooner, and costs one sync more where the replies differ. 0: never.
    */
   readonly promptInstances: number;
   /** Instances being recovered at the same time. */

@@ -22,6 +22,9 @@ import {
   Status,
 } from './types.ts';
 
+/** By so much more does a follower take that is not worth waiting for in order to save a sync (R4.5). */
+const SLOWER_TICKS = 0.2;
+
 /** R3.1, R3.8, R4.1: proposes a command in the next slot of the own row. */
 export function propose(state: ReplicaState, command: Command): InstanceId {
   const id = nextInstance(state);
@@ -67,11 +70,13 @@ function initialAttributes(state: ReplicaState, command: Command): Attributes {
   return state.quorums.replicas === 3 ? own : { ...own, deps: mergeDeps(own.deps, state.space.executed()) };
 }
 
-/** R4.5: little else goes on here, and neither of the two is known to be slower than the other. */
+/** R4.5: little else goes on here, the follower is near, and neither of the two is known to be slower than the other. */
 function asksBoth(state: ReplicaState, follower: ReplicaId): boolean {
   const { peers, rounds, limits, thrifty, now, promptFrom } = state;
   if (thrifty || rounds.size >= limits.promptInstances || now < promptFrom) return false;
   const designated = state.peer(follower);
+  // Over long distances a sync does not matter.
+  if (designated.replyTicks >= 1) return false;
   return peers.every((peer) => peer.reachable && !isNearer(designated, peer));
 }
 
@@ -149,6 +154,7 @@ export function advancePreAccept(state: ReplicaState, round: PreAcceptRound): vo
   const chosen = fastValue(state, round);
   if (chosen !== null) {
     if (awaitsOther(state, round, chosen)) return;
+    if (isOtherSlow(state, round)) state.promptFrom = state.now + state.timing.promptPauseTicks;
     // R6.2: on disk before anybody can see it; or at both others, where recovery finds it (R4.5).
     const sync = !isHeldByOthers(round);
     commitValue(state, { id, command, attributes: chosen, path: 'fast', sync }, round.askedAt);
@@ -169,17 +175,27 @@ function fastValue(state: ReplicaState, round: PreAcceptRound): Attributes | nul
   return countEqual(round) + 1 >= state.quorums.fast ? round.initial : null;
 }
 
-/**
- * R4.5: the other follower's reply would save the sync of the commit, and is about to come. If it was waited for in vain
- * nobody is asked for the next time.
- */
+/** R4.5: the other follower's reply would save the sync of the commit, and is about to come. */
 function awaitsOther(state: ReplicaState, round: PreAcceptRound, chosen: Attributes): boolean {
   const { promptUntil, replies, initial } = round;
-  if (promptUntil === null || replies.size === state.peers.length || !isSame(chosen, initial)) return false;
-  if (!state.peers.every(({ reachable }) => reachable)) return false;
-  if (state.now < promptUntil) return true;
-  state.promptFrom = state.now + state.timing.promptPauseTicks;
-  return false;
+  if (promptUntil === null || state.now >= promptUntil) return false;
+  if (replies.size === state.peers.length || !isSame(chosen, initial)) return false;
+  return state.peers.every(({ reachable }) => reachable);
+}
+
+/** R4.5: the other follower was waited for in vain, or usually takes longer than the designated one. */
+function isOtherSlow(
+  { peers, now }: ReplicaState,
+  { promptUntil, follower, replies }: PreAcceptRound,
+): boolean {
+  if (promptUntil === null) return false;
+  const designated = peers.find(({ id }) => id === follower);
+  return peers.some((peer) => {
+    if (peer === designated || !peer.reachable) return false;
+    return replies.has(peer.id)
+      ? peer.replyTicks > (designated?.replyTicks ?? 0) + SLOWER_TICKS
+      : now >= promptUntil;
+  });
 }
 
 /** R4.5: both followers have said that they have on disk what was proposed, and nothing else. */

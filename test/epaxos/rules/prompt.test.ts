@@ -80,6 +80,20 @@ describe('who is asked to answer at once: both followers', () => {
     expect(five.turn(1)).toMatchObject({ sync: true, records: [{ status: Status.committed }] });
   });
 
+  test('not where the follower usually takes longer than a tick', () => {
+    const cluster = promptCluster();
+    for (let round = 0; round < 20; round += 1) {
+      cluster.propose(1, put(`${round}`, 'x'));
+      cluster.deliver({ type: 'preAccept' });
+      cluster.tick(3, [1]);
+      cluster.settle();
+    }
+    cluster.tick(100);
+    cluster.settle();
+    cluster.propose(1, put('a', 'x'));
+    expect(asked(cluster)).toEqual([false, false]);
+  });
+
   test('the other one answers at once too, with its record on disk; a repetition asks for the same', () => {
     const cluster = promptCluster();
     cluster.propose(1, put('a', 'x'));
@@ -220,6 +234,23 @@ describe('what the coordinator does with the replies', () => {
     cluster.tick(1, [1]);
     cluster.settle();
     expect(isAsking('d')).toBe(true);
+  });
+
+  test('nor while the other one usually takes longer than the follower, as with a slow disk', () => {
+    const cluster = promptCluster();
+    const write = (label: string) => {
+      cluster.propose(1, put(label, 'x'));
+      const [isAsked] = asked(cluster);
+      cluster.deliver({ type: 'preAccept' });
+      cluster.deliver({ type: 'preAcceptReply', from: 2 });
+      cluster.tick(1, [1]);
+      cluster.settle();
+      return isAsked;
+    };
+    expect([write('a'), write('b'), write('c')]).toEqual([true, true, false]);
+    cluster.tick(100, [1]);
+    cluster.settle();
+    expect([write('d'), write('e')]).toEqual([true, false]);
   });
 
   test('a follower that answers later than that is enough, and with the other one saves the sync', () => {
