@@ -22,7 +22,7 @@ import {
   Status,
 } from './types.ts';
 
-/** By so much more does a follower take that is not worth waiting for in order to save a sync (R4.5). */
+/** A follower that usually takes so much longer is not worth waiting for in order to save a sync (R4.5). */
 const SLOWER_TICKS = 0.2;
 
 /** R3.1, R3.8, R4.1: proposes a command in the next slot of the own row. */

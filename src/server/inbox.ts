@@ -106,9 +106,12 @@ export class Inbox {
   }
 
   #takeRequests(): readonly Request[] {
-    const requests =
-      this.#takenBack === 0 ? this.#requests : this.#requests.filter(({ isQueued }) => isQueued);
-    for (const request of requests) request.isQueued = false;
+    const requests: Request[] = [];
+    for (const request of this.#requests) {
+      if (!request.isQueued) continue; // taken back, or handed out just now: it was added again after that
+      request.isQueued = false;
+      requests.push(request);
+    }
     this.#requests = [];
     this.#takenBack = 0;
     return requests;

@@ -79,6 +79,16 @@ describe('Inbox', () => {
     );
   });
 
+  it('hands out once what was taken back and added again', () => {
+    const inbox = new Inbox({ messages: 10, messageBytes: 100 });
+    const requests = [queued(), queued(), queued()] as const;
+    for (const request of requests) inbox.addRequest(request);
+    expect(inbox.removeRequest(requests[0])).toBe(true);
+    inbox.addRequest(requests[0]);
+    expect(inbox.take().requests).toHaveLength(3);
+    expect(inbox.isEmpty).toBe(true);
+  });
+
   it('drops messages over the limit of their number', () => {
     const inbox = new Inbox({ messages: 2, messageBytes: 100 });
     inbox.addMessages(2, [fetch, fetch, fetch]);
