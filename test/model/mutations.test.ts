@@ -56,7 +56,7 @@ const byWalks: readonly Case[] = [
   {
     mutation: forgetReservation,
     world: worldNamed('n3-early-four'),
-    properties: ['agreement', 'visibility'],
+    properties: ['visibility'],
   },
   { mutation: noReservationFloor, world: worldNamed('n3-early-four'), properties: ['visibility'] },
   {
