@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createDeferred } from '../util/deferred.ts';
+import { REPLICA_NODE_FLAGS } from './node-flags.ts';
 
 export interface ReplicaProcessOptions {
   readonly id: number;
@@ -97,9 +98,9 @@ export function formatExit(exit: Exit): string {
   return exit.code === null ? 'it could not be started' : `exit code ${exit.code}`;
 }
 
-/** The very program that runs now, with the flags that Node runs it with. */
+/** The very program that runs now, with the flags that Node runs it with: of a flag that is given twice the last one counts. */
 function thisProgram(): readonly string[] {
-  return [...process.execArgv, ...process.argv.slice(1, 2)];
+  return [...REPLICA_NODE_FLAGS, ...process.execArgv, ...process.argv.slice(1, 2)];
 }
 
 /** A listen address or a configuration file meant for one server would make every replica the same one. */

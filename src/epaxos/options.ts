@@ -48,7 +48,7 @@ export const DEFAULT_TIMING: Timing = {
   maxRecoveryTicks: 500,
   silentTicks: 3_000,
   watermarkTicks: 10,
-  flushTicks: 200,
+  flushTicks: 500,
 };
 
 export interface Limits {
@@ -91,6 +91,8 @@ export interface Limits {
   readonly prunedPerTick: number;
   /** Bytes of executed operations whose effects are not written yet; with more they are written at once. */
   readonly unflushedBytes: number;
+  /** The same for executed instances, which are kept until then. */
+  readonly unflushedInstances: number;
   /** Steps of the executor in one turn. */
   readonly executionSteps: number;
 }
@@ -111,6 +113,7 @@ export const DEFAULT_LIMITS: Limits = {
   retainedInstances: 50_000,
   prunedPerTick: 4_096,
   unflushedBytes: 32 * 1024 * 1024,
+  unflushedInstances: 4_096,
   executionSteps: 20_000,
 };
 

@@ -74,7 +74,9 @@ export class ReplicaState {
   writtenExecuted: Deps;
   /** Bytes of the operations executed since effects were last written. */
   unflushedBytes = 0;
-  /** Whether any instance was executed since then. */
+  /** How many instances were executed since then. */
+  unflushedInstances = 0;
+  /** Whether there is anything to write. */
   unflushed = false;
   /** By replica: rows in which a peer is known to have more commits (catch-up.ts). */
   readonly lags = new Map<ReplicaId, Lag>();
@@ -161,7 +163,8 @@ export class ReplicaState {
 
   /** Hands over the batch; what earlier ones executed is on disk once a synced one is (R6.1). */
   takeOutbox(): Ready {
-    if (this.unflushedBytes >= this.limits.unflushedBytes) this.flush();
+    const { unflushedBytes, unflushedInstances } = this.limits;
+    if (this.unflushedBytes >= unflushedBytes || this.unflushedInstances >= unflushedInstances) this.flush();
     if (this.outbox.sync) this.reserveSlots();
     const ready = this.outbox.seal();
     this.outbox = new Outbox();
@@ -170,6 +173,7 @@ export class ReplicaState {
     if (ready.flush) {
       this.writtenExecuted = this.space.executed();
       this.unflushed = false;
+      this.unflushedInstances = 0;
       this.unflushedBytes = 0;
     }
     return ready;
@@ -220,6 +224,7 @@ export class ReplicaState {
     const command = record.noOp ? null : record.command;
     this.outbox.executions.push({ id: record.id, command });
     this.unflushed = true;
+    this.unflushedInstances += 1;
     if (command !== null) this.unflushedBytes += sizeOf(command);
     this.onExecuted(record);
   }

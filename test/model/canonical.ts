@@ -39,6 +39,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'writtenExecuted',
   'unflushed',
   'unflushedBytes',
+  'unflushedInstances',
   // derived
   'waiting',
   'heldBytes',

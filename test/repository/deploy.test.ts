@@ -1,5 +1,6 @@
 /** What deploy/, Dockerfile and docker-compose.yml say fits what the server reads, and each other. */
 import { describe, expect, test } from 'vitest';
+import { REPLICA_NODE_FLAGS } from '../../src/cli/node-flags.ts';
 import { loadConfig, SETTINGS } from '../../src/server/config.ts';
 import { readText, repositoryFiles } from './tree.ts';
 
@@ -27,6 +28,12 @@ describe('deploy', () => {
       expect.arrayContaining(['EPAXOS_ID', 'EPAXOS_PEERS', 'EPAXOS_LISTEN', 'EPAXOS_DATA_DIR']),
     );
     expect(named.filter((name) => !SETTINGS.some(({ environment }) => environment === name))).toEqual([]);
+  });
+
+  test('runs replicas with the flags for Node.js of local ones, and says them to people', () => {
+    const flags = REPLICA_NODE_FLAGS.join(' ');
+    expect(readText('Dockerfile')).toContain(`\n  NODE_OPTIONS=${flags} \\\n`);
+    expect(readText('docs/operations.md')).toContain(`export NODE_OPTIONS=${flags} `);
   });
 
   test.each([

@@ -5,6 +5,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { REPLICA_NODE_FLAGS } from '../../src/cli/node-flags.ts';
 import { connect, type KvClient, type ReplicaStatus } from '../../src/client/index.ts';
 import { openLevelStorage, type Storage } from '../../src/storage/index.ts';
 import { type Exit, GroupProcess, PROGRAM } from './child-process.ts';
@@ -245,7 +246,7 @@ export class ProcessCluster {
     const log = openSync(logFile, 'a');
     try {
       // Should the tests be killed on the spot, its standard input ends, and it with it.
-      const args = [PROGRAM, 'server', ...flags, '--exit-with-parent'];
+      const args = [...REPLICA_NODE_FLAGS, PROGRAM, 'server', ...flags, '--exit-with-parent'];
       const started = new GroupProcess(process.execPath, args, { stdio: ['pipe', log, log] });
       member.process = started;
       void started.exited.then(({ code, signal }) => {
