@@ -219,6 +219,21 @@ export class Replica {
     return !outbox.isEmpty || this.proposer.hasWork || reads.arrived.length > 0 || executor.hasWork;
   }
 
+  /**
+   * True if nothing is under way here that time moves on. Ticks then do nothing but tell the peers how far this replica
+   * is, have effects written, and forget; until something arrives it does not matter when they come.
+   */
+  isAtRest(): boolean {
+    const { rounds, reads, lags, unanswered, unsettled, executor, space } = this.state;
+    const { open, waiting } = this.proposer;
+    const groups = [rounds, reads.rounds, lags, unanswered, unsettled, open];
+    return (
+      groups.every(({ size }) => size === 0) &&
+      waiting + executor.blocked === 0 &&
+      space.rows.every(({ committed, highest }) => committed === highest)
+    );
+  }
+
   /** Proposes what can be proposed, executes a slice, and hands over what must be done. */
   takeReady(): Ready {
     const { state } = this;

@@ -23,6 +23,7 @@ export type Core = Pick<
   | 'setReachable'
   | 'setRoundTrip'
   | 'hasReady'
+  | 'isAtRest'
   | 'takeReady'
   | 'status'
 >;

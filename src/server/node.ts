@@ -8,7 +8,6 @@ import { type Ready, type ReplicaId, replicaIds } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
 import type { KvOperation, OperationResult, ReadOperation, Sessions } from '../kv/index.ts';
 import { createDeferred } from '../util/deferred.ts';
-import { DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
 import { Inbox } from './inbox.ts';
 import { InstanceLatencies } from './instance-latencies.ts';
 import { PathCounters } from './metrics.ts';
@@ -19,6 +18,7 @@ import { Reachability } from './reachability.ts';
 import { RecordWriter } from './record-writer.ts';
 import { SnapshotFetcher } from './snapshot-fetcher.ts';
 import { StateMachine } from './state-machine.ts';
+import { Ticker } from './ticker.ts';
 
 type State = 'running' | 'stopping' | 'stopped' | 'failed';
 
@@ -33,11 +33,11 @@ export class Node {
   readonly #stopped = createDeferred<void>();
   readonly #fetcher: SnapshotFetcher;
   readonly #pulse: Pulse;
+  readonly #ticker: Ticker;
   readonly #records: RecordWriter;
   #core: Core;
   #machine: StateMachine;
   #state: State = 'running';
-  #stopTicking: () => void = () => {};
   #isInstalling = false;
   #turn: 'idle' | 'scheduled' | 'running' = 'idle';
   #drainUntilMs = 0;
@@ -71,6 +71,7 @@ export class Node {
       hasQuorum: () => this.hasQuorum(),
     });
     this.#pulse = new Pulse(options.clock.nowMs());
+    this.#ticker = new Ticker({ ...options, onBeat: () => this.#onBeat() });
   }
 
   /** Resolves with the reason if the node fails; then it does nothing any more, and the process must end. */
@@ -85,7 +86,7 @@ export class Node {
 
   /** Starts the transport and the ticks. Called once. */
   start(): void {
-    const { clock, tickMs, transport, serveSnapshot } = this.#options;
+    const { transport, serveSnapshot } = this.#options;
     transport.start({
       onMessages: (from, messages) => {
         this.#inbox.addMessages(from, messages);
@@ -95,7 +96,7 @@ export class Node {
       onDisowned: (error) => this.#fail(error),
       serveSnapshot,
     });
-    this.#stopTicking = clock.every(tickMs, () => this.#onTick());
+    this.#ticker.start();
     this.#wake();
   }
 
@@ -188,11 +189,12 @@ export class Node {
     this.#wake();
   }
 
-  #onTick(): void {
+  #onBeat(): void {
     const nowMs = this.#options.clock.nowMs();
     if (this.#pulse.beat(nowMs)) {
       this.#options.logger.warn('the process stood still: the connections to it are closed');
       this.#options.onStoodStill?.();
+      this.#ticker.rouse();
     }
     // Deadlines pass also while a slow disk holds up the turn.
     this.#pending.expire(nowMs);
@@ -233,6 +235,8 @@ export class Node {
       if (ticked) await this.#records.flush();
       if (this.#machine.hasExpired) await this.#machine.dropExpired();
       this.#turn = 'idle';
+      const isQuiet = this.#pending.size === 0 && this.#records.isEmpty && this.#core.isAtRest();
+      this.#ticker.turned({ ticked, isQuiet });
       if (!this.#inbox.isEmpty || this.#hasWork()) this.#wake();
       this.#stopIfDrained();
     } catch (error) {
@@ -279,7 +283,7 @@ export class Node {
   }
 
   #createMachine(sessions: Sessions): StateMachine {
-    const { id, replicas, storage, clock, answerExpiry = DEFAULT_ANSWER_EXPIRY } = this.#options;
+    const { id, replicas, storage, clock, answerExpiry } = this.#options;
     return new StateMachine({
       storage,
       sessions,
@@ -296,6 +300,8 @@ export class Node {
     // First, for this process may have been paused: a request past its deadline is never proposed (R7.6).
     this.#pending.expire(clock.nowMs());
     const arrived = this.#inbox.take();
+    // What was slept through comes before what ended the sleep; the tick of now comes after it.
+    for (let slept = 1; arrived.ticked && slept < this.#ticker.ticks; slept += 1) core.tick();
     for (const [peer, reachable] of arrived.reachable) core.setReachable(peer, reachable);
     for (const { from, message } of arrived.messages) {
       core.step(from, message);
@@ -325,12 +331,7 @@ export class Node {
       if (roundTripMs !== null) this.#core.setRoundTrip(id, roundTripMs);
     }
     this.#core.tick();
-    const { rows } = this.#core.status();
-    this.#machine.tick({
-      nowMs: clock.nowMs(),
-      highest: rows.map(({ highest }) => highest),
-      executed: rows.map(({ executed }) => executed),
-    });
+    this.#machine.tick(clock.nowMs(), this.#core.status().rows);
   }
 
   /** The order of the steps is the contract of {@link Ready}. */
@@ -368,7 +369,7 @@ export class Node {
     if (this.#state !== 'stopping' || this.#turn === 'running') return;
     if (this.#pending.size > 0 && this.#options.clock.nowMs() < this.#drainUntilMs) return;
     this.#state = 'stopped';
-    this.#stopTicking();
+    this.#ticker.stop();
     this.#pending.failAll(shuttingDown);
     this.#fetcher.stop();
     // So that nothing needs to be executed again at the next start. Nothing is lost without it (R7.4).
@@ -382,7 +383,7 @@ export class Node {
     if (this.#state === 'failed') return;
     const error = reason instanceof Error ? reason : new Error(String(reason));
     this.#state = 'failed';
-    this.#stopTicking();
+    this.#ticker.stop();
     this.#options.logger.fatal({ err: error }, 'the replica cannot go on');
     const code = error instanceof KvError ? error.code : 'internal';
     this.#pending.abandon(

@@ -14,6 +14,11 @@ export class RecordWriter {
     this.#storage = storage;
   }
 
+  /** True if nothing waits to be written. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   /**
    * Takes the records of a batch.
    * @returns settles when they are written, with all that waited, and synced where the batch asks for it; null if they

@@ -3,7 +3,7 @@
  * and when these are dropped. The loop hands it what has become executable.
  */
 import { letGoOfOperations } from '../codec/index.ts';
-import type { Deps, InstanceId, Ready, ReplicaId } from '../epaxos/index.ts';
+import type { Deps, InstanceId, Ready, ReplicaId, RowProgress } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
   asKvOperation,
@@ -17,7 +17,7 @@ import {
   type Sessions,
 } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
-import { AnswerExpiry, type AnswerExpiryLimits } from './answer-expiry.ts';
+import { AnswerExpiry, type AnswerExpiryLimits, DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
 
 /**
  * Bytes of previous values in recorded answers (puts and deletes with `returnPrevious`), all in memory. Beyond
@@ -43,7 +43,8 @@ export interface StateMachineOptions {
   readonly sessions: Sessions;
   /** Every other replica. */
   readonly peers: readonly ReplicaId[];
-  readonly expiry: AnswerExpiryLimits;
+  /** Undefined: {@link DEFAULT_ANSWER_EXPIRY}. */
+  readonly expiry: AnswerExpiryLimits | undefined;
   readonly nowMs: number;
 }
 
@@ -55,7 +56,7 @@ export class StateMachine {
   #executed: InstanceId[] = [];
 
   constructor(options: StateMachineOptions) {
-    const { storage, sessions, peers, expiry, nowMs } = options;
+    const { storage, sessions, peers, expiry = DEFAULT_ANSWER_EXPIRY, nowMs } = options;
     this.#storage = storage;
     this.#expiry = new AnswerExpiry({ peers, limits: expiry, nowMs });
     for (const page of sessions.pages()) this.#expiry.touched(page);
@@ -144,9 +145,14 @@ export class StateMachine {
     this.#expiry.heard(peer, highest);
   }
 
-  /** Time has passed; see {@link AnswerExpiry.tick}. */
-  tick(at: Omit<Parameters<AnswerExpiry['tick']>[0], 'answers'>): void {
-    this.#expiry.tick({ ...at, answers: this.#state.sessions.size });
+  /** Time has passed; see {@link AnswerExpiry.tick}. @param rows how far each has come here */
+  tick(nowMs: number, rows: readonly RowProgress[]): void {
+    this.#expiry.tick({
+      nowMs,
+      highest: rows.map(({ highest }) => highest),
+      executed: rows.map(({ executed }) => executed),
+      answers: this.#state.sessions.size,
+    });
   }
 
   /** True if there are answers that can be dropped. */

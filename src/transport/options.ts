@@ -20,7 +20,7 @@ export interface TransportTiming {
 }
 
 export const DEFAULT_TIMING: TransportTiming = {
-  heartbeatIntervalMs: 100,
+  heartbeatIntervalMs: 250,
   silenceMs: 1000,
   hangUpMs: 5000,
   connectTimeoutMs: 5000,

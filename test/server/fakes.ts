@@ -27,14 +27,14 @@ import { storedRow } from '../kv/operations.ts';
 export class ManualClock implements Clock {
   #nowMs = 1_000;
   readonly #soon: (() => void)[] = [];
-  readonly #periodic = new Set<() => void>();
+  readonly #periodic = new Map<() => void, number>();
 
   nowMs(): number {
     return this.#nowMs;
   }
 
-  every(_periodMs: number, callback: () => void): () => void {
-    this.#periodic.add(callback);
+  every(periodMs: number, callback: () => void): () => void {
+    this.#periodic.set(callback, periodMs);
     return () => this.#periodic.delete(callback);
   }
 
@@ -42,9 +42,9 @@ export class ManualClock implements Clock {
     this.#soon.push(callback);
   }
 
-  /** How many timers run. */
-  get timers(): number {
-    return this.#periodic.size;
+  /** The periods of the timers that run. */
+  get periodsMs(): readonly number[] {
+    return [...this.#periodic.values()];
   }
 
   /** How many callbacks wait for {@link settle}. */
@@ -60,7 +60,7 @@ export class ManualClock implements Clock {
   /** Moves the time, then fires every timer once. */
   tickAfter(ms: number): void {
     this.pass(ms);
-    for (const callback of [...this.#periodic]) callback();
+    for (const callback of [...this.#periodic.keys()]) callback();
   }
 
   /** Runs everything that is due, until nothing is left to do without new input. */
@@ -82,6 +82,7 @@ export class FakeCore implements Core {
   /** Operations that can no longer be withdrawn. */
   readonly inInstances = new Set<Operation>();
   full = false;
+  atRest = false;
   rows: readonly RowProgress[] = [{ replica: 1, committed: 3, executed: 2, highest: 4, pruned: 1 }];
   /** Thrown by the next step. */
   stepError: Error | null = null;
@@ -124,6 +125,10 @@ export class FakeCore implements Core {
 
   hasReady(): boolean {
     return this.batches.length > 0;
+  }
+
+  isAtRest(): boolean {
+    return this.atRest;
   }
 
   takeReady(): Ready {

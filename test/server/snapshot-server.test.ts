@@ -104,7 +104,7 @@ describe('open snapshots', () => {
     expect(open).toHaveLength(1);
     clock.tickAfter(1_000);
     expect(open).toHaveLength(0);
-    expect(clock.timers).toBe(0); // nothing to look after
+    expect(clock.periodsMs).toEqual([]); // nothing to look after
   });
 
   it('make room for another one of the same peer, and of others when there are too many', async () => {
@@ -131,6 +131,6 @@ describe('open snapshots', () => {
     await server.close();
     await server.close();
     expect(open).toHaveLength(0);
-    expect(clock.timers).toBe(0);
+    expect(clock.periodsMs).toEqual([]);
   });
 });

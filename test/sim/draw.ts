@@ -16,6 +16,8 @@ export const Stream = {
   reservation: 10,
   multiGets: 11,
   prompt: 12,
+  gait: 13,
+  effects: 14,
 };
 
 /** The generator of one concern of the world with this seed. */

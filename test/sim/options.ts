@@ -3,6 +3,7 @@
  * most seeds leave many faults out, so that those that remain get their turn undisturbed.
  */
 import type { Limits, Timing } from '../../src/epaxos/index.ts';
+import type { GaitOptions } from '../../src/server/gait.ts';
 import type { Prng } from '../../src/util/prng.ts';
 import { between, chance, generator, pick, Stream, subset } from './draw.ts';
 import type { NetworkOptions } from './network.ts';
@@ -96,6 +97,8 @@ export interface WorldOptions {
   readonly thrifty: boolean;
   /** By replica: its clocks differ. */
   readonly tickMs: readonly number[];
+  /** When replicas rest, and how long. */
+  readonly gait: GaitOptions;
   /** Between an input and the turn that takes it. */
   readonly turnMs: number;
   readonly network: NetworkOptions;
@@ -157,9 +160,11 @@ function drawPatient(seed: number, replicas: number): WorldOptions {
       ...drawLimits(prng),
       ...drawProposing(generator(seed, Stream.reservation)),
       ...prompt.limits,
+      ...drawEffects(generator(seed, Stream.effects)),
     },
     thrifty: chance(generator(seed, Stream.thrift), 0.4),
     tickMs: Array.from({ length: replicas }, () => (chance(prng, 0.3) ? between(prng, 5, 20) : 10)),
+    gait: drawGait(generator(seed, Stream.gait)),
     turnMs: chance(prng, 0.3) ? between(prng, 0, 5) : 0,
     network: drawNetwork(prng),
     disk: drawDisk(prng),
@@ -214,6 +219,17 @@ function drawPrompt(prng: Prng): Pick<WorldOptions, 'timing' | 'limits'> {
   if (chance(prng, 0.4)) return { timing: {}, limits: { promptInstances } };
   const timing = { promptTicks: prng.integer(0, 10), promptPauseTicks: prng.integer(0, 20) };
   return { timing, limits: { promptInstances } };
+}
+
+/** So that effects are written before their time has come (R7.4). */
+function drawEffects(prng: Prng): Partial<Limits> {
+  return chance(prng, 0.3) ? { unflushedInstances: prng.integer(1, 20) } : {};
+}
+
+/** In half of all worlds replicas never rest. */
+function drawGait(prng: Prng): GaitOptions {
+  const restTicks = chance(prng, 0.5) ? 1 : prng.integer(2, 40);
+  return { afterTicks: prng.integer(1, 30), restTicks };
 }
 
 function drawNetwork(prng: Prng): NetworkOptions {

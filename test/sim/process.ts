@@ -9,7 +9,6 @@ import {
   type InstanceRecord,
   type Message,
   type Proposal,
-  type Pruned,
   type Ready,
   Replica,
   type ReplicaId,
@@ -23,6 +22,7 @@ import {
   type OperationResult,
   type Row,
 } from '../../src/kv/index.ts';
+import { Beats } from './beats.ts';
 import { type Call, Calls, type Reply } from './calls.ts';
 import type { Disk } from './disk.ts';
 import { type DiskContents, storedPage } from './disk-state.ts';
@@ -31,6 +31,7 @@ import { answerByItself, inExecutionOrder } from './sabotage.ts';
 import type { Surroundings } from './simulated-replica.ts';
 import { SnapshotCopy } from './snapshot-copy.ts';
 import { SnapshotSource } from './snapshot-source.ts';
+import { countPruning } from './statistics.ts';
 import { Table } from './table.ts';
 
 /** Steps of a turn at which a crash can be ordered. */
@@ -88,7 +89,7 @@ export class Process {
   #reachable = new Map<ReplicaId, boolean>();
   #messages: { readonly from: ReplicaId; readonly message: Message }[] = [];
   #proposals = new Set<Proposal<KvOperation>>();
-  #ticked = false;
+  readonly #beats: Beats;
   #turn: 'idle' | 'scheduled' | 'running' = 'idle';
 
   constructor(machine: Machine, contents: DiskContents) {
@@ -97,6 +98,7 @@ export class Process {
     this.snapshots = new SnapshotSource(machine);
     this.#copy = new SnapshotCopy(machine, this);
     this.#table = new Table(contents);
+    this.#beats = new Beats(machine.world);
     this.#calls = new Calls((proposal) => this.#proposals.delete(proposal) || this.core.withdraw(proposal));
   }
 
@@ -120,8 +122,7 @@ export class Process {
   }
 
   tick(): void {
-    this.#ticked = true;
-    this.wake();
+    if (this.#beats.pass()) this.wake();
   }
 
   setReachable(peer: ReplicaId, reachable: boolean): void {
@@ -234,18 +235,24 @@ export class Process {
   /** Steps 1 and 2: drains what arrived, and takes what the core wants done. */
   #drain(): void {
     const { core } = this;
+    const isBeat = this.#beats.take(core);
     for (const [peer, isReachable] of this.#reachable) core.setReachable(peer, isReachable);
     for (const { from, message } of this.#messages) core.step(from, message);
     for (const proposal of this.#proposals) {
       if (!this.#take(proposal)) this.#calls.refuse(proposal.operation);
     }
-    if (this.#ticked) core.tick();
+    if (isBeat) core.tick();
     this.#reachable.clear();
     this.#messages = [];
     this.#proposals.clear();
-    this.#ticked = false;
     if (core.hasReady()) this.#write(core.takeReady());
-    else this.#turn = 'idle';
+    else this.#rest();
+  }
+
+  /** The turn is over. */
+  #rest(): void {
+    this.#turn = 'idle';
+    this.#beats.turned(this.core);
   }
 
   /** What a write answered when it was executed, if it was. */
@@ -352,7 +359,7 @@ export class Process {
     const { rows, pages } = flush ? this.#table.state.takeChanges() : NO_CHANGES;
     const executed = flush ? this.#executed.splice(0) : [];
     disk.begin({ rows, pages: Array.from(pages, storedPage), executed, pruned });
-    if (pruned !== null) this.#count(pruned);
+    if (pruned !== null) countPruning(world.statistics, this.core, pruned);
     if (this.#machine.diesAt('flushing')) return;
     this.#machine.afterDisk(this, world.options.disk.writeMs, () => {
       disk.complete({ sync: false });
@@ -363,23 +370,13 @@ export class Process {
 
   #end({ snapshotFrom }: Ready): void {
     if (snapshotFrom !== null) this.#copy.wanted(snapshotFrom);
-    this.#turn = 'idle';
+    this.#rest();
     const arrived = this.#messages.length + this.#proposals.size + this.#reachable.size;
-    const hasWork = arrived > 0 || this.#ticked || this.core.hasReady() || this.#copy.isComplete;
+    const hasWork = arrived > 0 || this.#beats.isWaiting || this.core.hasReady() || this.#copy.isComplete;
     if (!hasWork) return;
     // Not at once: one turn after another must not grow the stack.
     this.#turn = 'scheduled';
     this.#machine.later(this, this.#machine.world.options.turnMs, () => this.#begin());
-  }
-
-  #count({ pruned }: Pruned): void {
-    const { statistics, options } = this.#machine.world;
-    statistics.prunings += 1;
-    const reports = [...this.core.state.reports.values()];
-    const isByAll =
-      reports.length === options.replicas - 1 &&
-      reports.every(({ executed }) => pruned.every((slot, row) => slot <= (executed[row] ?? 0)));
-    if (!isByAll) statistics.prunedPlans += 1;
   }
 
   #note(executions: readonly Execution[]): void {

@@ -1,4 +1,5 @@
 /** What is counted over one world, or over many. */
+import type { Pruned, Replica } from '../../src/epaxos/index.ts';
 
 export interface Statistics {
   /** Virtual time in milliseconds. */
@@ -36,6 +37,8 @@ export interface Statistics {
   batchesLost: number;
   diskErrors: number;
   pauses: number;
+  /** Ticks that replicas at rest took in later, several at once. */
+  ticksSlept: number;
   partitions: number;
   messages: number;
   messagesLost: number;
@@ -72,6 +75,7 @@ export function noStatistics(): Statistics {
     batchesLost: 0,
     diskErrors: 0,
     pauses: 0,
+    ticksSlept: 0,
     partitions: 0,
     messages: 0,
     messagesLost: 0,
@@ -83,4 +87,14 @@ export function noStatistics(): Statistics {
 /** Adds every count of `more` to `sum`. */
 export function addStatistics(sum: Statistics, more: Statistics): void {
   for (const name of Object.keys(sum) as (keyof Statistics)[]) sum[name] += more[name];
+}
+
+/** A replica forgets. */
+export function countPruning(statistics: Statistics, core: Replica, { pruned }: Pruned): void {
+  const { peers, reports } = core.state;
+  const isByAll =
+    reports.size === peers.length &&
+    [...reports.values()].every(({ executed }) => pruned.every((slot, row) => slot <= (executed[row] ?? 0)));
+  statistics.prunings += 1;
+  if (!isByAll) statistics.prunedPlans += 1;
 }
