@@ -22,8 +22,11 @@ import {
   Status,
 } from './types.ts';
 
-/** A follower that usually takes so much longer is not worth waiting for in order to save a sync (R4.5). */
-const SLOWER_TICKS = 0.2;
+/** A follower whose replies usually come so much later is not worth waiting for in order to save a sync (R4.5). */
+const LATE_TICKS = 0.2;
+
+/** How much of that average one proposal is: a single late reply among many in time is no reason to stop asking. */
+const LATE_SHARE = 1 / 16;
 
 /** R3.1, R3.8, R4.1: proposes a command in the next slot of the own row. */
 export function propose(state: ReplicaState, command: Command): InstanceId {
@@ -51,6 +54,7 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
     startedAt: state.now,
     slowAt: null,
     promptUntil: isPrompt ? state.now + state.timing.promptTicks : null,
+    repliedAt: null,
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
@@ -141,6 +145,7 @@ export function onPreAcceptReply(state: ReplicaState, from: ReplicaId, message: 
   const round = state.rounds.get(instanceKey(message.id));
   if (round?.type !== 'preAccept') return; // R3.5: gone slow, promised to a recovery, or committed
   round.replies.set(from, message.attributes);
+  round.repliedAt ??= state.now;
   const peer = state.peer(from);
   const askedAt = round.askedAt.get(from) ?? round.startedAt;
   peer.replyTicks += (state.now - askedAt - peer.replyTicks) / 8;
@@ -154,7 +159,7 @@ export function advancePreAccept(state: ReplicaState, round: PreAcceptRound): vo
   const chosen = fastValue(state, round);
   if (chosen !== null) {
     if (awaitsOther(state, round, chosen)) return;
-    if (isOtherSlow(state, round)) state.promptFrom = state.now + state.timing.promptPauseTicks;
+    noteLateness(state, round);
     // R6.2: on disk before anybody can see it; or at both others, where recovery finds it (R4.5).
     const sync = !isHeldByOthers(round);
     commitValue(state, { id, command, attributes: chosen, path: 'fast', sync }, round.askedAt);
@@ -183,19 +188,28 @@ function awaitsOther(state: ReplicaState, round: PreAcceptRound, chosen: Attribu
   return state.peers.every(({ reachable }) => reachable);
 }
 
-/** R4.5: the other follower was waited for in vain, or usually takes longer than the designated one. */
-function isOtherSlow(
-  { peers, now }: ReplicaState,
-  { promptUntil, follower, replies }: PreAcceptRound,
-): boolean {
-  if (promptUntil === null) return false;
-  const designated = peers.find(({ id }) => id === follower);
-  return peers.some((peer) => {
-    if (peer === designated || !peer.reachable) return false;
-    return replies.has(peer.id)
-      ? peer.replyTicks > (designated?.replyTicks ?? 0) + SLOWER_TICKS
-      : now >= promptUntil;
-  });
+/**
+ * R4.5: how much later than the designated follower's the other one's reply came; a wait in vain counts as a late reply.
+ * Where it usually comes late nobody is asked to be prompt for a while; the first reply after that decides anew.
+ */
+function noteLateness(
+  state: ReplicaState,
+  { promptUntil, follower, replies, repliedAt }: PreAcceptRound,
+): void {
+  const { now, timing } = state;
+  const other = state.peers.find(({ id }) => id !== follower);
+  if (promptUntil === null || other === undefined || !other.reachable) return;
+  const [first] = replies.keys();
+  const between = now - (repliedAt ?? now);
+  let late = first === other.id ? -between : between;
+  if (!replies.has(other.id)) {
+    if (now < promptUntil) return; // it was not waited for
+    late = timing.promptTicks;
+  }
+  other.lateTicks += (late - other.lateTicks) * LATE_SHARE;
+  if (other.lateTicks <= LATE_TICKS) return;
+  other.lateTicks = LATE_TICKS;
+  state.promptFrom = now + timing.promptPauseTicks;
 }
 
 /** R4.5: both followers have said that they have on disk what was proposed, and nothing else. */

@@ -44,6 +44,8 @@ export interface PreAcceptRound extends Widening {
    * were not.
    */
   promptUntil: number | null;
+  /** The tick at which the first reply came. */
+  repliedAt: number | null;
 }
 
 /** Waiting for a majority to accept a value at a ballot (R3.4, R3.6). */

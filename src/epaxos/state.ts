@@ -41,6 +41,8 @@ export interface Peer {
   roundTripMs: number;
   /** A moving average of how long its PreAcceptReplies take, in ticks. */
   replyTicks: number;
+  /** R4.5: a moving average of how many ticks later than the designated follower's its prompt replies come. */
+  lateTicks: number;
 }
 
 export class ReplicaState {
@@ -111,6 +113,7 @@ export class ReplicaState {
       reachable: false,
       roundTripMs: Number.POSITIVE_INFINITY,
       replyTicks: 0,
+      lateTicks: 0,
     }));
     this.space = new InstanceSpace(replicas);
     this.index = new InterferenceIndex(replicas);

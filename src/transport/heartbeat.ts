@@ -14,6 +14,9 @@ export interface HeartbeatOptions {
   readonly nowMs: number;
 }
 
+/** So many round trips are remembered: two seconds of them. */
+const REMEMBERED = 8;
+
 /** `ping`: send this one; `wait`: nothing to do; `silent`: give the connection up. */
 export type Beat =
   | { readonly type: 'ping'; readonly sequence: number }
@@ -23,6 +26,8 @@ export type Beat =
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #sentAtMs = new Map<number, number>();
+  /** The last round trips, the newest last. */
+  readonly #roundTripsMs: number[] = [];
   #sequence = 0;
   #answered = false;
   #lastBeatMs: number;
@@ -70,7 +75,10 @@ export class Heartbeat {
     this.#lastHeardMs = nowMs;
   }
 
-  /** An answer arrived. Returns the round trip in milliseconds, or null where it cannot be told. */
+  /**
+   * An answer arrived. Returns the least of the last round trips, in milliseconds, so that a busy process is not taken
+   * for a long way; or null where this answer tells none.
+   */
   pong(sequence: number, nowMs: number): number | null {
     this.heard(nowMs);
     this.#answered = true;
@@ -79,6 +87,9 @@ export class Heartbeat {
       if (earlier > sequence) break;
       this.#sentAtMs.delete(earlier);
     }
-    return sentAtMs === undefined ? null : nowMs - sentAtMs;
+    if (sentAtMs === undefined) return null;
+    this.#roundTripsMs.push(nowMs - sentAtMs);
+    if (this.#roundTripsMs.length > REMEMBERED) this.#roundTripsMs.shift();
+    return Math.min(...this.#roundTripsMs);
   }
 }

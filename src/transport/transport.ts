@@ -13,7 +13,7 @@ export interface PeerStatus {
   readonly address: string;
   /** True while the connection answers heartbeats. */
   readonly reachable: boolean;
-  /** The last measured round trip of a heartbeat, in milliseconds; null before the first. */
+  /** The shortest of the last round trips of heartbeats, in milliseconds; null before the first. */
   readonly roundTripMs: number | null;
   /** Messages dropped since the start because the peer was away or its queue was full. */
   readonly dropped: number;

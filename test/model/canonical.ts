@@ -23,6 +23,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'quorums',
   'peers',
   'startedAt',
+  'repliedAt',
   'widenAt', // whether it is null follows from `askedAt`
   'retryAt',
   'retryTicks',

@@ -70,9 +70,19 @@ describe('a peer that has answered', () => {
     heartbeat.beat(200); // 3
     heartbeat.beat(300); // 4
     expect(heartbeat.pong(2, 350)).toBe(250);
-    expect(heartbeat.pong(3, 460)).toBe(260);
+    expect(heartbeat.pong(3, 440)).toBe(240);
     expect(heartbeat.pong(3, 470)).toBeNull();
     expect(heartbeat.pong(99, 480)).toBeNull();
+  });
+
+  it('is as far away as the shortest of its last eight round trips', () => {
+    const heartbeat = answered();
+    const told = [30, 7, 90, 8, 9, 40, 40, 40, 40, 40, 40, 40].map((roundTripMs, index) => {
+      const sentAtMs = (index + 1) * 100;
+      heartbeat.beat(sentAtMs);
+      return heartbeat.pong(index + 2, sentAtMs + roundTripMs);
+    });
+    expect(told).toEqual([30, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8, 9]);
   });
 
   it('is given its full time again when it was this replica that was paused', () => {
