@@ -45,6 +45,10 @@ export class Endpoint implements Target {
     return this.#roundTrips.shortestMs;
   }
 
+  get isSettled(): boolean {
+    return this.#roundTrips.isSettled;
+  }
+
   send(request: Request): void {
     if (this.#pipeline !== null) {
       this.#pipeline.send(request);

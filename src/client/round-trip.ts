@@ -9,9 +9,14 @@ const SAMPLES = 30;
 /** With fewer nothing is known: the first of a connection takes longer than those that follow. */
 const LEAST_SAMPLES = 3;
 
-/** Another endpoint is nearer if its round trip is shorter by so much and by such a share: no moving to and fro. */
-const LEAST_GAIN_MS = 1;
+/**
+ * Another endpoint is nearer if its round trip is shorter by such a share and by so much: no moving to and fro. As long as the
+ * present one has few samples it must be much more: all of these may have waited for the client's own requests, and
+ * many busy clients would leave their replicas for one and the same.
+ */
 const LEAST_GAIN_RATIO = 0.7;
+const LEAST_GAIN_MS = 2;
+const LEAST_GAIN_AT_FIRST_MS = 20;
 
 export class RoundTrips {
   #samples: number[] = [];
@@ -26,15 +31,31 @@ export class RoundTrips {
     this.#samples = [];
   }
 
+  /** True if there are so many samples that one will have met an idle moment. */
+  get isSettled(): boolean {
+    return this.#samples.length === SAMPLES;
+  }
+
   /** In milliseconds; infinity if nothing is known. */
   get shortestMs(): number {
     return this.#samples.length < LEAST_SAMPLES ? Number.POSITIVE_INFINITY : Math.min(...this.#samples);
   }
 }
 
-/** Whether to leave an endpoint for another one, by their round trips; infinity: unknown. */
-export function isClearlyNearer(roundTripMs: number, than: { readonly roundTripMs: number }): boolean {
+/** What {@link isClearlyNearer} asks of the endpoint in use. */
+export interface MeasuredDistance {
+  /** In milliseconds; infinity: unknown. */
+  readonly roundTripMs: number;
+  /** Whether it was measured for long enough that load is not taken for distance. */
+  readonly isSettled: boolean;
+}
+
+/** Whether to leave the present endpoint for one with this round trip, in milliseconds; infinity: unknown. */
+export function isClearlyNearer(roundTripMs: number, present: MeasuredDistance): boolean {
   // The distance of the present one is unknown: it works, and there is nothing to compare.
-  if (than.roundTripMs === Number.POSITIVE_INFINITY) return false;
-  return roundTripMs < than.roundTripMs * LEAST_GAIN_RATIO && than.roundTripMs - roundTripMs >= LEAST_GAIN_MS;
+  if (present.roundTripMs === Number.POSITIVE_INFINITY) return false;
+  const leastGainMs = present.isSettled ? LEAST_GAIN_MS : LEAST_GAIN_AT_FIRST_MS;
+  return (
+    roundTripMs < present.roundTripMs * LEAST_GAIN_RATIO && present.roundTripMs - roundTripMs >= leastGainMs
+  );
 }

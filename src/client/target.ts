@@ -1,15 +1,15 @@
 /** What failover, and the choice between endpoints, need of one. */
 import type { Request } from './request.ts';
+import type { MeasuredDistance } from './round-trip.ts';
 
 /** How far a request had come at an endpoint when it was taken back; only `sent` ones may have been applied. */
 export type Progress = 'connecting' | 'queued' | 'sent';
 
-export interface Target {
+/** Its round trip is the shortest measured lately. */
+export interface Target extends MeasuredDistance {
   readonly address: string;
   /** When it last served any request, on the clock of performance.now(); minus infinity before the first. */
   readonly lastServedMs: number;
-  /** The shortest round trip measured lately, in milliseconds; infinity if there is none. */
-  readonly roundTripMs: number;
   /** Takes the request over: it is answered, fails, or is taken back. None of that happens within this call. */
   send(request: Request): void;
   /** Lets go of a request that it was sent; an answer that still comes is ignored. */

@@ -89,16 +89,20 @@ describe('the nearest endpoint', () => {
 
 describe('isClearlyNearer', () => {
   it.each([
-    [10, 100, true],
-    [69, 100, true],
-    [71, 100, false],
-    [0.1, 1, false],
-    [0.1, 1.2, true],
-    [UNKNOWN, 100, false],
-    [10, UNKNOWN, false],
-    [UNKNOWN, UNKNOWN, false],
-  ])('%d ms instead of %d ms: %s', (roundTripMs, presentMs, expected) => {
-    expect(isClearlyNearer(roundTripMs, { roundTripMs: presentMs })).toBe(expected);
+    [10, 100, true, true],
+    [69, 100, true, true],
+    [71, 100, false, false],
+    [0.1, 2, false, false],
+    [0.1, 2.2, true, false],
+    [1, 20, true, false],
+    [1, 21, true, true],
+    [UNKNOWN, 100, false, false],
+    [10, UNKNOWN, false, false],
+    [UNKNOWN, UNKNOWN, false, false],
+  ])('%d ms instead of %d ms: %s; with few samples: %s', (roundTripMs, presentMs, ...expected) => {
+    const isNearer = (isSettled: boolean) =>
+      isClearlyNearer(roundTripMs, { roundTripMs: presentMs, isSettled });
+    expect([isNearer(true), isNearer(false)]).toEqual(expected);
   });
 });
 
@@ -109,11 +113,15 @@ describe('RoundTrips', () => {
     expect(trips.shortestMs).toBe(UNKNOWN);
     trips.add(7);
     expect(trips.shortestMs).toBe(5);
-    for (let index = 0; index < 29; index++) trips.add(8);
+    for (let index = 0; index < 26; index++) trips.add(8);
+    expect(trips.isSettled).toBe(false);
+    for (let index = 0; index < 3; index++) trips.add(8);
+    expect(trips.isSettled).toBe(true);
     expect(trips.shortestMs).toBe(7);
     trips.add(8);
     expect(trips.shortestMs).toBe(8);
     trips.clear();
     expect(trips.shortestMs).toBe(UNKNOWN);
+    expect(trips.isSettled).toBe(false);
   });
 });

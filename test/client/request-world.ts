@@ -37,6 +37,7 @@ export class FakeTarget implements Target {
   readonly address: string;
   lastServedMs = Number.NEGATIVE_INFINITY;
   roundTripMs = Number.POSITIVE_INFINITY;
+  isSettled = true;
   /** How far a request is when it is taken back. */
   progress: Progress = 'sent';
   /** In the order they were sent. */
