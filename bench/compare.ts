@@ -4,7 +4,7 @@
  * rounds. Without etcd it measures a cluster alone. docs/benchmarks.md explains the lines. The build must be fresh.
  *
  *   npm run bench -- [--rounds 5] [--seconds 5] [--warm-up 2] [--clients 3] [--depth 1000] [--concurrency 64,256,512]
- *     [--keys 10000] [--value-size 100] [--seed 1] [--only pipelined-put,unary-put,…] [--json FILE]
+ *     [--keys 10000] [--value-size 100] [--seed 1] [--only pipelined-put,unary-put,…] [--json FILE] [--suspend]
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -20,7 +20,7 @@ import {
   ratiosOf,
 } from './compare-table.ts';
 import { etcdVersion } from './etcd-cluster.ts';
-import { type Figures, measure, type Run, type RunSettings } from './measure.ts';
+import { type Figures, measure, type Run, type RunSettings, type Store } from './measure.ts';
 import { closeAll, type RunningStore, startEtcd, startReplicas } from './stores.ts';
 
 const FILL_DEPTH = 64;
@@ -38,6 +38,8 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
     json: { type: 'string' },
+    /** Clusters of ours are suspended while another store is measured; etcd never is. */
+    suspend: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(flags.rounds);
@@ -85,6 +87,7 @@ async function fill(stores: readonly (RunningStore | null)[]): Promise<void> {
 async function bestOf(line: Line, runs: readonly Run[]): Promise<Figures | null> {
   let best: Figures | null = null;
   for (const run of runs) {
+    if (flags.suspend) await suspendAllBut(run.store);
     const figures = await measure(run, settings);
     const isBetter =
       best === null ||
@@ -95,6 +98,12 @@ async function bestOf(line: Line, runs: readonly Run[]): Promise<Figures | null>
     if (run.store === stores.three) fastPathRatios.push(figures.fastPathRatio);
   }
   return best;
+}
+
+async function suspendAllBut(store: Store): Promise<void> {
+  const ours = [stores.three, stores.five].filter((one) => one !== null);
+  for (const one of ours) if (one !== store) one.suspend();
+  for (const one of ours) if (one === store) await one.resume();
 }
 
 /** Who comes first takes turns. */
@@ -136,6 +145,7 @@ function describeRun(): string {
     `etcd ${etcdVersion() ?? 'is not installed: ours alone'}`,
     `Node.js ${process.version}`,
     `${cpus().length} processors`,
+    ...(flags.suspend ? ['our replicas suspended while another store is measured'] : []),
   ];
   return parts.join(', ');
 }
