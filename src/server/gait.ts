@@ -18,6 +18,7 @@ const AFTER_TICKS = 50;
 /** The time between two beats at rest, in milliseconds: soon enough for a peer to hear what it has missed (R9.1). */
 const REST_MS = 250;
 
+/** Of a server. @param tickMs the period of its ticks, in milliseconds */
 export function gaitFor(tickMs: number): GaitOptions {
   return { afterTicks: AFTER_TICKS, restTicks: Math.max(1, Math.floor(REST_MS / tickMs)) };
 }
