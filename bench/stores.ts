@@ -8,6 +8,8 @@ import { EPAXOS_PATHS, ETCD_PATHS, UnaryTarget } from './unary-target.ts';
 /** Beyond what any operation takes here. */
 const TIMEOUT_MS = 60_000;
 
+const THIS_VERSION: Version = { connect };
+
 /** A running store. */
 export interface RunningStore extends Store {
   /** `host:port` of every replica or member. */
@@ -27,8 +29,18 @@ export interface RunningReplicas extends RunningStore {
   resume(): Promise<void>;
 }
 
-export async function startReplicas(count: 3 | 5): Promise<RunningReplicas> {
-  const cluster = await ProcessCluster.start(count);
+/** A built version of this project: its command, and its own client library. */
+export interface Version {
+  readonly program?: string;
+  readonly connect: typeof connect;
+}
+
+/** @param version what to run and to measure it with; this checkout if absent */
+export async function startReplicas(
+  count: 3 | 5,
+  { connect, program }: Version = THIS_VERSION,
+): Promise<RunningReplicas> {
+  const cluster = await ProcessCluster.start(count, program === undefined ? {} : { program });
   const { endpoints } = cluster;
   const observer = connect({ endpoints, timeoutMs: TIMEOUT_MS });
   return {

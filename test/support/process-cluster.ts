@@ -41,7 +41,14 @@ export class ProcessCluster {
   /** Replicas that ended without being asked to. */
   readonly #unexpected: string[] = [];
 
-  private constructor(options: { readonly replicas: number; readonly basePort: number }) {
+  readonly #program: string;
+
+  private constructor(options: {
+    readonly replicas: number;
+    readonly basePort: number;
+    readonly program: string;
+  }) {
+    this.#program = options.program;
     this.#members = Array.from({ length: options.replicas }, (_, index) => {
       const id = index + 1;
       const endpoint = `127.0.0.1:${options.basePort + index}`;
@@ -57,9 +64,15 @@ export class ProcessCluster {
     });
   }
 
-  /** Starts every replica and waits until each reaches all the others. Nothing is left if that fails. */
-  static async start(replicas: 3 | 5): Promise<ProcessCluster> {
-    const cluster = new ProcessCluster({ replicas, basePort: await freeBasePort(replicas) });
+  /**
+   * Starts every replica and waits until each reaches all the others. Nothing is left if that fails.
+   * @param options `program`: the `epaxos` command to run, of this checkout if absent
+   */
+  static async start(
+    replicas: 3 | 5,
+    { program = PROGRAM }: { readonly program?: string } = {},
+  ): Promise<ProcessCluster> {
+    const cluster = new ProcessCluster({ replicas, basePort: await freeBasePort(replicas), program });
     try {
       await cluster.startAgain(cluster.ids);
       return cluster;
@@ -246,7 +259,7 @@ export class ProcessCluster {
     const log = openSync(logFile, 'a');
     try {
       // Should the tests be killed on the spot, its standard input ends, and it with it.
-      const args = [...REPLICA_NODE_FLAGS, PROGRAM, 'server', ...flags, '--exit-with-parent'];
+      const args = [...REPLICA_NODE_FLAGS, this.#program, 'server', ...flags, '--exit-with-parent'];
       const started = new GroupProcess(process.execPath, args, { stdio: ['pipe', log, log] });
       member.process = started;
       void started.exited.then(({ code, signal }) => {
