@@ -1,6 +1,6 @@
 /**
  * One place of the simulated world: a program that replicates, and the loop that runs it in virtual time. The
- * loop is the server's (src/server/node.ts): drain what arrived, write and sync, send, execute, answer; what
+ * loop is the server's (src/node/node.ts): drain what arrived, write and sync, send, execute, answer; what
  * arrives meanwhile waits for the next turn. Both protocols run in this loop, so that they pay the same.
  */
 import type { KvOperation, OperationResult } from '../../src/kv/index.ts';

@@ -1,9 +1,8 @@
 /** The operators' service: this replica's own view, also when no quorum is reachable. */
 import type { handleUnaryCall } from '@grpc/grpc-js';
+import type { Clock, Node } from '../node/index.ts';
 import type { ProcessUsage, StatusRequest, StatusResponse } from '../rpc/index.ts';
-import type { Clock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
-import type { Node } from './node.ts';
 
 /** The methods of epaxos.v1.Admin. */
 export interface AdminHandlers {

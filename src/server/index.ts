@@ -1,5 +1,4 @@
-/** A replica's server: configuration, the loop, the services. The folder's only door. */
-export { type Clock, systemClock } from './clock.ts';
+/** A replica's server: configuration, services, composition. The folder's only door. */
 export {
   CONFIG_FILE,
   type ConfigKey,
@@ -12,7 +11,5 @@ export {
   type Setting,
 } from './config.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
-export { Node } from './node.ts';
-export type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';
 export { type RunningServer, type ServerParts, STOP_LIMITS, startServer } from './server.ts';
 export { HEALTH_SERVICES } from './services.ts';

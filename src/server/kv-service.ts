@@ -10,14 +10,14 @@ import {
   encodePut,
 } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
-import {
-  type GetOperation,
-  type KvOperation,
-  MAX_REQUEST_MS,
-  type MultiGetOperation,
-  type OperationResult,
-  type ReadOperation,
+import type {
+  GetOperation,
+  KvOperation,
+  MultiGetOperation,
+  OperationResult,
+  ReadOperation,
 } from '../kv/index.ts';
+import { type Node, TIMEOUTS } from '../node/index.ts';
 import {
   answerCall,
   type DeleteRequest,
@@ -33,21 +33,7 @@ import {
   toServiceError,
 } from '../rpc/index.ts';
 import type { Logger } from './logger.ts';
-import type { Node } from './node.ts';
 import type { PipelineService } from './pipeline-service.ts';
-
-/** How long a request may wait, in milliseconds. */
-export const TIMEOUTS = {
-  /** For a call without a deadline. */
-  defaultMs: 5_000,
-  /** No request waits longer, whatever its deadline. */
-  maxMs: MAX_REQUEST_MS,
-  /**
-   * How long before the call's deadline the request is given up here, at most, so that the caller learns
-   * from us, and not from gRPC, what became of it. Never more than a tenth of the time there is.
-   */
-  headStartMs: 100,
-} as const;
 
 /** What the services need of the loop. */
 export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale'>;

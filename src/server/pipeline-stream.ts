@@ -7,6 +7,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { decodeOperation, type Extent } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
 import { isWrite, type KvOperation, type OperationResult, type Row } from '../kv/index.ts';
+import { type Call, TIMEOUTS, type Waiter } from '../node/index.ts';
 import {
   decodeRequestFrame,
   encodeResponseFrame,
@@ -16,8 +17,7 @@ import {
   toServiceError,
 } from '../rpc/index.ts';
 import { PagedMap } from '../util/paged-map.ts';
-import { asKvError, type KvServiceOptions, patienceMs, TIMEOUTS } from './kv-service.ts';
-import type { Call, Waiter } from './pending.ts';
+import { asKvError, type KvServiceOptions, patienceMs } from './kv-service.ts';
 
 const MIB = 1024 * 1024;
 

@@ -5,19 +5,23 @@ import { Server, ServerCredentials, type UntypedServiceImplementation } from '@g
 import { Replica, type ReplicaOptions } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import { Sessions } from '../kv/index.ts';
+import {
+  type AnswerExpiryLimits,
+  createPeerStores,
+  DEFAULT_SNAPSHOT_LIMITS,
+  Node,
+  type Restored,
+  type SnapshotLimits,
+  SnapshotServer,
+  systemClock,
+} from '../node/index.ts';
 import { SERVER_OPTIONS } from '../rpc/index.ts';
 import { openLevelStorage, type Storage } from '../storage/index.ts';
 import { GrpcTransport } from '../transport/index.ts';
 import { PROGRAM_VERSION } from '../util/program-version.ts';
-import type { AnswerExpiryLimits } from './answer-expiry.ts';
-import { systemClock } from './clock.ts';
 import type { ServerConfig } from './config.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { Node } from './node.ts';
-import type { Restored } from './node-options.ts';
-import { createPeerStores } from './peer-stores.ts';
 import { addServices } from './services.ts';
-import { DEFAULT_SNAPSHOT_LIMITS, type SnapshotLimits, SnapshotServer } from './snapshot-server.ts';
 import { observeTransport } from './transport-log.ts';
 
 /** How long things may take when a server stops, in milliseconds. */

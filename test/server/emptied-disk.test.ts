@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { createPeerStores } from '../../src/server/peer-stores.ts';
+import { createPeerStores } from '../../src/node/peer-stores.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { Cluster, WAIT } from './servers.ts';
 

@@ -1,6 +1,6 @@
 /** Three servers with a short memory: which answers are kept, and that they go on every replica (R7.6). */
 import { expect, it } from 'vitest';
-import { DEFAULT_ANSWER_EXPIRY } from '../../src/server/answer-expiry.ts';
+import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { collect } from '../storage/samples.ts';

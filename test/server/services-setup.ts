@@ -3,13 +3,13 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach } from 'vitest';
 import type { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult, ReadOperation } from '../../src/kv/index.ts';
+import { systemClock } from '../../src/node/clock.ts';
+import { Call, Request, type Waiter } from '../../src/node/pending.ts';
 import { SERVER_OPTIONS } from '../../src/rpc/index.ts';
-import { systemClock } from '../../src/server/clock.ts';
 import { createLogger } from '../../src/server/logger.ts';
-import { Call, Request, type Waiter } from '../../src/server/pending.ts';
 import { addServices, type Services } from '../../src/server/services.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
-import { FakeCore } from './fakes.ts';
+import { FakeCore } from '../node/fakes.ts';
 import { GrpcClient } from './grpc-client.ts';
 
 const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });

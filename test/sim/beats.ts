@@ -1,6 +1,6 @@
-/** The timer of a simulated loop: it beats for every tick, or at rest for many (src/server/gait.ts). */
+/** The timer of a simulated loop: it beats for every tick, or at rest for many (src/node/gait.ts). */
 import type { Replica } from '../../src/epaxos/index.ts';
-import { Gait } from '../../src/server/gait.ts';
+import { Gait } from '../../src/node/gait.ts';
 import type { Surroundings } from './simulated-replica.ts';
 
 export class Beats {

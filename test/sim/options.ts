@@ -3,7 +3,7 @@
  * most seeds leave many faults out, so that those that remain get their turn undisturbed.
  */
 import type { Limits, Timing } from '../../src/epaxos/index.ts';
-import type { GaitOptions } from '../../src/server/gait.ts';
+import type { GaitOptions } from '../../src/node/gait.ts';
 import type { Prng } from '../../src/util/prng.ts';
 import { between, chance, generator, pick, Stream, subset } from './draw.ts';
 import type { NetworkOptions } from './network.ts';

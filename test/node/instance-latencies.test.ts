@@ -1,7 +1,7 @@
 /** What is counted of own instances, and when. */
 import { expect, it } from 'vitest';
 import type { InstanceId, TraceEvent } from '../../src/epaxos/index.ts';
-import { InstanceLatencies } from '../../src/server/instance-latencies.ts';
+import { InstanceLatencies } from '../../src/node/instance-latencies.ts';
 import { LatencyHistogram } from '../../src/util/latency-histogram.ts';
 
 function setUp() {

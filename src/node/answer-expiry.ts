@@ -12,7 +12,7 @@
  */
 import type { Deps, ReplicaId } from '../epaxos/index.ts';
 import type { AnswerPage } from '../kv/index.ts';
-import { TIMEOUTS } from './kv-service.ts';
+import { TIMEOUTS } from './timeouts.ts';
 
 export interface AnswerExpiryLimits {
   /** How old an answer is at the least when it is dropped; see {@link DEFAULT_ANSWER_EXPIRY}. */

@@ -1,7 +1,7 @@
 /** Requests as promises, for tests: the server itself calls back. */
 import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
-import type { Node } from '../../src/server/node.ts';
-import type { Waiter } from '../../src/server/pending.ts';
+import type { Node } from '../../src/node/node.ts';
+import type { Waiter } from '../../src/node/pending.ts';
 import { createDeferred } from '../../src/util/deferred.ts';
 
 /** A waiter, and what it hears. */

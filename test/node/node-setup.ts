@@ -1,9 +1,9 @@
 /** A loop whose core, store, transport and clock are driven by hand. */
 import { emptyRecord, type Message, type Ready } from '../../src/epaxos/index.ts';
 import { Sessions } from '../../src/kv/index.ts';
+import { Node } from '../../src/node/node.ts';
+import type { NodeOptions } from '../../src/node/node-options.ts';
 import { createLogger } from '../../src/server/logger.ts';
-import { Node } from '../../src/server/node.ts';
-import type { NodeOptions } from '../../src/server/node-options.ts';
 import { FakeCore, FakeStorage, FakeTransport, failing, ManualClock, NOTHING } from './fakes.ts';
 
 const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });

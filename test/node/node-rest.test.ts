@@ -1,7 +1,7 @@
 /** The loop: how it rests when nothing is under way. */
 import { expect, test } from 'vitest';
-import { gaitFor } from '../../src/server/gait.ts';
-import { STANDSTILL_MS } from '../../src/server/pulse.ts';
+import { gaitFor } from '../../src/node/gait.ts';
+import { STANDSTILL_MS } from '../../src/node/pulse.ts';
 import { put } from '../kv/operations.ts';
 import { fetch, records, setUp, TIMEOUT_MS } from './node-setup.ts';
 import { submit } from './promised.ts';

@@ -1,7 +1,7 @@
 /** Deadlines under one timer. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Deadlines, Timed } from '../../src/server/deadlines.ts';
+import { Deadlines, Timed } from '../../src/node/deadlines.ts';
 
 class Named extends Timed {
   readonly name: string;

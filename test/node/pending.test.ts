@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
-import { PendingRequests } from '../../src/server/pending.ts';
+import { PendingRequests } from '../../src/node/pending.ts';
 import { multiGet, put } from '../kv/operations.ts';
 import { promisedAnswer } from './promised.ts';
 

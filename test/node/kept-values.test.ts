@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest';
 import { putOperation } from '../../src/codec/index.ts';
 import { LIMITS, Sessions } from '../../src/kv/index.ts';
-import { DEFAULT_ANSWER_EXPIRY } from '../../src/server/answer-expiry.ts';
-import { KEPT_VALUE_BYTES, StateMachine } from '../../src/server/state-machine.ts';
+import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
+import { Applier, KEPT_VALUE_BYTES } from '../../src/node/applier.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 
 const client = 'c'.repeat(16);
@@ -21,7 +21,7 @@ function put(options: { readonly sequence: number; readonly returnPrevious: bool
 
 it('beyond the limit a write that asks for the previous value is refused, and no other', () => {
   const sessions = new Sessions();
-  const machine = new StateMachine({
+  const machine = new Applier({
     storage: new MemoryStorage({ replicas: 3 }),
     sessions,
     peers: [2, 3],

@@ -37,7 +37,7 @@ export interface Answering {
   refuse(operation: KvOperation, error: KvError): void;
 }
 
-export interface StateMachineOptions {
+export interface ApplierOptions {
   readonly storage: Pick<Storage, 'row' | 'writeEffects'>;
   /** The answers that the store holds. */
   readonly sessions: Sessions;
@@ -48,14 +48,14 @@ export interface StateMachineOptions {
   readonly nowMs: number;
 }
 
-export class StateMachine {
-  readonly #storage: StateMachineOptions['storage'];
+export class Applier {
+  readonly #storage: ApplierOptions['storage'];
   readonly #expiry: AnswerExpiry;
   readonly #state: KvState;
   /** Executed, with effects that are not written yet. */
   #executed: InstanceId[] = [];
 
-  constructor(options: StateMachineOptions) {
+  constructor(options: ApplierOptions) {
     const { storage, sessions, peers, expiry = DEFAULT_ANSWER_EXPIRY, nowMs } = options;
     this.#storage = storage;
     this.#expiry = new AnswerExpiry({ peers, limits: expiry, nowMs });

@@ -6,8 +6,8 @@ import {
   AnswerExpiry,
   type AnswerExpiryLimits,
   DEFAULT_ANSWER_EXPIRY,
-} from '../../src/server/answer-expiry.ts';
-import { TIMEOUTS } from '../../src/server/kv-service.ts';
+} from '../../src/node/answer-expiry.ts';
+import { TIMEOUTS } from '../../src/node/timeouts.ts';
 
 const LIMITS: AnswerExpiryLimits = {
   retentionMs: 100,

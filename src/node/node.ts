@@ -8,6 +8,7 @@ import { type Ready, type ReplicaId, replicaIds } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
 import type { KvOperation, OperationResult, ReadOperation, Sessions } from '../kv/index.ts';
 import { createDeferred } from '../util/deferred.ts';
+import { Applier } from './applier.ts';
 import { Inbox } from './inbox.ts';
 import { InstanceLatencies } from './instance-latencies.ts';
 import { PathCounters } from './metrics.ts';
@@ -17,7 +18,6 @@ import { Pulse } from './pulse.ts';
 import { Reachability } from './reachability.ts';
 import { RecordWriter } from './record-writer.ts';
 import { SnapshotFetcher } from './snapshot-fetcher.ts';
-import { StateMachine } from './state-machine.ts';
 import { Ticker } from './ticker.ts';
 
 type State = 'running' | 'stopping' | 'stopped' | 'failed';
@@ -36,7 +36,7 @@ export class Node {
   readonly #ticker: Ticker;
   readonly #records: RecordWriter;
   #core: Core;
-  #machine: StateMachine;
+  #applier: Applier;
   #state: State = 'running';
   #isInstalling = false;
   #turn: 'idle' | 'scheduled' | 'running' = 'idle';
@@ -46,7 +46,7 @@ export class Node {
     const { storage, transport, clock, logger } = options;
     this.#options = options;
     this.#core = options.core;
-    this.#machine = this.#createMachine(options.sessions);
+    this.#applier = this.#createApplier(options.sessions);
     this.#fetcher = new SnapshotFetcher({
       staging: storage.staging,
       transport,
@@ -118,7 +118,7 @@ export class Node {
         outcome: 'notApplied',
       });
     }
-    const recorded = this.#machine.find(operation);
+    const recorded = this.#applier.find(operation);
     if (recorded !== undefined) {
       waiter.answered(recorded);
       return null;
@@ -128,7 +128,7 @@ export class Node {
         outcome: 'notApplied',
       });
     }
-    this.#machine.admit(operation);
+    this.#applier.admit(operation);
     return this.#pending.add(operation, nowMs + timeoutMs, waiter);
   }
 
@@ -149,7 +149,7 @@ export class Node {
         outcome: 'notApplied',
       });
     }
-    return this.#machine.read(operation);
+    return this.#applier.read(operation);
   }
 
   #checkRunning(): void {
@@ -233,7 +233,7 @@ export class Node {
       if (this.#core.hasReady()) await this.#perform(this.#core.takeReady());
       if (!this.#isActive()) return;
       if (ticked) await this.#records.flush();
-      if (this.#machine.hasExpired) await this.#machine.dropExpired();
+      if (this.#applier.hasExpired) await this.#applier.dropExpired();
       this.#turn = 'idle';
       const isQuiet = this.#pending.size === 0 && this.#records.isEmpty && this.#core.isAtRest();
       this.#ticker.turned({ ticked, isQuiet });
@@ -245,7 +245,7 @@ export class Node {
   }
 
   #hasWork(): boolean {
-    return this.#core.hasReady() || this.#machine.hasExpired || this.#fetcher.isComplete;
+    return this.#core.hasReady() || this.#applier.hasExpired || this.#fetcher.isComplete;
   }
 
   /** Between two turns: the snapshot that was copied takes the place of the state, and a new core begins from it. */
@@ -270,21 +270,21 @@ export class Node {
   #beginAnew({ core, sessions }: Restored): void {
     const before = this.#core;
     this.#core = core;
-    this.#machine = this.#createMachine(sessions);
+    this.#applier = this.#createApplier(sessions);
     this.#latencies.forgetOpen();
     for (const peer of this.#reachability.peers) core.setReachable(peer, true);
     for (const request of this.#pending.requests()) {
       const { operation } = request;
       const isTakenBack = this.#inbox.removeRequest(request) || before.withdraw(request);
-      const recorded = this.#machine.find(operation);
+      const recorded = this.#applier.find(operation);
       if (recorded !== undefined) this.#pending.answer(operation, recorded);
       else if (isTakenBack) this.#inbox.addRequest(request);
     }
   }
 
-  #createMachine(sessions: Sessions): StateMachine {
+  #createApplier(sessions: Sessions): Applier {
     const { id, replicas, storage, clock, answerExpiry } = this.#options;
-    return new StateMachine({
+    return new Applier({
       storage,
       sessions,
       peers: replicaIds(replicas).filter((peer) => peer !== id),
@@ -305,7 +305,7 @@ export class Node {
     for (const [peer, reachable] of arrived.reachable) core.setReachable(peer, reachable);
     for (const { from, message } of arrived.messages) {
       core.step(from, message);
-      if (message.type === 'watermarks') this.#machine.heard(from, message.highest);
+      if (message.type === 'watermarks') this.#applier.heard(from, message.highest);
     }
     for (const request of arrived.requests) {
       const { operation } = request;
@@ -331,7 +331,7 @@ export class Node {
       if (roundTripMs !== null) this.#core.setRoundTrip(id, roundTripMs);
     }
     this.#core.tick();
-    this.#machine.tick(clock.nowMs(), this.#core.status().rows);
+    this.#applier.tick(clock.nowMs(), this.#core.status().rows);
   }
 
   /** The order of the steps is the contract of {@link Ready}. */
@@ -346,11 +346,11 @@ export class Node {
     }
     this.#latencies.committed(ready.events);
     if (ready.messages.length > 0) transport.send(ready.messages);
-    this.#machine.execute(ready, this.#pending);
+    this.#applier.execute(ready, this.#pending);
     this.#latencies.executed(ready.executions);
     if (ready.flush || ready.pruned !== null) {
       await this.#records.flush(); // before the marks that speak of them
-      await this.#machine.write(ready);
+      await this.#applier.write(ready);
     }
     if (ready.snapshotFrom !== null) this.#fetcher.wanted(ready.snapshotFrom);
     this.#paths.count(ready.events);
@@ -362,7 +362,7 @@ export class Node {
   /** Writes what lies in memory only. */
   async #writeAll(): Promise<void> {
     await this.#records.flush();
-    await this.#machine.flush();
+    await this.#applier.flush();
   }
 
   #stopIfDrained(): void {

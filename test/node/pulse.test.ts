@@ -1,6 +1,6 @@
 /** Standstills of the process. */
 import { describe, expect, it } from 'vitest';
-import { Pulse, STANDSTILL_MS } from '../../src/server/pulse.ts';
+import { Pulse, STANDSTILL_MS } from '../../src/node/pulse.ts';
 
 describe('Pulse', () => {
   it('tells nothing as long as ticks come, even if they are late', () => {

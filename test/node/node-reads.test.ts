@@ -1,6 +1,6 @@
 /** The loop: reads of its own table, and what it takes after it stood still. */
 import { describe, expect, it } from 'vitest';
-import { STANDSTILL_MS } from '../../src/server/pulse.ts';
+import { STANDSTILL_MS } from '../../src/node/pulse.ts';
 import { bytesOf, get, put } from '../kv/operations.ts';
 import { execution } from './fakes.ts';
 import { setUp, TIMEOUT_MS } from './node-setup.ts';

@@ -1,6 +1,6 @@
 /** The loop: what is pruned from the store, and which answers are dropped (R2.7, R7.6). */
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_ANSWER_EXPIRY } from '../../src/server/answer-expiry.ts';
+import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
 import { put } from '../kv/operations.ts';
 import { sessionsOf } from '../storage/samples.ts';
 import { execution } from './fakes.ts';

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/epaxos/index.ts';
-import { Inbox } from '../../src/server/inbox.ts';
-import { Request } from '../../src/server/pending.ts';
+import { Inbox } from '../../src/node/inbox.ts';
+import { Request } from '../../src/node/pending.ts';
 import { put } from '../kv/operations.ts';
 
 const fetch: Message = { type: 'fetch', ranges: [] };

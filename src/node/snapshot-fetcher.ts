@@ -3,12 +3,13 @@
  * one at a time. What has arrived is staged in the store, so that neither a broken stream nor a restart
  * begins from the beginning. Putting it in place is for the loop, between two turns.
  */
+
+import type { Logger } from 'pino';
 import type { ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import type { SnapshotStaging } from '../storage/index.ts';
 import type { Transport } from '../transport/index.ts';
 import type { Clock } from './clock.ts';
-import type { Logger } from './logger.ts';
 
 /** How far the copy has come. */
 export interface SnapshotProgress {

@@ -3,12 +3,12 @@
  * into chunks. A peer whose stream broke goes on where it was, as long as the snapshot is still there.
  */
 import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
 import type { SnapshotChunk, SnapshotEntry, SnapshotRequest } from '../codec/index.ts';
 import type { ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import type { SnapshotView, Storage } from '../storage/index.ts';
 import type { Clock } from './clock.ts';
-import type { Logger } from './logger.ts';
 
 export interface SnapshotLimits {
   /** Bytes of the entries in a chunk; an entry that is larger goes alone. */

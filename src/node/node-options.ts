@@ -1,4 +1,6 @@
 /** What the loop (node.ts) is made of, and what it tells about itself. */
+
+import type { Logger } from 'pino';
 import type { Replica, ReplicaId, ReplicaStatus } from '../epaxos/index.ts';
 import type { Sessions } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
@@ -7,7 +9,6 @@ import type { AnswerExpiryLimits } from './answer-expiry.ts';
 import type { Clock } from './clock.ts';
 import type { InboxLimits } from './inbox.ts';
 import type { InstanceLatencyCounts } from './instance-latencies.ts';
-import type { Logger } from './logger.ts';
 import type { PathCounts } from './metrics.ts';
 import type { PendingLimits } from './pending.ts';
 import type { SnapshotProgress } from './snapshot-fetcher.ts';

@@ -1,6 +1,7 @@
 /** Which peers can be reached now, and whether that makes a majority; says so in the log when it changes. */
+
+import type { Logger } from 'pino';
 import { quorumsOf, type ReplicaId } from '../epaxos/index.ts';
-import type { Logger } from './logger.ts';
 
 export class Reachability {
   readonly #reachable = new Set<ReplicaId>();

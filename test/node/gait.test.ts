@@ -1,6 +1,6 @@
 /** How many ticks a beat stands for. */
 import { expect, test } from 'vitest';
-import { Gait, gaitFor } from '../../src/server/gait.ts';
+import { Gait, gaitFor } from '../../src/node/gait.ts';
 
 const quiet = { ticked: true, isQuiet: true };
 

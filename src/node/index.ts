@@ -1,0 +1,9 @@
+/** The turn: the loop that makes the core's batches real, and all that it drives. The folder's only door. */
+export type { AnswerExpiryLimits } from './answer-expiry.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { Node } from './node.ts';
+export type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';
+export { createPeerStores } from './peer-stores.ts';
+export type { Call, Waiter } from './pending.ts';
+export { DEFAULT_SNAPSHOT_LIMITS, type SnapshotLimits, SnapshotServer } from './snapshot-server.ts';
+export { TIMEOUTS } from './timeouts.ts';
