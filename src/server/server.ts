@@ -2,17 +2,13 @@
 import { randomInt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { Replica, type ReplicaOptions } from '../epaxos/index.ts';
+import type { ReplicaOptions } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
-import { Sessions } from '../kv/index.ts';
 import {
   type AnswerExpiryLimits,
   createPeerStores,
-  DEFAULT_SNAPSHOT_LIMITS,
-  Node,
-  type Restored,
+  openNode,
   type SnapshotLimits,
-  SnapshotServer,
   systemClock,
 } from '../node/index.ts';
 import { SERVER_OPTIONS } from '../rpc/index.ts';
@@ -70,7 +66,6 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const storage = parts.storage ?? (await openStorage(config));
   const server = new Server(SERVER_OPTIONS);
   try {
-    const restored = () => restore({ config, storage, logger, replica: parts.replica ?? {} });
     const stores = createPeerStores(storage, (error) =>
       logger.error({ err: error }, 'cannot remember a peer'),
     );
@@ -82,31 +77,27 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
       peers: Array.from(peers, ([peer, address]) => ({ id: peer, address })).filter((peer) => peer.id !== id),
       observer: observeTransport(logger),
     });
-    const snapshots = new SnapshotServer({
-      storage,
-      clock,
-      limits: { ...DEFAULT_SNAPSHOT_LIMITS, ...parts.snapshots },
-      logger,
-    });
-    const node = new Node({
-      ...(await restored()),
-      id,
-      replicas: peers.size,
-      storage,
-      transport,
-      restore: restored,
-      serveSnapshot: (peer, request) => snapshots.serve(peer, request),
-      ...(parts.answerExpiry === undefined ? {} : { answerExpiry: parts.answerExpiry }),
-      clock,
-      tickMs: config.tickMs,
-      limits: {
-        requests: config.maxPendingRequests,
-        requestBytes: config.maxPendingBytes,
-        ...INBOX_LIMITS,
+    const { node, snapshots } = await openNode({
+      loop: {
+        id,
+        replicas: peers.size,
+        storage,
+        transport,
+        ...(parts.answerExpiry === undefined ? {} : { answerExpiry: parts.answerExpiry }),
+        clock,
+        tickMs: config.tickMs,
+        limits: {
+          requests: config.maxPendingRequests,
+          requestBytes: config.maxPendingBytes,
+          ...INBOX_LIMITS,
+        },
+        logger,
+        onQuorum: (reachable) => services.setHealth('kv', reachable),
+        onStoodStill: () => server.drain(address, 0),
       },
-      logger,
-      onQuorum: (reachable) => services.setHealth('kv', reachable),
-      onStoodStill: () => server.drain(address, 0),
+      replica: { ...parts.replica, thrifty: config.thrifty },
+      snapshots: parts.snapshots ?? {},
+      drawSeed: () => randomInt(2 ** 32),
     });
     server.addService(
       transport.service.definition,
@@ -158,36 +149,6 @@ function openStorage({ id, cluster, peers, dataDir }: ServerConfig): Promise<Sto
     directory: dataDir,
     identity: { cluster, replica: id, replicas: peers.size },
   });
-}
-
-/** Reads back what the store holds. */
-async function restore(from: {
-  readonly config: ServerConfig;
-  readonly storage: Storage;
-  readonly logger: Logger;
-  readonly replica: Pick<ReplicaOptions, 'timing' | 'limits'>;
-}): Promise<Restored> {
-  const { config, storage, logger, replica } = from;
-  const records = await collect(storage.records());
-  const sessions = new Sessions(await collect(storage.answerPages()));
-  // Random delays and the numbers of reads come from the seed: another one for every replica and start.
-  const seed = randomInt(2 ** 32);
-  const core = new Replica({
-    ...replica,
-    id: config.id,
-    replicas: config.peers.size,
-    seed,
-    thrifty: config.thrifty,
-  });
-  core.restore({ records, pruned: storage.pruned(), reserved: storage.reserved() });
-  logger.info({ instances: records.length, answers: sessions.size }, 'store read');
-  return { core, sessions };
-}
-
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const one of source) all.push(one);
-  return all;
 }
 
 /** @returns the address with the real port */

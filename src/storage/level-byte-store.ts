@@ -71,11 +71,25 @@ export class LevelByteStore implements ByteStore {
       throw new KvError('storageFailure', `cannot open ${location}: ${message}`, { cause: error });
     }
     try {
-      return new LevelByteStore({ location, database, batches: await countBatches(database, location) });
+      return await LevelByteStore.over({ location, database });
     } catch (error) {
       await database.close();
       throw error;
     }
+  }
+
+  /**
+   * The store in a database that is open.
+   * @throws KvError storageFailure if it has lost a batch
+   */
+  static async over({
+    location,
+    database,
+  }: {
+    readonly location: string;
+    readonly database: Database;
+  }): Promise<LevelByteStore> {
+    return new LevelByteStore({ location, database, batches: await countBatches(database, location) });
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

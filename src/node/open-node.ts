@@ -1,0 +1,69 @@
+/** One replica's loop on what its store holds: what a server runs, and the simulator too. */
+import { Replica, type ReplicaOptions } from '../epaxos/index.ts';
+import { Sessions } from '../kv/index.ts';
+import { Node } from './node.ts';
+import type { Core, NodeOptions, Restored } from './node-options.ts';
+import { DEFAULT_SNAPSHOT_LIMITS, type SnapshotLimits, SnapshotServer } from './snapshot-server.ts';
+
+/** What a store held, just read back, with a core on it. */
+export interface RestoredReplica {
+  readonly core: Replica;
+  readonly sessions: Sessions;
+}
+
+export interface OpenNodeOptions {
+  /** The loop's, without what is made here from the store. */
+  readonly loop: Omit<NodeOptions, 'core' | 'sessions' | 'restore' | 'serveSnapshot'>;
+  /** The core's patience and limits, where they differ from the defaults. */
+  readonly replica: Pick<ReplicaOptions, 'timing' | 'limits' | 'thrifty'>;
+  readonly snapshots: Partial<SnapshotLimits>;
+  /** Random delays and the numbers of reads come from what it gives: another one for every replica and core. */
+  readonly drawSeed: () => number;
+  /** Is told of every core that begins, and may put something around it. */
+  readonly watch?: (restored: RestoredReplica) => Core;
+}
+
+/** Not started yet. */
+export interface OpenedNode {
+  readonly node: Node;
+  /** To be closed when the loop and the transport have stopped. */
+  readonly snapshots: SnapshotServer;
+}
+
+/**
+ * Reads the store back and makes the loop that goes on from there.
+ * @throws KvError storageFailure if anything stored cannot be read back
+ */
+export async function openNode(options: OpenNodeOptions): Promise<OpenedNode> {
+  const { storage, clock, logger } = options.loop;
+  const snapshots = new SnapshotServer({
+    storage,
+    clock,
+    limits: { ...DEFAULT_SNAPSHOT_LIMITS, ...options.snapshots },
+    logger,
+  });
+  const node = new Node({
+    ...options.loop,
+    ...(await restore(options)),
+    restore: () => restore(options),
+    serveSnapshot: (peer, request) => snapshots.serve(peer, request),
+  });
+  return { node, snapshots };
+}
+
+/** Reads back what the store holds. */
+async function restore({ loop, replica, drawSeed, watch }: OpenNodeOptions): Promise<Restored> {
+  const { id, replicas, storage, logger } = loop;
+  const records = await collect(storage.records());
+  const sessions = new Sessions(await collect(storage.answerPages()));
+  const core = new Replica({ ...replica, id, replicas, seed: drawSeed() });
+  core.restore({ records, pruned: storage.pruned(), reserved: storage.reserved() });
+  logger.info({ instances: records.length, answers: sessions.size }, 'store read');
+  return { core: watch === undefined ? core : watch({ core, sessions }), sessions };
+}
+
+async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of source) all.push(one);
+  return all;
+}
