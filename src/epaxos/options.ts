@@ -81,7 +81,10 @@ export interface Limits {
    * is answered sooner, and costs one sync more where the replies differ. 0: never.
    */
   readonly promptInstances: number;
-  /** Instances being recovered at the same time. */
+  /**
+   * Instances being recovered at the same time, those not counted whose recovery waits for others (R5.7). If so many wait,
+   * only what they wait for is recovered besides (R5.9).
+   */
   readonly recoveries: number;
   /** Slots asked for in one Fetch, and Commits sent in answer to one. */
   readonly fetchSlots: number;

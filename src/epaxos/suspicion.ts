@@ -8,39 +8,62 @@ import type { SlotRange } from './messages.ts';
 import { startRecovery } from './recovery.ts';
 import { recoveryDelay, stallOf } from './stalls.ts';
 import type { ReplicaState } from './state.ts';
-import {
-  type Ballot,
-  type InstanceId,
-  type InstanceKey,
-  instanceKey,
-  instanceOfKey,
-  type ReplicaId,
-} from './types.ts';
+import { type InstanceId, type InstanceKey, instanceKey, instanceOfKey, type ReplicaId } from './types.ts';
+import { waitingRounds } from './validate.ts';
 
 /** Takes the next step for everything that is due. */
 export function tickSuspicion(state: ReplicaState): void {
+  const { recoveries } = state.limits;
+  const { working, waiting } = countRecoveries(state);
   const missing: InstanceId[] = [];
-  let recoveries = 0;
-  for (const round of state.rounds.values()) if (isRecovery(round)) recoveries += 1;
-  for (const key of needed(state)) {
-    const stall = stallOf(state, key);
-    stall.neededAt = state.now;
-    if (stall.dueAt > state.now || state.rounds.has(key)) continue;
-    const id = instanceOfKey(key);
-    if (!stall.asked) {
-      missing.push(id);
-      stall.asked = true;
-      stall.dueAt = state.now + recoveryDelay(state, id, stall);
-    } else if (recoveries < state.limits.recoveries) {
-      recoveries += 1;
-      startRecovery(state, id);
-    }
-  }
+  let free = recoveries - working;
+  // What a recovery waits for comes first: all places could go to recoveries that come to wait as well, otherwise.
+  for (const key of awaited(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
+  if (waiting >= recoveries) free = 0;
+  for (const key of needed(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
   for (const [key, stall] of state.stalls) if (stall.neededAt < state.now) state.stalls.delete(key);
   ask(state, missing);
 }
 
-/** Everything that somebody waits for and that is not committed here. */
+/** Takes the next step for one instance that is not committed here. True if that was to begin a recovery. */
+function takeStep(
+  state: ReplicaState,
+  key: InstanceKey,
+  options: { /** To be asked for. */ readonly missing: InstanceId[]; readonly canRecover: boolean },
+): boolean {
+  const stall = stallOf(state, key);
+  stall.neededAt = state.now;
+  if (stall.dueAt > state.now || state.rounds.has(key)) return false;
+  const id = instanceOfKey(key);
+  if (!stall.asked) {
+    options.missing.push(id);
+    stall.asked = true;
+    stall.dueAt = state.now + recoveryDelay(state, id, stall);
+    return false;
+  }
+  if (options.canRecover) startRecovery(state, id);
+  return options.canRecover;
+}
+
+/** Own recoveries under way: those that go on by themselves, and those that wait for other instances (R5.7). */
+function countRecoveries(state: ReplicaState): { readonly working: number; readonly waiting: number } {
+  let working = 0;
+  let waiting = 0;
+  for (const round of state.rounds.values()) {
+    if (round.type === 'validate' && round.waiting) waiting += 1;
+    else if (round.type !== 'preAccept' && round.ballot > 0) working += 1;
+  }
+  return { working, waiting };
+}
+
+/** Everything that an own recovery waits for and that is not committed here (R5.7). */
+function* awaited(state: ReplicaState): Iterable<InstanceKey> {
+  for (const { contradictions } of waitingRounds(state)) {
+    for (const key of contradictions.keys()) if (!state.space.isSettled(instanceOfKey(key))) yield key;
+  }
+}
+
+/** Everything else that somebody waits for and that is not committed here. */
 function* needed(state: ReplicaState): Iterable<InstanceKey> {
   yield* state.executor.lacks();
   for (const [index, row] of state.space.rows.entries()) {
@@ -49,13 +72,6 @@ function* needed(state: ReplicaState): Iterable<InstanceKey> {
   for (const key of state.unsettled) {
     if (state.space.isSettled(instanceOfKey(key))) state.unsettled.delete(key);
     else yield key;
-  }
-  for (const key of state.waiting) {
-    const round = state.rounds.get(key);
-    if (round?.type !== 'validate') continue;
-    for (const other of round.contradictions.keys()) {
-      if (!state.space.isSettled(instanceOfKey(other))) yield other;
-    }
   }
 }
 
@@ -86,8 +102,4 @@ function ask(state: ReplicaState, missing: readonly InstanceId[]): void {
     if (ranges.length > 0) state.send(peer.id, { type: 'fetch', ranges });
   }
   state.outbox.events.push({ type: 'fetched', slots: missing.length });
-}
-
-function isRecovery(round: { readonly type: string; readonly ballot?: Ballot }): boolean {
-  return round.type === 'prepare' || round.type === 'validate' || (round.ballot ?? 0) > 0;
 }

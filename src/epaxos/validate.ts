@@ -184,7 +184,8 @@ function giveUp(state: ReplicaState, round: ValidateRound): void {
   startAccept(state, { id: round.id, ballot: round.ballot, ...noOp(state.quorums.replicas) });
 }
 
-function waitingRounds(state: ReplicaState): ValidateRound[] {
+/** The own recoveries that wait for other instances. */
+export function waitingRounds(state: ReplicaState): ValidateRound[] {
   const rounds: ValidateRound[] = [];
   for (const key of state.waiting) {
     const round = state.rounds.get(key);
