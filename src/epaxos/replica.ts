@@ -160,7 +160,7 @@ export class Replica {
       case 'validateReply':
         return onValidateReply(state, from, message);
       case 'waiting':
-        return onWaiting(state, message);
+        return onWaiting(state, from, message);
       case 'fetch':
         return onFetch(state, from, message);
       case 'watermarks':

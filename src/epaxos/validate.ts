@@ -81,12 +81,16 @@ export function onValidateReply(state: ReplicaState, from: ReplicaId, message: V
   else if (round.quorum.has(from) && !round.waiting) count(state, round, from, message.contradictions);
 }
 
-/** R5.7: somebody else waits with so many matching replies that this instance cannot have been committed. */
-export function onWaiting(state: ReplicaState, message: Waiting): void {
-  const { majority, fastFaults } = state.quorums;
-  if (message.matching <= majority - fastFaults) return;
+/**
+ * R5.7: somebody waits, perhaps with so many matching replies that what contradicts its instance cannot have been
+ * committed. Of two that wait for each other the other one may be such: it is told so again, for it may not have waited yet
+ * when it was told first.
+ */
+export function onWaiting(state: ReplicaState, from: ReplicaId, { id, matching }: Waiting): void {
   for (const round of waitingRounds(state)) {
-    if (round.contradictions.has(instanceKey(message.id))) giveUp(state, round);
+    if (!round.contradictions.has(instanceKey(id))) continue;
+    if (isWellFounded(state, matching)) giveUp(state, round);
+    else if (isWellFounded(state, round.matching) && from !== state.id) state.send(from, waitingOf(round));
   }
 }
 
@@ -96,7 +100,16 @@ export function advanceWaiting(state: ReplicaState): void {
 }
 
 export function broadcastWaiting(state: ReplicaState, round: ValidateRound): void {
-  state.broadcast({ type: 'waiting', id: round.id, matching: round.matching });
+  state.broadcast(waitingOf(round));
+}
+
+function waitingOf({ id, matching }: ValidateRound): Waiting {
+  return { type: 'waiting', id, matching };
+}
+
+/** R5.7: so many of Q hold the initial attributes that nothing which contradicts them was committed on the fast path. */
+function isWellFounded({ quorums }: ReplicaState, matching: number): boolean {
+  return matching > quorums.majority - quorums.fastFaults;
 }
 
 /** Stores the initial attributes, so that this replica counts the command from now on, and looks for contradictions. */
@@ -149,9 +162,22 @@ function judge(state: ReplicaState, round: ValidateRound): void {
     giveUp(state, round);
     return;
   }
+  wait(state, round);
+}
+
+/** Other recoveries may wait here as well: between these and this one the same counts as between replicas (R5.7). */
+function wait(state: ReplicaState, round: ValidateRound): void {
+  const isOutdone = waitingRounds(state).some(
+    ({ id, matching }) => isWellFounded(state, matching) && round.contradictions.has(instanceKey(id)),
+  );
+  if (isOutdone) {
+    giveUp(state, round);
+    return;
+  }
   round.waiting = true;
   state.waiting.add(instanceKey(round.id));
   broadcastWaiting(state, round);
+  onWaiting(state, state.id, waitingOf(round));
   judgeWaiting(state, round);
 }
 

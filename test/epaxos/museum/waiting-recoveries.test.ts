@@ -9,9 +9,9 @@ import { put } from '../../support/core-operations.ts';
 
 /**
  * 1.1 and 2.1 are open, each coordinator without the other’s; 1.1 is also at `first`, 2.1 at `second`. Each is being
- * recovered with a quorum that has the other’s coordinator in it, and has found the other to contradict.
+ * recovered with a quorum that has the other’s coordinator in it, 1.1 by replica 3, and each will find the other to contradict.
  */
-function mutual(first: number[], second: number[]): CoreCluster {
+function begun(first: number[], second: number[], recoverer = 5): CoreCluster {
   const cluster = new CoreCluster(5);
   cluster.propose(1, put('a', 'x'));
   cluster.deliver({ type: 'preAccept', to: first });
@@ -22,14 +22,28 @@ function mutual(first: number[], second: number[]): CoreCluster {
   cluster.recover(3, '1.1');
   cluster.deliver({ type: 'prepare', to: [2, 4] });
   cluster.drop({ type: 'prepare' });
-  cluster.recover(5, '2.1');
-  cluster.deliver({ type: 'prepare', to: [1, 4] });
+  cluster.recover(recoverer, '2.1');
+  cluster.deliver({ type: 'prepare', to: [1, recoverer === 5 ? 4 : 5] });
   cluster.drop({ type: 'prepare' });
+  return cluster;
+}
+
+/** The same, and both wait. */
+function mutual(first: number[], second: number[]): CoreCluster {
+  const cluster = begun(first, second);
   cluster.deliver({ type: 'prepareReply' });
   cluster.deliver({ type: 'validate' });
   cluster.deliver({ type: 'validateReply' });
   expect(cluster.inFlight({ type: 'accept' })).toBe(0);
   return cluster;
+}
+
+/** Delivers what is about one of the two until its recovery waits. */
+function untilWaiting(cluster: CoreCluster, about: string): void {
+  cluster.deliver({ type: 'prepareReply', about });
+  cluster.deliver({ type: 'validate', about });
+  cluster.deliver({ type: 'validateReply', about });
+  expect(cluster.inFlight({ type: 'waiting', about })).toBe(4);
 }
 
 describe('recoveries that wait for each other', () => {
@@ -38,6 +52,36 @@ describe('recoveries that wait for each other', () => {
     expect(cluster.contents({ type: 'waiting', to: 1 })).toMatchObject([{ matching: 2 }, { matching: 1 }]);
     cluster.deliverAll(); // no time passes
     expect([cluster.decision('1.1'), cluster.decision('2.1')]).toEqual(['a', 'no-op']);
+  });
+
+  test.each([
+    ['1.1', '2.1'],
+    ['2.1', '1.1'],
+  ])('also if both are at one replica, which sends itself no message; %s waits first', (first, second) => {
+    const cluster = begun([3, 4], [5], 3);
+    untilWaiting(cluster, first);
+    cluster.drop({ type: 'waiting' });
+    cluster.deliver({ about: second });
+    cluster.deliver({ about: second });
+    cluster.deliver({ about: second });
+    cluster.deliverAll(); // no time passes
+    expect([cluster.decision('1.1'), cluster.decision('2.1')]).toEqual(['a', 'no-op']);
+  });
+
+  test('also if the better founded one said so before the other one waited: it says so again', () => {
+    const cluster = begun([3, 4], [5]);
+    untilWaiting(cluster, '1.1');
+    cluster.deliver({ type: 'waiting' });
+    untilWaiting(cluster, '2.1');
+    cluster.deliverAll(); // no time passes
+    expect([cluster.decision('1.1'), cluster.decision('2.1')]).toEqual(['a', 'no-op']);
+  });
+
+  test('neither says anything again to one that is no better founded', () => {
+    const cluster = mutual([3], [5]);
+    expect(cluster.contents({ type: 'waiting', to: 1 })).toMatchObject([{ matching: 1 }, { matching: 1 }]);
+    cluster.deliverAll({ type: 'waiting' });
+    expect(cluster.inFlight()).toBe(0);
   });
 
   test('also if the message that says so is lost: it is repeated', () => {
