@@ -54,6 +54,8 @@ import { Staging } from './staging.ts';
 import type { Effects, SnapshotView, Storage } from './storage.ts';
 
 const NOTHING = new Uint8Array(0);
+/** Slots removed in one batch: some three times as many entries. */
+const PRUNED_SLOTS = 1_024;
 
 /** What was found of one instance. */
 interface InstanceParts {
@@ -175,8 +177,8 @@ export class EncodedStorage implements Storage {
     for (const id of effects.executed) {
       writes.push({ key: executedKey(id), value: NOTHING });
     }
-    if (effects.pruned !== null) writes.push(...this.#pruningTo(effects.pruned));
     if (writes.length > 0) await this.#store.write(writes, { sync: false });
+    if (effects.pruned !== null) await this.#pruneTo(effects.pruned);
   }
 
   row(key: string): Row | undefined {
@@ -219,20 +221,32 @@ export class EncodedStorage implements Storage {
     await this.#store.close();
   }
 
-  /** What writes the vector, and removes all up to it that was not removed before. */
-  #pruningTo(to: Pruned): readonly ByteWrite[] {
+  /**
+   * Removes all up to the vector that was not removed before, in batches of a bounded size. Each says how far it has
+   * come, so that whatever a crash cuts off is pruned up to some slot of each row and whole above it.
+   */
+  async #pruneTo({ pruned: upTo, floor }: Pruned): Promise<void> {
     const before = this.pruned()?.pruned;
-    const writes: ByteWrite[] = [{ key: PRUNED_KEY, value: encodePruned(to) }];
-    for (const replica of replicaIds(this.#replicas)) {
-      const last = to.pruned[replica - 1] ?? 0;
-      const first = (before?.[replica - 1] ?? 0) + 1;
-      assert(last >= first - 1, `row ${replica} is pruned up to ${first - 1}, which is not taken back`);
+    const pruned = upTo.map((_, row) => before?.[row] ?? 0);
+    let writes: ByteWrite[] = [];
+    const writeBatch = async () => {
+      writes.push({ key: PRUNED_KEY, value: encodePruned({ pruned, floor }) });
+      await this.#store.write(writes, { sync: false });
+      writes = [];
+    };
+    let slots = 0;
+    for (const [row, last] of upTo.entries()) {
+      const first = (pruned[row] ?? 0) + 1;
+      assert(last >= first - 1, `row ${row + 1} is pruned up to ${first - 1}, which is not taken back`);
       for (let slot = first; slot <= last; slot += 1) {
-        const id = { replica, slot };
+        const id = { replica: row + 1, slot };
         for (const key of [recordKey(id), executedKey(id), commandKey(id)]) writes.push({ key, value: null });
+        pruned[row] = slot;
+        slots += 1;
+        if (slots % PRUNED_SLOTS === 0) await writeBatch();
       }
     }
-    return writes;
+    await writeBatch();
   }
 
   #readRow(key: string, bytes: Uint8Array): Row {

@@ -18,7 +18,7 @@ export interface Identity {
   readonly replicas: number;
 }
 
-/** What executed instances leave behind, and what is no longer needed; written as one atomic batch (R7.4). */
+/** What executed instances leave behind, and what is no longer needed; all but `pruned` is one atomic batch (R7.4). */
 export interface Effects {
   /** By key, the key's bytes as a binary string: its row from now on; null removes it. */
   readonly rows: ReadonlyMap<string, Row | null>;
@@ -27,7 +27,11 @@ export interface Effects {
   /** Pages that are no longer needed; those that are not there are ignored. */
   readonly expired: readonly AnswerPageId[];
   readonly executed: readonly InstanceId[];
-  /** Removes the records and marks of every slot up to the vector (R9.2), which never goes back; null for none. */
+  /**
+   * Removes the records and marks of every slot up to the vector (R9.2), which never goes back; null for none. It follows
+   * in batches of its own, of a bounded size: a crash may leave some vector between the one before and this one, with
+   * this floor.
+   */
   readonly pruned: Pruned | null;
 }
 
@@ -104,7 +108,7 @@ export interface Storage {
     records: readonly InstanceRecord[],
     options: { readonly sync: boolean; readonly reserved?: Slot | null },
   ): Promise<void>;
-  /** Writes all of it in one atomic batch, not synced: execution can be repeated. */
+  /** Writes all of it, see {@link Effects}; nothing is synced: execution can be repeated. */
   writeEffects(effects: Effects): Promise<void>;
   /** The row of a key, or undefined; sees every effect whose write has resolved. Synchronous. */
   row(key: string): Row | undefined;

@@ -81,6 +81,13 @@ export function testPruning(create: () => Promise<Storage>, reopen: StoreMaker['
       ]);
     });
 
+    test('of very many slots at once is no more than many small batches', async () => {
+      const storage = await create();
+      const pruned = { pruned: [60_000, 45_000, 0], floor: [60_000, 45_000, 0] };
+      await storage.writeEffects(effectsOf({ pruned }));
+      expect(storage.pruned()).toEqual(pruned);
+    });
+
     test('is never taken back', async () => {
       const storage = await create();
       const floor = [0, 0, 0];

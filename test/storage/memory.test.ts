@@ -1,9 +1,12 @@
 /** The store in memory: the contract, and what a crash leaves of it. */
 import { describe, expect, test } from 'vitest';
 import { KvError } from '../../src/errors.ts';
+import { EncodedStorage } from '../../src/storage/encoded-storage.ts';
 import { MemoryStorage, type Storage } from '../../src/storage/index.ts';
+import { MemoryByteStore } from '../../src/storage/memory.ts';
 import { assert } from '../../src/util/assert.ts';
 import { testStorageContract } from './contract.ts';
+import { fill } from './contract-pruning.ts';
 import { collect, committedRecord, effectsOf, REPLICAS, rowOf } from './samples.ts';
 
 testStorageContract('in memory', {
@@ -89,6 +92,46 @@ describe('a crash of the store in memory', () => {
     expect(await slotsOf(left)).toEqual([1]);
     await left.writeRecords([recordOf(4)], sync);
     expect(await slotsOf(left.crash())).toEqual([1, 4]);
+  });
+});
+
+describe('a crash while much is pruned', () => {
+  test('leaves every row pruned up to some slot, and whole above it', async () => {
+    const slots = 1_500; // of three rows: several batches, and two of them hold the end of one row and the start of the next
+    const upTo = { pruned: [slots - 1, slots - 1, slots - 1], floor: [7, 8, 9] };
+    const prunedButFor = async (kept: number) => {
+      const storage = new MemoryStorage({ replicas: REPLICAS });
+      await fill(storage, slots);
+      await storage.writeRecords([], sync);
+      await storage.writeEffects(effectsOf({ pruned: upTo }));
+      const batches = storage.unsyncedBatches;
+      return { batches, left: storage.crash({ keepUnsynced: kept }) };
+    };
+    const { batches } = await prunedButFor(0);
+    expect(batches).toBeGreaterThan(3);
+    for (let kept = 0; kept <= batches; kept += 1) {
+      const { left } = await prunedButFor(kept);
+      const { pruned, floor } = left.pruned() ?? { pruned: [0, 0, 0], floor: null };
+      expect(floor).toEqual(kept === 0 ? null : upTo.floor);
+      expect(await collect(left.records())).toHaveLength(pruned.reduce((sum, slot) => sum + slots - slot, 0));
+      if (kept === batches) expect(pruned).toEqual(upTo.pruned);
+      await left.writeEffects(effectsOf({ pruned: upTo })); // as the next process goes on with it
+      expect((await collect(left.records())).map(({ id }) => id.slot)).toEqual([slots, slots, slots]);
+    }
+  });
+
+  test('no batch holds more than a few thousand changes', async () => {
+    const sizes: number[] = [];
+    const store = new MemoryByteStore(new Map());
+    const write = store.write.bind(store);
+    store.write = async (writes, options) => {
+      sizes.push(writes.length);
+      await write(writes, options);
+    };
+    const storage = new EncodedStorage({ store, id: 'a', replicas: REPLICAS });
+    await storage.writeEffects(effectsOf({ pruned: { pruned: [20_000, 0, 0], floor: [0, 0, 0] } }));
+    expect(sizes.length).toBeGreaterThan(1);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(4_000);
   });
 });
 
