@@ -42,34 +42,43 @@ export interface Pruned {
   readonly floor: Deps;
 }
 
+/**
+ * The fields stand in the order in which they are made real. What each must come after, and before, stands at it; what
+ * is not said is free.
+ */
 export interface Ready {
-  /** Sent at any time from now on, before the records below are written or on disk (R6.4). Losing one is harmless. */
+  /**
+   * Messages that speak of slots reserved on disk before (R6.4). Losing one is harmless.
+   * After: nothing. Before: nothing; best while `records` are being written.
+   */
   readonly early: readonly Envelope[];
-  /** 1. Written in one batch, before anything below; at most one record an instance, the newest. */
+  /** At most one record an instance, the newest. After: nothing. Before: all below, as `sync` says. */
   readonly records: readonly InstanceRecord[];
-  /** Written with the records: every slot of the own row up to this one may be in use (R6.4). Null for no change. */
+  /** Every slot of the own row up to this one may be in use (R6.4); null for no change. In one batch with `records`. */
   readonly reserved: Slot | null;
   /**
-   * True if that batch must be on disk (fsync) before anything below (R6.1, R6.2), and with it
-   * everything written before. May be set without a record.
+   * True if `records`, `reserved` and everything written before must be on disk (fsync) before anything below (R6.1,
+   * R6.2). May be set without a record. False: nothing below rests on them, and they may be written with any later batch,
+   * but before the next `flush` or `pruned`.
    */
   readonly sync: boolean;
-  /** 2. Sent after the records are written. Losing one is harmless. */
+  /** Losing one is harmless. After: `sync`. Before: nothing. */
   readonly messages: readonly Envelope[];
-  /** 3. Applied in this order. Effects need not be written at once: lost ones are executed again (R7.4). */
+  /** Applied in memory, in this order, and then answered. After: `sync`. Before: `reads`, `flush`. */
   readonly executions: readonly Execution[];
+  /** Reads, to be answered from the state that these executions leave (R8.1). After: `executions`. Before: the next Ready. */
+  readonly reads: readonly Operation[];
   /**
    * True if the effects of all that was executed and not written yet, these executions included, are to be written
-   * now, with their executed marks, in one atomic batch (R7.4). They may be written sooner, but only so.
+   * now, with their executed marks, in one atomic batch (R7.4). Lost ones are executed again. They may be written sooner,
+   * but only so. After: `executions`, and every record executed is written. Before: the next Ready.
    */
   readonly flush: boolean;
-  /** 4. Reads to be answered from the state that these executions leave (R8.1). */
-  readonly reads: readonly Operation[];
-  /** 5. Written in one batch with whatever is convenient, not before those of the instances it names; null for no change. */
+  /** What to remove from the store; null for no change. After: `flush`, and the marks of what it names. Before: nothing. */
   readonly pruned: Pruned | null;
-  /** A peer that has forgotten what this replica still needs: a snapshot must be had from it. */
+  /** A peer that has forgotten what this replica still needs: a snapshot must be had from it. After, before: nothing. */
   readonly snapshotFrom: ReplicaId | null;
-  /** For counters and logs; in the order things happened. */
+  /** For counters and logs; in the order things happened. After, before: nothing. */
   readonly events: readonly TraceEvent[];
 }
 

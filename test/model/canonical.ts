@@ -52,12 +52,17 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'epoch',
   'visit',
   'visits',
-  'place',
   'forest',
   'dependencies',
   'head',
   // empty between turns
   'outbox',
+]);
+
+/** The same for fields whose name means something else elsewhere, by another field that tells their owner. */
+const LEFT_OUT_OF: ReadonlyMap<string, string> = new Map([
+  ['visit', 'place'], // of a key's entry: where it stands among what the command looked at last touches
+  ['heldLimit', 'place'], // of what the proposer keeps of a key: the same, while batches are made
 ]);
 
 /** What stands for a command or an operation in a canonical string. */
@@ -96,8 +101,9 @@ function canonicalObject(value: object, names: Names, now: number): string {
       .join()}}`;
   }
   const parts: string[] = [];
+  const leftOut = [...LEFT_OUT_OF].flatMap(([owner, field]) => (Object.hasOwn(value, owner) ? [field] : []));
   for (const [field, element] of Object.entries(value)) {
-    if (typeof element === 'function' || LEFT_OUT.has(field)) continue;
+    if (typeof element === 'function' || LEFT_OUT.has(field) || leftOut.includes(field)) continue;
     parts.push(`${field}=${canonical(of(value, field, element, now), names, now)}`);
   }
   return `(${parts.join(';')})`;
