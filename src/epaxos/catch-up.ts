@@ -24,8 +24,10 @@ export interface Lag {
   askedUpTo: Slot;
 }
 
-/** R9.1: tells the peers how far this replica has come. */
+/** R9.1: tells the peers how far this replica has come; once a turn, whatever number of ticks the turn makes up for. */
 export function broadcastWatermarks(state: ReplicaState): void {
+  if (state.outbox.hasWatermarks) return;
+  state.outbox.hasWatermarks = true;
   // Without other records to sync, what was executed must be brought to disk before it can be told.
   if (!covers(state.durablyExecuted, state.writtenExecuted)) state.outbox.sync = true;
   state.broadcast(ownWatermarks(state));

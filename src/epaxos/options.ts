@@ -90,8 +90,8 @@ export interface Limits {
   readonly fetchSlots: number;
   /** Executed instances that are kept for the sake of a silent peer (R9.2). */
   readonly retainedInstances: number;
-  /** Slots pruned in one tick, so that no turn gets long. */
-  readonly prunedPerTick: number;
+  /** Slots pruned in one turn, so that no turn gets long. */
+  readonly prunedPerTurn: number;
   /** Bytes of executed operations whose effects are not written yet; with more they are written at once. */
   readonly unflushedBytes: number;
   /** The same for executed instances, which are kept until then. */
@@ -114,7 +114,7 @@ export const DEFAULT_LIMITS: Limits = {
   recoveries: 64,
   fetchSlots: 256,
   retainedInstances: 50_000,
-  prunedPerTick: 4_096,
+  prunedPerTurn: 4_096,
   unflushedBytes: 32 * 1024 * 1024,
   unflushedInstances: 4_096,
   executionSteps: 20_000,

@@ -52,7 +52,7 @@ export function noteReport(state: ReplicaState, from: ReplicaId, message: Waterm
   state.reports.set(from, { ...message, at: state.now });
 }
 
-/** Forgets what may be forgotten, a bounded number of slots a call. */
+/** Forgets what may be forgotten, a bounded number of slots a turn, whatever number of ticks the turn makes up for. */
 export function advancePruning(state: ReplicaState): void {
   const reports = [...state.reports.values()];
   if (reports.length === state.peers.length) forget(state, executedByAll(state, reports));
@@ -90,7 +90,9 @@ function forget(
   options: { readonly raiseFloor: boolean } = { raiseFloor: false },
 ): void {
   if (covers(state.space.pruned(), upTo)) return;
-  let budget = state.limits.prunedPerTick;
+  const { outbox, limits } = state;
+  let budget = limits.prunedPerTurn - outbox.prunedSlots;
+  if (budget <= 0) return;
   state.space.rows.forEach((row, index) => {
     for (; row.pruned < (upTo[index] ?? 0) && budget > 0; budget -= 1) {
       const id = { replica: index + 1, slot: row.pruned + 1 };
@@ -98,8 +100,9 @@ function forget(
       state.space.prune(id);
     }
   });
+  outbox.prunedSlots = limits.prunedPerTurn - budget;
   if (options.raiseFloor || state.quorums.replicas > 3) {
     state.index.floor = mergeDeps(state.index.floor, state.space.pruned());
   }
-  state.outbox.pruned = { pruned: state.space.pruned(), floor: state.index.floor };
+  outbox.pruned = { pruned: state.space.pruned(), floor: state.index.floor };
 }

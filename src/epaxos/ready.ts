@@ -96,7 +96,11 @@ export class Outbox {
   readonly events: TraceEvent[] = [];
 
   pruned: Pruned | null = null;
+  /** How many slots that makes. */
+  prunedSlots = 0;
   snapshotFrom: ReplicaId | null = null;
+  /** Whether the watermarks are among the messages. */
+  hasWatermarks = false;
 
   get isEmpty(): boolean {
     const { records, early, messages, executions, reads, events } = this;

@@ -133,7 +133,7 @@ export function forgetful(options: WorldOptions, prng: Prng): WorldOptions {
     limits: {
       ...limits,
       retainedInstances,
-      ...(chance(prng, 0.3) ? { prunedPerTick: prng.integer(1, 20) } : {}),
+      ...(chance(prng, 0.3) ? { prunedPerTurn: prng.integer(1, 20) } : {}),
     },
     snapshots: {
       chunkEntries: chance(prng, 0.5) ? 1_000 : prng.integer(1, 40),
