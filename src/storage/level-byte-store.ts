@@ -7,11 +7,14 @@
  * its number and removes the note of the batch before, so that a batch that went missing between others
  * leaves a second note behind. Batches that are missing at the end of the log alone look like what any crash
  * may take, and cannot be told from it.
+ *
+ * Nor does it sync a log that is full before it begins the next one; level-log.ts sees to that.
  */
 import { Level } from 'level';
 import { KvError } from '../errors.ts';
 import type { ByteRange, ByteReader, ByteStore, ByteWrite } from './byte-store.ts';
 import { BATCH_RANGE, batchKey, parseBatchKey } from './keys.ts';
+import { type ChangeSize, directoryOf, LevelLog, type LogDirectory } from './level-log.ts';
 import { attempt, type Database, failure, LevelReader, reasonOf, seal } from './level-reader.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -27,6 +30,7 @@ export class LevelByteStore implements ByteStore {
   readonly location: string;
   readonly #database: Database;
   readonly #reader: LevelReader;
+  readonly #log: LevelLog;
   /** The number of the newest batch; the first has 1. */
   #batches: number;
   /** Settles with the last write: batches are written one after another. */
@@ -34,9 +38,10 @@ export class LevelByteStore implements ByteStore {
   #failure: KvError | null = null;
   #closing: Promise<void> | null = null;
 
-  private constructor(options: { location: string; database: Database; batches: number }) {
+  private constructor(options: { location: string; database: Database; log: LevelLog; batches: number }) {
     this.location = options.location;
     this.#database = options.database;
+    this.#log = options.log;
     this.#reader = new LevelReader(options);
     this.#batches = options.batches;
   }
@@ -49,13 +54,15 @@ export class LevelByteStore implements ByteStore {
   static async open(options: {
     readonly location: string;
     readonly create: boolean;
+    /** How much LevelDB collects in memory, at least 64 KiB. Undefined: {@link WRITE_BUFFER_BYTES}. */
+    readonly writeBufferBytes?: number;
   }): Promise<LevelByteStore> {
-    const { location } = options;
+    const { location, writeBufferBytes = WRITE_BUFFER_BYTES } = options;
     const database: Database = new Level(location, {
       keyEncoding: 'view',
       valueEncoding: 'view',
       createIfMissing: options.create,
-      writeBufferSize: WRITE_BUFFER_BYTES,
+      writeBufferSize: writeBufferBytes,
     });
     try {
       await database.open();
@@ -71,7 +78,12 @@ export class LevelByteStore implements ByteStore {
       throw new KvError('storageFailure', `cannot open ${location}: ${message}`, { cause: error });
     }
     try {
-      return await LevelByteStore.over({ location, database });
+      return await LevelByteStore.over({
+        location,
+        database,
+        directory: directoryOf(location),
+        writeBufferBytes,
+      });
     } catch (error) {
       await database.close();
       throw error;
@@ -79,17 +91,21 @@ export class LevelByteStore implements ByteStore {
   }
 
   /**
-   * The store in a database that is open.
-   * @throws KvError storageFailure if it has lost a batch
+   * The store in a database that is open, and was opened just now.
+   * @param options `directory`: where it keeps its logs
+   * @throws KvError storageFailure if it has lost a batch, or the directory cannot be read
    */
-  static async over({
-    location,
-    database,
-  }: {
+  static async over(options: {
     readonly location: string;
     readonly database: Database;
+    readonly directory: LogDirectory;
+    readonly writeBufferBytes: number;
   }): Promise<LevelByteStore> {
-    return new LevelByteStore({ location, database, batches: await countBatches(database, location) });
+    const { location, database } = options;
+    const log = await LevelLog.open(options).catch((error: unknown) => {
+      throw failure(location, 'opening', error);
+    });
+    return new LevelByteStore({ location, database, log, batches: await countBatches(database, location) });
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -128,20 +144,29 @@ export class LevelByteStore implements ByteStore {
     if (this.#closing) throw failure(this.location, 'writing', new Error('the store is closed'));
     // The bytes are handed over to the database here, before the first wait.
     const batch = attempt(this.location, 'writing', () => this.#database.batch());
+    const changes: ChangeSize[] = [];
+    const put = (key: Uint8Array, value: Uint8Array) => {
+      const sealed = seal(key, value);
+      batch.put(key, sealed);
+      changes.push({ keyBytes: key.length, valueBytes: sealed.length });
+    };
+    const remove = (key: Uint8Array) => {
+      batch.del(key);
+      changes.push({ keyBytes: key.length, valueBytes: 0 });
+    };
     for (const { key, value } of writes) {
-      if (value === null) batch.del(key);
-      else batch.put(key, seal(key, value));
+      if (value === null) remove(key);
+      else put(key, value);
     }
     // Every batch has a note, so that none is empty: LevelDB may skip an empty one, and the sync with it.
-    const note = batchKey(this.#batches + 1);
-    batch.put(note, seal(note, NOTHING));
-    if (this.#batches > 0) batch.del(batchKey(this.#batches));
+    put(batchKey(this.#batches + 1), NOTHING);
+    if (this.#batches > 0) remove(batchKey(this.#batches));
     this.#batches += 1;
     await this.#lastWrite;
     // What follows a batch that is missing must not be there: the database itself may well recover.
     if (this.#failure) throw this.#failure;
     try {
-      await batch.write(options);
+      await this.#log.write(changes, (isLast) => batch.write({ sync: options.sync || isLast }));
     } catch (error) {
       this.#failure = failure(this.location, 'writing', error);
       throw this.#failure;

@@ -4,7 +4,7 @@
  * and only then renamed: so a directory never has a store without identity, wherever a first start is cut
  * off, and whatever else is found was made by somebody else and is left alone (R6.5).
  */
-import { mkdir, open, readdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isClusterSize } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
@@ -23,6 +23,7 @@ import {
 import { IDENTITY_KEY } from './keys.ts';
 import { LevelByteStore } from './level-byte-store.ts';
 import type { Identity, Storage } from './storage.ts';
+import { syncDirectory } from './sync-directory.ts';
 
 const STORE = 'store';
 const NEW_STORE = 'store.new';
@@ -127,15 +128,4 @@ function unusable(directory: string, error: unknown): KvError {
   return new KvError('storageFailure', `cannot use the data directory ${directory}: ${reason}`, {
     cause: error,
   });
-}
-
-/** Makes the names in a directory durable. Windows cannot open directories and does not need it. */
-async function syncDirectory(directory: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
