@@ -30,6 +30,10 @@ const NOTHING: Touches = { entries: [], writes: [] };
  * (R6.3), or names those that it may have forgotten (R6.4), y is in x's deps: whoever has an edge to x reaches y through
  * it. So a walk down a row stops at the first write that is committed as a command, and the graph stays small though deps
  * are closed downwards. If that write is executed, so is y.
+ *
+ * R7.10: a wide command walks down whole rows, and may stop only at a write of everything: a write of a key does not
+ * interfere with all that lies below it. Whoever touches keys walks down what touches everything as if it were one more key of
+ * theirs, of which they read or write what they read or write of any key.
  */
 export class Dependencies implements DependencySource {
   readonly state: ReplicaState;
@@ -48,27 +52,32 @@ export class Dependencies implements DependencySource {
   }
 
   /**
-   * Place 0 asks whether all of deps is known; place p > 0 is one (key, row). The offset says how far the walk down that
-   * row has come.
+   * Place 0 asks whether all of deps is known; place p > 0 is one (key, row), where everything is the last key. The offset
+   * says how far the walk down that row has come.
    */
   next(exploration: Exploration): Dependency {
     const { touches, deps } = this.waiter(exploration.key);
-    const { rows } = this.state.space;
+    const { index: known, space } = this.state;
+    const { rows } = space;
     if (this.isExecuted(deps)) return DONE;
     if (exploration.place === 0) {
       const unknown = this.firstUnknown(deps);
       if (unknown !== null) return -unknown;
       exploration.place = 1;
     }
+    if (known.isWide(touches)) return this.nextOfAll(exploration, touches, deps);
+    const keys = touches.entries.length;
+    const wide = known.wide();
     let row = (exploration.place - 1) % rows.length;
     for (
       let index = (exploration.place - 1 - row) / rows.length;
-      index < touches.entries.length;
+      index < (wide === null ? keys : keys + 1);
       index += 1
     ) {
-      const entry = touches.entries[index];
-      assert(entry !== undefined, 'the place is inside the command');
-      const access = touches.writes[index] === true ? WRITE : READ;
+      const entry = index < keys ? touches.entries[index] : wide;
+      assert(entry !== undefined && entry !== null, 'the place is inside the command');
+      const writes = index < keys ? touches.writes[index] === true : touches.writes.includes(true);
+      const access = writes ? WRITE : READ;
       const last = entry.lastInterfering(access);
       for (; row < rows.length; row += 1, exploration.offset = 0) {
         if ((last[row] ?? 0) <= (rows[row]?.executed ?? 0)) continue; // then deps need not be looked at
@@ -110,6 +119,50 @@ export class Dependencies implements DependencySource {
       if (record.noOp) continue;
       if (record.status !== Status.executed) return record;
       if (entry.isWrittenBy(replica, slot)) return null;
+    }
+    return null;
+  }
+
+  /** The same for a wide command, all of whose deps are known. A place is a row. */
+  private nextOfAll(exploration: Exploration, { writes }: Touches, deps: Deps): Dependency {
+    const { space, index } = this.state;
+    for (let row = exploration.place - 1; row < space.rows.length; row += 1, exploration.offset = 0) {
+      const top = deps[row] ?? 0;
+      const upTo = top - exploration.offset;
+      const found = this.walkDownAll({ writesAll: writes[0] === true, replica: row + 1, upTo });
+      if (found === null) continue;
+      const { slot } = found.id;
+      exploration.place = row + 1;
+      if (!isCommitted(found)) return -instanceKey(found.id);
+      if (index.everything.isWrittenBy(row + 1, slot)) {
+        exploration.place += 1; // nothing below it matters
+        exploration.offset = 0;
+      } else {
+        exploration.offset = top - slot + 1;
+      }
+      return instanceKey(found.id);
+    }
+    return DONE;
+  }
+
+  /** The next instance of a row that a wide command must wait for; null if there is none. */
+  private walkDownAll(place: {
+    readonly writesAll: boolean;
+    readonly replica: ReplicaId;
+    readonly upTo: Slot;
+  }): InstanceRecord | null {
+    const { writesAll, replica, upTo } = place;
+    const { space, index } = this.state;
+    const row = space.row(replica);
+    for (let slot = upTo; slot > row.executed; slot -= 1) {
+      const touches = index.touches.get(instanceKey({ replica, slot }));
+      if (touches === undefined || !(writesAll || touches.writes.includes(true))) continue;
+      const record = row.records.get(slot);
+      assert(record !== undefined, 'the index knows only instances that have a record');
+      if (!isCommitted(record)) return record;
+      if (record.noOp) continue;
+      if (record.status !== Status.executed) return record;
+      if (index.everything.isWrittenBy(replica, slot)) return null;
     }
     return null;
   }

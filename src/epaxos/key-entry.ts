@@ -44,6 +44,11 @@ export class KeyEntry {
     return access.writes ? this.lastAccess : this.lastWrite;
   }
 
+  /** The highest seq known of what interferes with an access. */
+  interferingSeq(access: { readonly writes: boolean }): number {
+    return access.writes ? this.accessSeq : this.writeSeq;
+  }
+
   /** The command of an instance touches the key. To be told once for each instance. */
   add({ replica, slot, settled }: Addition, access: { readonly writes: boolean }): void {
     const row = replica - 1;

@@ -83,6 +83,12 @@ export class KeyTable {
     if (this.older.size > 0 && covers(this.forgotten, this.olderUpTo)) this.older = new Map();
   }
 
+  /** The entry, without what is forgotten. To be used before anything more is. */
+  upToDate(entry: KeyEntry): KeyEntry {
+    this.refresh(entry);
+    return entry;
+  }
+
   private refresh(entry: KeyEntry): void {
     if (entry.epoch === this.epoch) return;
     entry.dropUpTo(this.forgotten);

@@ -100,7 +100,10 @@ export interface ValidateReply {
   readonly ballot: Ballot;
   /** Higher than `ballot` exactly when the Validate was refused; then `contradictions` is empty. */
   readonly promised: Ballot;
+  /** One that is committed, if there is any; otherwise of each row those with the lowest slots (R5.10). */
   readonly contradictions: readonly Contradiction[];
+  /** Whether some were left out. */
+  readonly more: boolean;
 }
 
 /** N ≥ 5: "I recover `id` and wait; `matching` members of my quorum hold its initial attributes" (R5.6, R5.7). */

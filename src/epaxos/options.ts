@@ -86,6 +86,8 @@ export interface Limits {
    * only what they wait for is recovered besides (R5.9).
    */
   readonly recoveries: number;
+  /** Open instances of one row that a ValidateReply names (R5.10). */
+  readonly contradictionsPerRow: number;
   /** Slots asked for in one Fetch, and Commits sent in answer to one. */
   readonly fetchSlots: number;
   /** Executed instances that are kept for the sake of a silent peer (R9.2). */
@@ -112,6 +114,7 @@ export const DEFAULT_LIMITS: Limits = {
   reservedSlots: 32,
   promptInstances: 1,
   recoveries: 64,
+  contradictionsPerRow: 256,
   fetchSlots: 256,
   retainedInstances: 50_000,
   prunedPerTurn: 4_096,

@@ -6,12 +6,21 @@
  * "Open" lasts until the instance is executed here. One goes for one that comes, so that only so many instances a key
  * and coordinator are ever on their way: components of the execution graph cannot keep growing, and
  * contention turns into larger batches.
+ *
+ * R7.9: an operation that touches everything is an instance by itself, at once: it waits for no key, and none for it.
  */
 import { assert } from '../util/assert.ts';
 import type { InterferenceIndex, Touches } from './interference.ts';
 import type { KeyEntry } from './key-entry.ts';
 import type { Limits } from './options.ts';
-import { type InstanceId, type InstanceKey, instanceKey, type Operation } from './types.ts';
+import {
+  EVERYTHING,
+  type InstanceId,
+  type InstanceKey,
+  instanceKey,
+  isWide,
+  type Operation,
+} from './types.ts';
 
 /**
  * An operation on its way, from `add` until it is executed, in one instance or another, or withdrawn. Made by whoever
@@ -145,6 +154,14 @@ export class Proposer {
       const proposal = queue[index];
       if (proposal === undefined || !isWaiting(proposal)) continue; // withdrawn
       const { operation } = proposal;
+      if (isWide(operation)) {
+        if (this.open.size + batches.length >= openInstances) {
+          this.arrived = queue.slice(index);
+          break;
+        }
+        batches.push(this.alone(proposal));
+        continue;
+      }
       const entries = operation.accesses.map(({ key }) => this.index.enter(key));
       const holder = this.holder(proposal, entries);
       if (holder !== null) {
@@ -264,6 +281,22 @@ export class Proposer {
     if (own.held.length < Math.max(own.heldLimit, FEW)) return;
     own.held = own.held.filter(isWaiting);
     own.heldLimit = 2 * own.held.length;
+  }
+
+  /** R7.9: the batch of an operation that touches everything. */
+  private alone(proposal: Proposal): Batch {
+    const { operation } = proposal;
+    this.leave(proposal);
+    proposal.stage = 'proposed';
+    return {
+      command: { operations: [operation] },
+      proposals: [proposal],
+      touches: {
+        entries: [this.index.enter(EVERYTHING)],
+        writes: [operation.accesses[0]?.writes === true],
+      },
+      bytes: operation.size,
+    };
   }
 
   /** Whether an operation can go into a batch that touches one of its keys: it has room, and there is no other such. */

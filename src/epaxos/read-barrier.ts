@@ -9,7 +9,7 @@ import { assert } from '../util/assert.ts';
 import { covers, mergeDeps } from './deps.ts';
 import type { ReadReply, ReadRequest } from './messages.ts';
 import type { ReplicaState } from './state.ts';
-import { type Deps, type InstanceKey, instanceKey, type Operation, type ReplicaId } from './types.ts';
+import { type Deps, type InstanceKey, instanceKey, isWide, type Operation, type ReplicaId } from './types.ts';
 
 /** The row of reads in the executor's graph: no replica has it. */
 export const READ_ROW = 0;
@@ -60,7 +60,9 @@ export class Reads {
  * @param operation one access, which does not write
  */
 export function addRead(state: ReplicaState, operation: Operation): boolean {
-  assert(operation.accesses.length === 1 && !operation.accesses[0]?.writes, 'a read of a single key (R8.2)');
+  const [access, ...others] = operation.accesses;
+  const isOne = access !== undefined && others.length === 0 && !isWide(operation);
+  assert(isOne && !access.writes, 'a read of a single key (R8.2)');
   if (state.reads.wanted.size >= state.limits.heldOperations) return false;
   state.reads.wanted.set(operation, null);
   state.reads.arrived.push(operation);

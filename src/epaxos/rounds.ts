@@ -85,6 +85,8 @@ export interface ValidateRound extends RoundBase {
   readonly answered: Set<ReplicaId>;
   /** I: what contradicts, and whether some answer said that it is committed. */
   readonly contradictions: Map<InstanceKey, boolean>;
+  /** Whether somebody has left out some of them (R5.10). */
+  more: boolean;
   /** True once all of Q have answered and the decision must wait (R5.7). */
   waiting: boolean;
 }

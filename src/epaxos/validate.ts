@@ -45,6 +45,7 @@ export function startValidate(
     matching,
     answered: new Set(),
     contradictions: new Map(),
+    more: false,
     waiting: false,
     startedAt: state.now,
     retryAt: state.now + state.timing.retryTicks,
@@ -69,16 +70,16 @@ export function onValidate(state: ReplicaState, from: ReplicaId, message: Valida
     return;
   }
   if (record.ballot < ballot) return; // it never promised this ballot: not a member of Q
-  const contradictions =
-    record.ballot === ballot ? validateHere(state, { id, command, initial: attributes }) : [];
-  state.send(from, { type: 'validateReply', id, ballot, promised: record.ballot, contradictions });
+  const answer =
+    record.ballot === ballot ? validateHere(state, { id, command, initial: attributes }) : NOTHING;
+  state.send(from, { type: 'validateReply', id, ballot, promised: record.ballot, ...answer });
 }
 
 export function onValidateReply(state: ReplicaState, from: ReplicaId, message: ValidateReply): void {
   const round = state.rounds.get(instanceKey(message.id));
   if (round?.type !== 'validate' || round.ballot !== message.ballot) return;
   if (message.promised > round.ballot) onRefused(state, message);
-  else if (round.quorum.has(from) && !round.waiting) count(state, round, from, message.contradictions);
+  else if (round.quorum.has(from) && !round.waiting) count(state, round, from, message);
 }
 
 /**
@@ -112,17 +113,22 @@ function isWellFounded({ quorums }: ReplicaState, matching: number): boolean {
   return matching > quorums.majority - quorums.fastFaults;
 }
 
+/** What a member answers (R5.6). */
+type Answer = Pick<ValidateReply, 'contradictions' | 'more'>;
+
+const NOTHING: Answer = { contradictions: [], more: false };
+
 /** Stores the initial attributes, so that this replica counts the command from now on, and looks for contradictions. */
 function validateHere(
   state: ReplicaState,
   doubt: { readonly id: InstanceId; readonly command: Command; readonly initial: Attributes },
-): Contradiction[] {
+): Answer {
   const { id, command, initial } = doubt;
   const record = state.space.get(id);
   if (record.initial === null) {
     state.update({ ...record, command: record.command ?? command, initial }, { sync: true });
   }
-  return state.index.interferingOutside(initial.deps, command).flatMap((other) => {
+  const contradictions = state.index.interferingOutside(initial.deps, command).flatMap((other) => {
     if (instanceKey(other) === instanceKey(id)) return [];
     const known = state.space.get(other);
     const { noOp: isNoOp, attributes, initial: proposed } = known;
@@ -133,15 +139,33 @@ function validateHere(
     const deps = committed ? attributes?.deps : proposed?.deps;
     return deps === undefined || includesInstance(deps, id) ? [] : [{ id: other, committed }];
   });
+  return shorten(contradictions, state.limits.contradictionsPerRow);
+}
+
+/**
+ * R5.10: what a wide command interferes with has no bound. One that is committed decides by itself. Of the others each row keeps
+ * some, for it matters whose they are.
+ */
+function shorten(contradictions: readonly Contradiction[], perRow: number): Answer {
+  const committed = contradictions.find((each) => each.committed);
+  if (committed !== undefined) return { contradictions: [committed], more: contradictions.length > 1 };
+  const counts = new Map<ReplicaId, number>();
+  const named = contradictions.filter(({ id: { replica } }) => {
+    const count = (counts.get(replica) ?? 0) + 1;
+    counts.set(replica, count);
+    return count <= perRow;
+  });
+  return { contradictions: named, more: named.length < contradictions.length };
 }
 
 function count(
   state: ReplicaState,
   round: ValidateRound,
   from: ReplicaId,
-  contradictions: readonly Contradiction[],
+  { contradictions, more }: Answer,
 ): void {
   round.answered.add(from);
+  round.more ||= more;
   for (const { id, committed } of contradictions) {
     const key = instanceKey(id);
     round.contradictions.set(key, committed || (round.contradictions.get(key) ?? false));
@@ -187,8 +211,7 @@ function judgeWaiting(state: ReplicaState, round: ValidateRound): void {
   if (ids.some((id) => state.space.isPruned(id))) {
     // Executed here and forgotten since; whether it contradicts is not known here any more. Q is asked anew:
     // who still knows it says so, and who has forgotten it has put a floor under its contributions (R2.7).
-    state.endRound(round.id);
-    stallOf(state, instanceKey(round.id)).asked = true;
+    beginAnew(state, round);
     return;
   }
   const others = ids.map((id) => state.space.get(id));
@@ -198,7 +221,14 @@ function judgeWaiting(state: ReplicaState, round: ValidateRound): void {
       !isNoOp && attributes !== null && !includesInstance(attributes.deps, round.id),
   );
   if (refutes) giveUp(state, round);
-  else if (settled.length === others.length) confirm(state, round);
+  else if (settled.length < others.length) return;
+  else if (round.more) beginAnew(state, round);
+  else confirm(state, round);
+}
+
+function beginAnew(state: ReplicaState, { id }: ValidateRound): void {
+  state.endRound(id);
+  stallOf(state, instanceKey(id)).asked = true;
 }
 
 function confirm(state: ReplicaState, round: ValidateRound): void {

@@ -76,6 +76,7 @@ interface WireMessages {
     readonly ballot: number;
     readonly promised: number;
     readonly contradictions: readonly { readonly id: InstanceId | null; readonly committed: boolean }[];
+    readonly more: boolean;
   };
   readonly waiting: { readonly id: InstanceId | null; readonly matching: number };
   readonly fetch: { readonly ranges: readonly SlotRange[] };
@@ -179,8 +180,14 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
     }),
   },
   validateReply: {
-    toWire: ({ id, ballot, promised, contradictions }) => ({ id, ballot, promised, contradictions }),
-    fromWire: ({ id, ballot, promised, contradictions }, context) => ({
+    toWire: ({ id, ballot, promised, contradictions, more }) => ({
+      id,
+      ballot,
+      promised,
+      contradictions,
+      more,
+    }),
+    fromWire: ({ id, ballot, promised, contradictions, more }, context) => ({
       type: 'validateReply',
       id: instanceIdFromWire(id, context),
       ballot: recoveryBallotOf(ballot, context),
@@ -188,6 +195,7 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
       contradictions: contradictions.map(
         ({ id, committed }): Contradiction => ({ id: instanceIdFromWire(id, context), committed }),
       ),
+      more,
     }),
   },
   waiting: {

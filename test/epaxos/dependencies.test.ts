@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import type { Dependencies } from '../../src/epaxos/dependencies.ts';
 import {
   type Command,
+  EVERYTHING,
   emptyRecord,
   formatInstance,
   type InstanceId,
@@ -17,7 +18,7 @@ import {
 } from '../../src/epaxos/index.ts';
 import { ReplicaState } from '../../src/epaxos/state.ts';
 import { conflict } from '../support/core-observer.ts';
-import { commandOf, get, instance, put, touching } from '../support/core-operations.ts';
+import { commandOf, get, getAll, instance, put, putAll, touching } from '../support/core-operations.ts';
 
 const ROWS = [1, 2, 3];
 
@@ -133,8 +134,12 @@ function reach(from: string, neighbours: Neighbours): { reached: Set<string>; la
   return { reached, lacking };
 }
 
+const anyAccess = (keys: fc.Arbitrary<string>) => fc.record({ key: keys, writes: fc.boolean() });
 const anyCommand: fc.Arbitrary<Command> = fc
-  .array(fc.record({ key: fc.constantFrom('x', 'y'), writes: fc.boolean() }), { minLength: 1, maxLength: 2 })
+  .oneof(
+    { weight: 5, arbitrary: fc.array(anyAccess(fc.constantFrom('x', 'y')), { minLength: 1, maxLength: 2 }) },
+    fc.array(anyAccess(fc.constant(EVERYTHING)), { minLength: 1, maxLength: 1 }),
+  )
   .map((accesses) => commandOf(touching('any', accesses)));
 
 const anyWorld: fc.Arbitrary<World> = fc
@@ -229,6 +234,44 @@ describe('case by case', () => {
       ['1.1', write, 'committed', [0, 4, 0]],
     ).build();
     expect(enumerate(dependencies, '1.1')).toEqual({ edges: ['2.4', '2.2', '2.1'], lacks: [] });
+  });
+
+  test('R7.10: a wide write walks down beyond writes of keys, to a write of everything', () => {
+    const dependencies = world(
+      ['2.1', write, 'committed', [0, 0, 0]],
+      ['2.2', commandOf(putAll('all')), 'committed', [0, 1, 0]],
+      ['2.3', stranger, 'committed', [0, 2, 0]],
+      ['2.4', write, 'committed', [0, 2, 0]],
+      ['2.5', read, 'committed', [0, 4, 0]],
+      ['1.1', commandOf(putAll('last')), 'committed', [0, 5, 0]],
+      ['3.1', commandOf(getAll('look')), 'committed', [0, 5, 0]],
+    ).build();
+    expect(enumerate(dependencies, '1.1')).toEqual({ edges: ['2.5', '2.4', '2.3', '2.2'], lacks: [] });
+    expect(enumerate(dependencies, '3.1')).toEqual({ edges: ['2.4', '2.3', '2.2'], lacks: [] });
+    expect(enumerate(dependencies, '2.2')).toEqual({ edges: ['2.1'], lacks: [] });
+  });
+
+  test('R7.10: who touches a key waits for what touches everything, also below the last write of the key', () => {
+    const dependencies = world(
+      ['2.1', commandOf(putAll('all')), 'committed', [0, 0, 0]],
+      ['2.2', commandOf(getAll('look')), 'committed', [0, 1, 0]],
+      ['2.3', write, 'committed', [0, 2, 0]],
+      ['1.1', write, 'committed', [0, 3, 0]],
+      ['3.1', read, 'committed', [0, 3, 0]],
+    ).build();
+    expect(enumerate(dependencies, '1.1')).toEqual({ edges: ['2.3', '2.2', '2.1'], lacks: [] });
+    expect(enumerate(dependencies, '3.1')).toEqual({ edges: ['2.3', '2.1'], lacks: [] });
+    expect(enumerate(dependencies, '2.3')).toEqual({ edges: ['2.2', '2.1'], lacks: [] });
+  });
+
+  test('R7.2, R7.10: a wide command waits for whatever is not committed, but for reads if it reads', () => {
+    const dependencies = world(
+      ['2.1', read, 'known', [0, 0, 0]],
+      ['1.1', commandOf(putAll('all')), 'committed', [0, 1, 0]],
+      ['3.1', commandOf(getAll('look')), 'committed', [0, 1, 0]],
+    ).build();
+    expect(enumerate(dependencies, '1.1')).toEqual({ edges: [], lacks: ['2.1'] });
+    expect(enumerate(dependencies, '3.1')).toEqual({ edges: [], lacks: [] });
   });
 
   test('R7.2: a no-op in the latest slot does not hide what lies below it', () => {

@@ -3,21 +3,29 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type Command,
+  EVERYTHING,
   formatInstance,
   type InstanceId,
   instanceKey,
+  isWide,
   type Operation,
 } from '../../src/epaxos/index.ts';
 import { accessesOf, InterferenceIndex, interferes } from '../../src/epaxos/interference.ts';
 import { conflict } from '../support/core-observer.ts';
-import { commandOf, get, instance, put, touching } from '../support/core-operations.ts';
+import { commandOf, get, getAll, instance, put, putAll, touching } from '../support/core-operations.ts';
 
-const anyAccess = fc.record({ key: fc.constantFrom('x', 'y', 'z'), writes: fc.boolean() });
+const anyKey = fc.constantFrom('x', 'y', 'z');
+const anyAccess = fc.record({ key: anyKey, writes: fc.boolean() });
+const anyWideAccess = fc.record({ key: fc.constant(EVERYTHING), writes: fc.boolean() });
 const anyOperation: fc.Arbitrary<Operation> = fc
   .array(anyAccess, { minLength: 1, maxLength: 2 })
   .map((accesses) => touching('any', accesses));
+const anyWideOperation = anyWideAccess.map((access) => touching('wide', [access]));
 const anyCommand: fc.Arbitrary<Command> = fc
-  .array(anyOperation, { minLength: 1, maxLength: 3 })
+  .oneof(
+    { weight: 6, arbitrary: fc.array(anyOperation, { minLength: 1, maxLength: 3 }) },
+    anyWideOperation.map((operation) => [operation]),
+  )
   .map((operations) => ({ operations }));
 const anyId: fc.Arbitrary<InstanceId> = fc.record({
   replica: fc.integer({ min: 1, max: 3 }),
@@ -40,6 +48,8 @@ function indexOf(knowledge: Knowledge): InterferenceIndex {
   return index;
 }
 
+const isWideCommand = ({ operations }: Command) => operations.some(isWide);
+
 const highest = (numbers: readonly number[]) => Math.max(0, ...numbers);
 
 describe('R2.1: interference', () => {
@@ -50,6 +60,13 @@ describe('R2.1: interference', () => {
     ['writes of different keys', put('a', 'x'), put('b', 'y'), false],
     ['one common key among several', put('a', 'x', 'y'), get('b', 'z', 'y'), true],
     ['common keys, all read', get('a', 'x', 'y'), get('b', 'y', 'x'), false],
+    ['a write of everything and a write of a key', putAll('a'), put('b', 'x'), true],
+    ['a write of everything and a read of a key', putAll('a'), get('b', 'x'), true],
+    ['a read of everything and a write of a key', getAll('a'), put('b', 'x'), true],
+    ['a read of everything and a read of a key', getAll('a'), get('b', 'x'), false],
+    ['two writes of everything', putAll('a'), putAll('b'), true],
+    ['a write and a read of everything', putAll('a'), getAll('b'), true],
+    ['two reads of everything', getAll('a'), getAll('b'), false],
   ])('%s', (_, one, other, expected) => {
     expect(interferes(commandOf(one), commandOf(other))).toBe(expected);
     expect(interferes(commandOf(other), commandOf(one))).toBe(expected);
@@ -158,7 +175,8 @@ describe('the index, for anything it may know', () => {
 
   test('walking down a row finds every slot that interferes with an access, and no other', () => {
     fc.assert(
-      fc.property(anyKnowledge, anyAccess, fc.nat({ max: 7 }), (knowledge, access, upTo) => {
+      fc.property(anyKnowledge, anyAccess, fc.nat({ max: 7 }), (all, access, upTo) => {
+        const knowledge = all.filter(({ command }) => !isWideCommand(command));
         const index = indexOf(knowledge);
         for (const replica of [1, 2, 3]) {
           const found: number[] = [];
@@ -173,6 +191,54 @@ describe('the index, for anything it may know', () => {
         }
       }),
     );
+  });
+
+  test('R2.8: the same for what touches everything', () => {
+    fc.assert(
+      fc.property(anyKnowledge, fc.boolean(), fc.nat({ max: 7 }), (knowledge, writes, upTo) => {
+        const wide = indexOf(knowledge).wide();
+        for (const replica of [1, 2, 3]) {
+          const found: number[] = [];
+          const at = (bound: number) => wide?.interfering({ writes }, { replica, upTo: bound }) ?? 0;
+          for (let slot = at(upTo); slot > 0; slot = at(slot - 1)) found.push(slot);
+          const expected = knowledge
+            .filter(({ id }) => id.replica === replica && id.slot <= upTo)
+            .filter(({ command }) => isWideCommand(command))
+            .filter(({ command }) => conflict(command, commandOf(touching('one', [{ key: 'x', writes }]))))
+            .map(({ id }) => id.slot);
+          expect(found).toEqual(expected.sort((a, b) => b - a));
+        }
+      }),
+    );
+  });
+
+  test('R8.1, R2.8: what a read depends on is the highest write of its key, or of everything, of each row', () => {
+    fc.assert(
+      fc.property(anyKnowledge, anyKey, (knowledge, key) => {
+        const command = commandOf(get('read', key));
+        const writers = knowledge.filter((each) => conflict(each.command, command));
+        expect(indexOf(knowledge).writersOf(key)).toEqual(
+          [1, 2, 3].map((row) =>
+            highest(writers.filter(({ id }) => id.replica === row).map(({ id }) => id.slot)),
+          ),
+        );
+      }),
+    );
+  });
+
+  test('R2.8: when the last wide command is forgotten nothing is left of it', () => {
+    const index = indexOf([{ id: instance('1.1'), command: commandOf(putAll('a')), seq: 9 }]);
+    expect(index.contribution(commandOf(put('b', 'x')))).toEqual({ seq: 10, deps: [1, 0, 0] });
+    index.forget(instance('1.1'));
+    expect(index.wide()).toBeNull();
+    expect(index.contribution(commandOf(put('b', 'x')))).toEqual({ seq: 1, deps: [0, 0, 0] });
+  });
+
+  test('R2.8: whoever touches everything beside keys touches everything', () => {
+    const command = commandOf(put('a', 'x'), getAll('b'));
+    expect(accessesOf(command)).toEqual([{ key: EVERYTHING, writes: true }]);
+    const index = indexOf([{ id: instance('1.1'), command, seq: 1 }]);
+    expect(index.contribution(commandOf(get('c', 'y'))).deps).toEqual([1, 0, 0]);
   });
 
   test('it tells writers from readers and strangers', () => {

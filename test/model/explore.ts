@@ -12,7 +12,7 @@
  * No reduction by symmetry: the order of ballots and of execution depends on the replicas' numbers, so that exchanging two
  * replicas does not give the same behaviour. And none by partial order: every interleaving is visited.
  */
-import { formatInstance, replicaIds } from '../../src/epaxos/index.ts';
+import { EVERYTHING, formatInstance, replicaIds } from '../../src/epaxos/index.ts';
 import { describeInput } from './describe.ts';
 import { type LocalState, LocalStates } from './local-states.ts';
 import type { Input } from './machine.ts';
@@ -219,7 +219,7 @@ export function describeBounds({ world, instances }: Model): string {
   const { replicas, commands, followers, recoveries, crashes, timeouts, queued } = world;
   const parts = [
     `${replicas} replicas`,
-    `commands ${commands.map(({ label, at, key }) => `${label} on ${key} at ${at}`).join(', ')}`,
+    `commands ${commands.map(({ label, at, key }) => `${label} on ${describeKey(key)} at ${at}`).join(', ')}`,
     replicas === 3 ? `designated follower: ${followers}` : '',
     `${recoveries.total} recoveries, at most ${recoveries.perInstance} an instance${recoveries.by ? `, by ${recoveries.by}` : ''}`,
     `${crashes} crashes`,
@@ -229,4 +229,8 @@ export function describeBounds({ world, instances }: Model): string {
     'any loss, duplication and reordering',
   ];
   return parts.filter((part) => part !== '').join('; ');
+}
+
+function describeKey(key: string): string {
+  return key === EVERYTHING || key === `?${EVERYTHING}` ? `${key}everything` : key;
 }

@@ -15,7 +15,7 @@ import type { Names } from './canonical.ts';
 export interface WorldCommand {
   readonly label: string;
   readonly at: ReplicaId;
-  /** "x" writes x, "?x" reads it. */
+  /** "x" writes x, "?x" reads it; "" writes everything, "?" reads it. */
   readonly key: string;
 }
 

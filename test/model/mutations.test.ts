@@ -12,12 +12,15 @@ import {
   forgetOwn,
   forgetReservation,
   forgottenIsUncommitted,
+  keysNotNamed,
   noReservationFloor,
   noValidate,
   oneBallot,
   replyBeforeDurable,
+  stopsAtKey,
   unsyncedAlthoughDifferent,
   unsyncedAlthoughMissing,
+  wideNotNamed,
 } from './mutations.ts';
 import type { Property } from './violation.ts';
 import { walk } from './walk.ts';
@@ -48,6 +51,8 @@ const bySearch: readonly Case[] = [
   { mutation: coordinatorAlone, world: worldNamed('n3-two-coordinators'), properties: ['visibility'] },
   { mutation: unsyncedAlthoughMissing, world: worldNamed('n3-prompt'), properties: ['agreement'] },
   { mutation: forgottenIsUncommitted, world: worldNamed('n3-prompt'), properties: ['agreement'] },
+  { mutation: wideNotNamed, world: worldNamed('n3-wide-without-recovery'), properties: ['visibility'] },
+  { mutation: keysNotNamed, world: worldNamed('n3-wide-without-recovery'), properties: ['visibility'] },
 ];
 
 const byWalks: readonly Case[] = [
@@ -66,6 +71,7 @@ const byWalks: readonly Case[] = [
   },
   { mutation: fastOnEqualReplies, world: n5, properties: ['agreement'] },
   { mutation: noValidate, world: n5, properties: ['visibility'] },
+  { mutation: stopsAtKey, world: worldNamed('n3-wide-row'), properties: ['executionOrder'] },
   {
     mutation: dropAfterNoOp,
     world: { ...worldNamed('n3-one-coordinator-two-slots'), recoveries: { total: 4, perInstance: 2 } },

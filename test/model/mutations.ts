@@ -5,12 +5,14 @@
 
 import { startAccept } from '../../src/epaxos/accept.ts';
 import { commitValue } from '../../src/epaxos/commit.ts';
-import { equalDeps } from '../../src/epaxos/deps.ts';
+import { equalDeps, noDeps } from '../../src/epaxos/deps.ts';
 import {
   type Attributes,
+  EVERYTHING,
   emptyRecord,
   type InstanceId,
   type InstanceRecord,
+  instanceKey,
   type Message,
   type PrepareReply,
   type Replica,
@@ -252,6 +254,47 @@ export const dropAfterNoOp: Mutation = {
         state.index.forget(record.id);
       }
     };
+  },
+};
+
+/** R2.8: a command that touches keys does not name what touches everything. */
+export const wideNotNamed: Mutation = {
+  name: 'contributions to commands on keys leave out what touches everything',
+  patch: ({ state: { index } }) => {
+    const contribution = index.contribution.bind(index);
+    index.contribution = (command) => {
+      const { wideCommands } = index;
+      index.wideCommands = 0;
+      const attributes = contribution(command);
+      index.wideCommands = wideCommands;
+      return attributes;
+    };
+  },
+};
+
+/** R2.8: a command that touches everything names only its like. */
+export const keysNotNamed: Mutation = {
+  name: 'contributions to commands on everything leave out those on keys',
+  patch: ({ state: { index } }) => {
+    const contribution = index.contribution.bind(index);
+    index.contribution = (command) => {
+      const attributes = contribution(command);
+      const access = command.operations[0]?.accesses[0];
+      if (access?.key !== EVERYTHING) return attributes;
+      return {
+        ...attributes,
+        deps: [...(index.wide()?.lastInterfering(access) ?? noDeps(attributes.deps.length))],
+      };
+    };
+  },
+};
+
+/** R7.10: a command that touches everything looks no further than the first write of some key. */
+export const stopsAtKey: Mutation = {
+  name: 'the walk of a command on everything stops at a write of a key',
+  patch: ({ state: { index } }) => {
+    index.everything.isWrittenBy = (replica, slot) =>
+      index.touches.get(instanceKey({ replica, slot }))?.writes.includes(true) === true;
   },
 };
 

@@ -3,7 +3,9 @@
  * Each check looks at values only, and at nothing that the core computes for itself.
  */
 import {
+  type Access,
   type Command,
+  EVERYTHING,
   formatInstance,
   type InstanceId,
   type InstanceKey,
@@ -129,13 +131,17 @@ function checkExecutionOrder({ committed }: Whole, logs: readonly (readonly Inst
   }
 }
 
-/** R2.1, told anew: the checker does not ask the core what interferes. */
+/** R2.1, R2.8, told anew: the checker does not ask the core what interferes. */
 function interfere(left: CommittedValue, right: CommittedValue): boolean {
   const accesses = (value: CommittedValue) =>
     value.command?.operations.flatMap((operation) => operation.accesses) ?? [];
   return accesses(left).some((one) =>
-    accesses(right).some((other) => one.key === other.key && (one.writes || other.writes)),
+    accesses(right).some((other) => meet(one, other) && (one.writes || other.writes)),
   );
+}
+
+function meet(one: Access, other: Access): boolean {
+  return one.key === other.key || one.key === EVERYTHING || other.key === EVERYTHING;
 }
 
 function includes({ attributes }: CommittedValue, key: InstanceKey): boolean {

@@ -26,10 +26,12 @@ test.each([
   { walks: 2_000, world: worldNamed('n3-four-commands'), kinds: [...AT_THREE, 'crash'] },
   { walks: 2_000, world: worldNamed('n3-early-four'), kinds: [...AT_THREE, 'crash'] },
   { walks: 2_000, world: worldNamed('n3-prompt-four'), kinds: [...AT_THREE, 'crash'] },
+  { walks: 1_000, world: worldNamed('n3-wide-four'), kinds: [...AT_THREE, 'crash'] },
   { walks: 1_000, world: queue, kinds: AT_THREE },
   { walks: 1_500, world: worldNamed('n5-two-commands'), kinds: AT_FIVE },
   { walks: 1_500, world: worldNamed('n5-three-commands'), kinds: AT_FIVE },
   { walks: 1_000, world: worldNamed('n5-four-commands'), kinds: [...AT_FIVE, 'crash'] },
+  { walks: 1_000, world: worldNamed('n5-wide-four'), kinds: [...AT_FIVE, 'crash'] },
   {
     walks: 1_000,
     world: { ...worldNamed('n3-four-commands'), thrifty: true },

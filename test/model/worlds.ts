@@ -2,15 +2,20 @@
  * The worlds by name. Those for three replicas are small enough to be searched to the end; where that needed a
  * bound besides the budgets, `about` says which. Those for five are searched as far as patience goes, and walked through.
  */
+import { EVERYTHING } from '../../src/epaxos/index.ts';
 import type { World, WorldCommand } from './model.ts';
 
-/** Writes of one key: "a1 b2" is a at replica 1 and b at replica 2; "?" makes it a read. */
+/**
+ * Writes of one key: "a1 b2" is a at replica 1 and b at replica 2; "?" makes it a read, "*" one of everything, and "!" one of
+ * another key.
+ */
 function commands(text: string): WorldCommand[] {
   return text.split(' ').map((word) => {
-    const match = /^(\??)([a-z])(\d)$/.exec(word);
+    const match = /^(\??)([*!]?)([a-z])(\d)$/.exec(word);
     if (match === null) throw new Error(`${word} is no command`);
-    const [, read = '', label = '', at] = match;
-    return { label, at: Number(at), key: `${read}x` };
+    const [, read = '', what = '', label = '', at] = match;
+    const key = what === '*' ? EVERYTHING : what === '!' ? 'y' : 'x';
+    return { label, at: Number(at), key: `${read}${key}` };
   });
 }
 
@@ -172,6 +177,79 @@ export const WORLDS: readonly World[] = [
     followers: 'any',
     recoveries: { total: 6, perInstance: 2 },
     crashes: 2,
+  },
+  {
+    ...SMALL,
+    name: 'n3-wide-without-recovery',
+    about: 'a write of everything and a write of a key, of two coordinators, any follower, no recovery',
+    commands: commands('*a1 b2'),
+    followers: 'any',
+    recoveries: { total: 0, perInstance: 0 },
+  },
+  {
+    ...SMALL,
+    name: 'n3-wide-row',
+    about:
+      'writes of two keys of one coordinator and a write of everything of another, no recovery, no timeouts',
+    commands: commands('b1 !c1 *a2'),
+    recoveries: { total: 0, perInstance: 0 },
+    timeouts: false,
+  },
+  {
+    ...SMALL,
+    name: 'n3-wide-read',
+    about:
+      'a write and a read of a key of one coordinator and a read of everything of another, no recovery, no timeouts',
+    commands: commands('b1 ?!c1 ?*a2'),
+    recoveries: { total: 0, perInstance: 0 },
+    timeouts: false,
+  },
+  {
+    ...SMALL,
+    name: 'n3-wide-recovery',
+    about:
+      'a write of everything and a write of a key, of two coordinators, one recovery of either by replica 3; no timeouts',
+    commands: commands('*a1 b2'),
+    recoveries: { total: 1, perInstance: 1, by: [3] },
+    timeouts: false,
+  },
+  {
+    ...SMALL,
+    name: 'n3-wide-restart',
+    about:
+      'a write of everything and a write of a key, of two coordinators, one crash of anybody, no recovery',
+    commands: commands('*a1 b2'),
+    recoveries: { total: 0, perInstance: 0 },
+    crashes: 1,
+  },
+  {
+    ...SMALL,
+    name: 'n3-wide-four',
+    about:
+      'for walks: a write and a read of everything, writes of two keys, two ballots an instance, two crashes, PreAccepts leave early',
+    commands: commands('*a1 b2 !c3 ?*d1'),
+    followers: 'any',
+    recoveries: { total: 6, perInstance: 2 },
+    crashes: 2,
+    reservedSlots: 1,
+  },
+  {
+    ...SMALL,
+    name: 'n5-wide-two',
+    about: 'a write of everything and a write of a key, one recovery each; too large to complete',
+    replicas: 5,
+    commands: commands('*a1 b2'),
+    recoveries: { total: 2, perInstance: 1 },
+  },
+  {
+    ...SMALL,
+    name: 'n5-wide-four',
+    about:
+      'for walks: a write and a read of everything, writes of two keys, two ballots an instance, one crash',
+    replicas: 5,
+    commands: commands('*a1 b2 !c3 ?*d1'),
+    recoveries: { total: 8, perInstance: 2 },
+    crashes: 1,
   },
   {
     ...SMALL,

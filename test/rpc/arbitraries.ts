@@ -136,6 +136,7 @@ export function messagesOf(replicas: number): { readonly [Type in MessageType]: 
         ballot: recoveryBallot(replicas),
         promised,
         contradictions: fc.array(fc.record({ id, committed: fc.boolean() }), { maxLength: 3 }),
+        more: fc.boolean(),
       })
       .map((fields) => ({ type: 'validateReply', ...fields })),
     waiting: fc

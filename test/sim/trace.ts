@@ -116,6 +116,7 @@ export function describe(message: Message): string {
     parts.push(
       ...message.contradictions.map((each) => `${formatInstance(each.id)}${each.committed ? '!' : '?'}`),
     );
+    if (message.more) parts.push('and more');
   }
   if (message.type === 'waiting') parts.push(`matching=${message.matching}`);
   if (message.type === 'fetch') {

@@ -5,7 +5,9 @@
  * executed, and nothing that was once seen is ever taken back.
  */
 import {
+  type Access,
   type Command,
+  EVERYTHING,
   formatInstance,
   type InstanceId,
   type InstanceRecord,
@@ -14,17 +16,22 @@ import {
 } from '../../src/epaxos/index.ts';
 import { labelOf, nameOf } from './core-operations.ts';
 
+/** In the place of a key: any command. */
+const ANY = 'any command';
+
 export class CoreObserver {
   /** By row: up to which slot instances may have been forgotten, so that later ones need not name them (R2.7). */
   #forgotten: readonly number[] = [];
   /** What was committed anywhere, by instance. */
   readonly #decided = new Map<string, { readonly value: string; readonly record: InstanceRecord }>();
-  /** By key: the records that were committed with a command that touches it. */
+  /** By key, or everything: the records that were committed with a command that touches it; {@link ANY}: with any. */
   readonly #touching = new Map<string, InstanceRecord[]>();
   /** By key: the writes in the order in which the first replica executed them. */
   readonly #writes = new Map<string, string[]>();
   /** By key and read: the number of writes before it. */
   readonly #reads = new Map<string, number>();
+  /** By command that touches everything: the number of writes of each key before it. */
+  readonly #widePlaces = new Map<string, ReadonlyMap<string, number>>();
 
   /** A replica has written a record. */
   wrote(record: InstanceRecord): void {
@@ -51,24 +58,45 @@ export class CoreObserver {
   executed(command: Command, writesBefore: ReadonlyMap<string, number>): void {
     const counts = new Map<string, number>();
     for (const operation of command.operations) {
+      const label = labelOf(operation);
       for (const { key, writes } of operation.accesses) {
         const before = counts.get(key) ?? writesBefore.get(key) ?? 0;
         if (writes) {
           const order = this.#order(key);
           const known = order[before];
-          const label = labelOf(operation);
           if (known === undefined) order.push(label);
           else if (known !== label) throw new Error(`write ${before + 1} of ${key} is ${known} and ${label}`);
           counts.set(key, before + 1);
         } else {
-          const read = `${key} read by ${labelOf(operation)}`;
-          const known = this.#reads.get(read);
-          if (known !== undefined && known !== before) {
-            throw new Error(`${read} after ${known} and after ${before} writes`);
-          }
-          this.#reads.set(read, before);
+          this.#read(key, label, before);
         }
+        // Whoever touches a key has its place among the writes of everything.
+        if (key !== EVERYTHING) this.#read(EVERYTHING, label, writesBefore.get(EVERYTHING) ?? 0);
+        else this.#placeWide(label, writesBefore);
       }
+    }
+  }
+
+  #read(key: string, label: string, before: number): void {
+    const read = `${key} read by ${label}`;
+    const known = this.#reads.get(read);
+    if (known !== undefined && known !== before) {
+      throw new Error(`${read} after ${known} and after ${before} writes`);
+    }
+    this.#reads.set(read, before);
+  }
+
+  /** Whoever touches everything has its place among the writes of every key. */
+  #placeWide(label: string, writesBefore: ReadonlyMap<string, number>): void {
+    const known = this.#widePlaces.get(label);
+    if (known === undefined) {
+      this.#widePlaces.set(label, new Map(writesBefore));
+      return;
+    }
+    for (const key of new Set([...known.keys(), ...writesBefore.keys()])) {
+      const [one, other] = [known.get(key) ?? 0, writesBefore.get(key) ?? 0];
+      if (one !== other)
+        throw new Error(`${label} is executed after ${one} and after ${other} writes of ${key}`);
     }
   }
 
@@ -80,12 +108,15 @@ export class CoreObserver {
 
   /** Visibility: of two interfering commands one is in the other's deps, unless that was forgotten. */
   #requireOrder(record: InstanceRecord, command: Command): void {
-    const keys = command.operations.flatMap(({ accesses }) => accesses.map(({ key }) => key));
-    for (const key of new Set(keys)) {
-      const touching = this.#touching.get(key) ?? [];
-      for (const other of touching) {
+    const keys = new Set(command.operations.flatMap(({ accesses }) => accesses.map(({ key }) => key)));
+    const isWide = keys.has(EVERYTHING);
+    for (const key of isWide ? [ANY] : [...keys, EVERYTHING]) {
+      for (const other of this.#touching.get(key) ?? []) {
         if (!this.#isForgotten(record) && !this.#isForgotten(other)) requireOrder(record, other);
       }
+    }
+    for (const key of [...keys, ANY]) {
+      const touching = this.#touching.get(key) ?? [];
       touching.push(record);
       this.#touching.set(key, touching);
     }
@@ -112,8 +143,12 @@ function includes({ attributes }: InstanceRecord, id: InstanceId): boolean {
   return id.slot <= (attributes?.deps[id.replica - 1] ?? 0);
 }
 
-/** Interference by the definition, without the help of the code under test (R2.1). */
+/** Interference by the definition, without the help of the code under test (R2.1, R2.8). */
 export function conflict(one: Command | null, other: Command | null): boolean {
   const accesses = (command: Command | null) => command?.operations.flatMap((each) => each.accesses) ?? [];
-  return accesses(one).some((a) => accesses(other).some((b) => a.key === b.key && (a.writes || b.writes)));
+  return accesses(one).some((a) => accesses(other).some((b) => meet(a, b) && (a.writes || b.writes)));
+}
+
+function meet(one: Access, other: Access): boolean {
+  return one.key === other.key || [one.key, other.key].includes(EVERYTHING);
 }

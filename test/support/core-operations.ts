@@ -2,6 +2,7 @@
 import {
   type Access,
   type Command,
+  EVERYTHING,
   type InstanceId,
   type Operation,
   Status,
@@ -25,6 +26,16 @@ export function get(label: string, ...keys: string[]): Operation {
     label,
     keys.map((key) => ({ key, writes: false })),
   );
+}
+
+/** A write of everything. */
+export function putAll(label: string): Operation {
+  return put(label, EVERYTHING);
+}
+
+/** A read of everything. */
+export function getAll(label: string): Operation {
+  return get(label, EVERYTHING);
 }
 
 /** An operation that touches exactly these keys in these ways. */

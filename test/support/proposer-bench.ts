@@ -49,7 +49,7 @@ export class ProposerBench {
       expect(touches.entries.map(({ key }, place) => ({ key, writes: touches.writes[place] }))).toEqual(
         accessesOf(command),
       );
-      expect(touches.entries.every((entry) => entry === this.index.find(entry.key))).toBe(true);
+      expect(touches.entries.every((entry) => entry === this.index.enter(entry.key))).toBe(true);
       this.#slot += 1;
       this.open.set(this.#slot, command);
       this.proposer.opened(this.#id(this.#slot), batch);

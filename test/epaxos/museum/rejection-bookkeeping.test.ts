@@ -36,6 +36,7 @@ function answer(cluster: CoreCluster, reports: Record<number, { name: string; co
       ballot: 8,
       promised: 8,
       contradictions,
+      more: false,
     });
   }
   cluster.clear();

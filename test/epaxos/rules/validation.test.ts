@@ -236,7 +236,14 @@ describe('R5.6: Validate', () => {
     cluster.deliver({ type: 'prepare', to: 5 });
     cluster.deliver({ type: 'validate', to: 5 });
     expect(cluster.contents({ type: 'validateReply', from: 5 })).toEqual([
-      { type: 'validateReply', id: instance('1.1'), ballot: 9, promised: 12, contradictions: [] },
+      {
+        type: 'validateReply',
+        id: instance('1.1'),
+        ballot: 9,
+        promised: 12,
+        contradictions: [],
+        more: false,
+      },
     ]);
     cluster.deliver({ type: 'validateReply', from: 5 });
     cluster.deliver({ type: 'validate', to: 3 });

@@ -21,7 +21,10 @@ describe('durability', () => {
     [{ type: 'acceptReply', id: ID, ballot: 0, promised: 4 }, record({ ballot: 4 })],
     [{ type: 'prepare', id: ID, ballot: 4 }, record({ ballot: 4 })],
     [{ type: 'prepareReply', ballot: 4, record: record({ ballot: 4 }) }, record({ ballot: 4 })],
-    [{ type: 'validateReply', id: ID, ballot: 4, promised: 4, contradictions: [] }, record({ ballot: 4 })],
+    [
+      { type: 'validateReply', id: ID, ballot: 4, promised: 4, contradictions: [], more: false },
+      record({ ballot: 4 }),
+    ],
   ])('$0.type', (message, needed) => {
     const sending = (disk: Disk) => refusal(() => new Durability(3).sending(1, message, disk));
     const disk = new Disk({ replicas: 3, encoded: false });
