@@ -10,6 +10,7 @@ import {
 } from '../../src/epaxos/index.ts';
 import type { AnswerPage, Row } from '../../src/kv/index.ts';
 import type { Snapshot, SnapshotEntry, Staged, StoredPage } from './snapshot.ts';
+import { withWidened } from './wide.ts';
 
 /** One atomic batch; whatever of it there is. */
 export interface DiskBatch {
@@ -188,7 +189,7 @@ export class DiskState {
   }
 
   #read({ record, bytes }: Stored): InstanceRecord {
-    return bytes === null ? record : decodeRecord(bytes, { replicas: this.#replicas });
+    return bytes === null ? record : withWidened(decodeRecord(bytes, { replicas: this.#replicas }));
   }
 
   #sorted(): Stored[] {

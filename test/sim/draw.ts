@@ -18,6 +18,7 @@ export const Stream = {
   prompt: 12,
   gait: 13,
   effects: 14,
+  wide: 15,
 };
 
 /** The generator of one concern of the world with this seed. */

@@ -97,8 +97,9 @@ export class History {
 /** What a get or a multi-get saw, or would have, key by key. */
 function reads({ operation, invokedAt, answeredAt, result }: Entry): HistoryOperation[] {
   const rows = operation.kind === 'multiGet' ? result?.rows : result && [result];
-  assert(result === null || rows?.length === operation.accesses.length, 'a row for each key');
-  return operation.accesses.map(({ key }, index) => ({
+  const keys = keysOf(operation);
+  assert(result === null || rows?.length === keys.length, 'a row for each key');
+  return keys.map((key, index) => ({
     kind: 'get',
     key,
     value: null,
@@ -109,6 +110,11 @@ function reads({ operation, invokedAt, answeredAt, result }: Entry): HistoryOper
   }));
 }
 
+/** What it is about, also where it touches everything. */
+function keysOf(operation: KvOperation): readonly string[] {
+  return operation.kind === 'multiGet' ? operation.keys : [operation.key];
+}
+
 function seen(row: { readonly version: number; readonly value: Uint8Array | null } | null): SeenResult {
   return { version: row?.version ?? 0, value: text(row?.value ?? null), previousVersion: 0 };
 }
@@ -116,9 +122,8 @@ function seen(row: { readonly version: number; readonly value: Uint8Array | null
 function transaction(entry: Entry): ClientOperation {
   const { operation, invokedAt, answeredAt } = entry;
   const { client, sequence } = operation.request;
-  const keys = operation.accesses.map(({ key }) => key).join();
   return {
-    name: `${operation.kind} ${keys} (${client.trim()}/${sequence})`,
+    name: `${operation.kind} ${keysOf(operation).join()} (${client.trim()}/${sequence})`,
     invokedAt,
     answeredAt,
     reads: isWrite(operation)

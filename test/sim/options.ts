@@ -66,6 +66,8 @@ export interface WorkloadOptions {
   readonly getRate: number;
   /** How often an operation is a multi-get; 0 in half of all worlds. */
   readonly multiGetRate: number;
+  /** How often an operation touches everything (R2.8); 0 in half of all worlds. */
+  readonly wideRate: number;
   readonly deleteRate: number;
   /** How often a write is sent once only, and no answer kept of it. */
   readonly unrecordedRate: number;
@@ -173,7 +175,11 @@ function drawPatient(seed: number, replicas: number): WorldOptions {
       wrongRate: chance(prng, 0.3) ? between(prng, 0, 0.4) : 0,
     },
     snapshots: { chunkEntries: 1_000, timeoutMs: 1_000, backoffMs: 100 },
-    workload: { ...drawWorkload(prng), ...drawMultiGets(generator(seed, Stream.multiGets)) },
+    workload: {
+      ...drawWorkload(prng),
+      ...drawMultiGets(generator(seed, Stream.multiGets)),
+      ...drawWide(generator(seed, Stream.wide)),
+    },
     faults: drawFaults(prng, replicas),
     sabotage: null,
   };
@@ -255,7 +261,7 @@ function drawDisk(prng: Prng): DiskOptions {
   };
 }
 
-function drawWorkload(prng: Prng): Omit<WorkloadOptions, 'multiGetRate'> {
+function drawWorkload(prng: Prng): Omit<WorkloadOptions, 'multiGetRate' | 'wideRate'> {
   const clients = prng.integer(3, 14);
   const keys = pick(prng, [1, 2, 3, 5, 12]);
   return {
@@ -276,6 +282,10 @@ function drawWorkload(prng: Prng): Omit<WorkloadOptions, 'multiGetRate'> {
 
 function drawMultiGets(prng: Prng): Pick<WorkloadOptions, 'multiGetRate'> {
   return { multiGetRate: chance(prng, 0.5) ? between(prng, 0.02, 0.4) : 0 };
+}
+
+function drawWide(prng: Prng): Pick<WorkloadOptions, 'wideRate'> {
+  return { wideRate: chance(prng, 0.5) ? between(prng, 0.005, 0.15) : 0 };
 }
 
 function drawFaults(prng: Prng, replicas: number): FaultOptions {

@@ -9,6 +9,8 @@ export interface Statistics {
   answered: number;
   /** Those of the answered that were multi-gets. */
   multiGets: number;
+  /** Those that touched everything. */
+  wide: number;
   unknown: number;
   notApplied: number;
   retries: number;
@@ -53,6 +55,7 @@ export function noStatistics(): Statistics {
     operations: 0,
     answered: 0,
     multiGets: 0,
+    wide: 0,
     unknown: 0,
     notApplied: 0,
     retries: 0,

@@ -14,9 +14,10 @@ describe('no seed violates anything', () => {
     const { commitsFast, commitsSlow, commitsRecovery, noOps, crashes, batchesLost } = statistics;
     const { repeatedExecutions, partitions, messagesLost, messagesDuplicated, diskErrors, pauses } =
       statistics;
-    const { multiGets, prunedPlans, snapshotsOffered, snapshotsInstalled } = statistics;
+    const { multiGets, wide, prunedPlans, snapshotsOffered, snapshotsInstalled } = statistics;
     for (const [name, count] of Object.entries({
       multiGets,
+      wide,
       prunedPlans,
       snapshotsOffered,
       snapshotsInstalled,

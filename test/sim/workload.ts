@@ -9,7 +9,7 @@ import {
   multiGetOperation,
   putOperation,
 } from '../../src/codec/index.ts';
-import type { ReplicaId } from '../../src/epaxos/index.ts';
+import { isWide, type ReplicaId } from '../../src/epaxos/index.ts';
 import { isWrite, type KvOperation, type OperationResult, type RequestId } from '../../src/kv/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
 import { type Outcome, requestKey } from './calls.ts';
@@ -20,6 +20,7 @@ import type { WorkloadOptions } from './options.ts';
 import type { SimulatedReplica } from './simulated-replica.ts';
 import type { Statistics } from './statistics.ts';
 import type { Trace } from './trace.ts';
+import { WIDE_KEY, widened } from './wide.ts';
 
 /** What every client does once the world is healed: that many operations, which must be answered. */
 const FINAL_OPERATIONS = 2;
@@ -135,10 +136,11 @@ export class Workload {
   }
 
   #draw(client: Client): KvOperation {
-    const { multiGetRate, getRate, deleteRate, unrecordedRate } = this.#options;
+    const { multiGetRate, wideRate, getRate, deleteRate, unrecordedRate } = this.#options;
     const prng = this.#prng;
     const request = { client: client.name, sequence: client.sequence };
     // No draw where there are none: such a world does not change for their sake.
+    if (wideRate > 0 && chance(prng, wideRate)) return this.#drawWide(client, request);
     if (multiGetRate > 0 && chance(prng, multiGetRate)) return this.#drawMultiGet(request);
     const key = this.#drawKey();
     if (chance(prng, getRate)) return getOperation({ request, key });
@@ -147,6 +149,17 @@ export class Workload {
     if (chance(prng, deleteRate)) return deleteOperation({ request, key, returnPrevious, unrecorded });
     const value = Buffer.from(`${client.name.trim()}/${client.sequence}`);
     return putOperation({ request, key, value, returnPrevious, unrecorded });
+  }
+
+  /** A write of everything, or a read of all there is. */
+  #drawWide(client: Client, request: RequestId): KvOperation {
+    const key = Buffer.from(WIDE_KEY);
+    if (chance(this.#prng, 0.5)) {
+      const keys = [key, ...this.#keys.map((each) => Buffer.from(each))];
+      return widened(multiGetOperation({ request, keys }));
+    }
+    const value = Buffer.from(`${client.name.trim()}/${client.sequence}`);
+    return widened(putOperation({ request, key, value, returnPrevious: false }));
   }
 
   #drawMultiGet(request: RequestId): KvOperation {
@@ -172,7 +185,7 @@ export class Workload {
     this.#queue.after(this.#wayMs(), () => {
       const replica = this.#replicas[at - 1];
       // Every server decodes its own copy of the operation.
-      const copy = decodeOperation(entry.operation.bytes);
+      const copy = widened(decodeOperation(entry.operation.bytes));
       const isTaken = replica?.submit(copy, timeoutMs, (outcome) => this.#answer(outcome, conclude)) ?? false;
       if (!isTaken) this.#answer({ type: 'notApplied' }, conclude);
     });
@@ -197,6 +210,7 @@ export class Workload {
     if (outcome.type === 'answered') {
       this.#statistics.answered += 1;
       if (entry.operation.kind === 'multiGet') this.#statistics.multiGets += 1;
+      if (isWide(entry.operation)) this.#statistics.wide += 1;
       this.#history.answer(entry, outcome.result);
       this.#end(client);
       return;

@@ -6,7 +6,7 @@ import { Agreement } from './agreement.ts';
 import { checkConvergence, whyUnsettled } from './convergence.ts';
 import { Effects } from './effects.ts';
 import { ExecutionOrder } from './execution-order.ts';
-import { COMMITTED, get, ID, NO_OP, put, record, refusal } from './samples.ts';
+import { COMMITTED, get, ID, NO_OP, put, readAll, record, refusal, writeAll } from './samples.ts';
 import { StatusOrder } from './status.ts';
 import type { Check } from './violation.ts';
 import { checkVisibility } from './visibility.ts';
@@ -91,6 +91,19 @@ describe('visibility', () => {
     agreement.observe(1, record({ ...COMMITTED, ...NO_OP, id: { replica: 3, slot: 1 } }), 3);
     expect(refusal(() => checkVisibility(agreement.committed, () => 9))).toBeNull();
   });
+
+  test('what writes everything is ordered with all keys, and what reads it with writes', () => {
+    expect(check({ command: writeAll })).toBe('visibility');
+    expect(check({ command: readAll })).toBe('visibility');
+    expect(check({ command: writeAll, first: [0, 1, 0] })).toBeNull();
+    const agreement = new Agreement();
+    agreement.observe(1, record({ ...COMMITTED, command: readAll }), 1);
+    agreement.observe(1, record({ ...COMMITTED, id: other, command: get('k', 2) }), 2);
+    const everywhereAt = () => Number.POSITIVE_INFINITY;
+    expect(refusal(() => checkVisibility(agreement.committed, everywhereAt))).toBeNull();
+    agreement.observe(1, record({ ...COMMITTED, id: { replica: 3, slot: 1 }, command: writeAll }), 3);
+    expect(refusal(() => checkVisibility(agreement.committed, everywhereAt))).toBe('visibility');
+  });
 });
 
 describe('order of execution', () => {
@@ -116,6 +129,28 @@ describe('order of execution', () => {
     order.executed(1, 1, writes);
     order.executed(1, 2, reads);
     expect(refusal(() => order.executed(2, 2, reads))).toBe('order');
+  });
+
+  test('a write or a read of everything on the other side of a write, or a read on that of a write of everything', () => {
+    const pairs: [Command, Command][] = [
+      [writeAll, put('k', 2)],
+      [readAll, put('k', 2)],
+      [writeAll, get('k', 2)],
+      [writeAll, readAll],
+    ];
+    for (const [one, other] of pairs) {
+      const order = new ExecutionOrder(2);
+      order.executed(1, 1, { command: one, at: 1 });
+      order.executed(1, 2, { command: other, at: 1 });
+      const swapped = () => {
+        order.executed(2, 2, { command: other, at: 1 });
+        order.executed(2, 1, { command: one, at: 1 });
+      };
+      expect(refusal(swapped)).toBe('order');
+    }
+    const order = new ExecutionOrder(2);
+    for (const at of [1, 2]) order.executed(1, at, { command: at === 1 ? readAll : get('k', 2), at });
+    for (const at of [2, 1]) order.executed(2, at, { command: at === 1 ? readAll : get('k', 2), at });
   });
 
   test('twice on one table', () => {

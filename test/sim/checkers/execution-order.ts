@@ -1,10 +1,12 @@
 /**
  * The same order of interfering commands on every replica, also across restarts: the writes of a key form one
- * sequence, and each read of it stands after the same number of writes everywhere. What a crash undid is
- * executed again; nothing is executed twice on the same table.
+ * sequence, and each read of it stands after the same number of writes everywhere. What touches everything (R2.8) is one more
+ * key, of which every command is a read at the least; and it has its place among the writes of every key. What a crash
+ * undid is executed again; nothing is executed twice on the same table.
  */
 import {
   type Command,
+  EVERYTHING,
   formatInstance,
   type InstanceKey,
   instanceOfKey,
@@ -49,6 +51,8 @@ export class ExecutionOrder {
   /** By snapshot: the sender's executions that it stands for. */
   readonly #snapshots = new Map<string, readonly Executed[]>();
   readonly #keys = new Map<string, KeyOrder>();
+  /** By instance that touches everything: by key, how many writes were before it. */
+  readonly #wide = new Map<InstanceKey, ReadonlyMap<string, number>>();
   readonly #executors = new Map<InstanceKey, number>();
   readonly #everywhereAt = new Map<InstanceKey, number>();
   /** Instances that some replica has executed at some time. */
@@ -74,7 +78,11 @@ export class ExecutionOrder {
       () => `replica ${replica} executed ${formatInstance(instanceOfKey(instance))} twice`,
     );
     const written: string[] = [];
-    for (const [key, writes] of execution.command === null ? [] : accessesByKey(execution.command)) {
+    const accesses =
+      execution.command === null ? new Map<string, boolean>() : accessesByKey(execution.command);
+    if (accesses.has(EVERYTHING)) this.#placeWide(replica, instance, lineage.writes);
+    else if (accesses.size > 0) accesses.set(EVERYTHING, false);
+    for (const [key, writes] of accesses) {
       const before = lineage.writes.get(key) ?? 0;
       this.#place({ replica, instance, key, writes, before });
       if (!writes) continue;
@@ -178,6 +186,20 @@ export class ExecutionOrder {
         expected === before,
         'order',
         () => `${name()} after ${before} writes; elsewhere it came after ${expected}`,
+      );
+    }
+  }
+
+  #placeWide(replica: ReplicaId, instance: InstanceKey, writes: ReadonlyMap<string, number>): void {
+    const expected = this.#wide.get(instance);
+    if (expected === undefined) this.#wide.set(instance, new Map(writes));
+    for (const key of expected === undefined ? [] : new Set([...expected.keys(), ...writes.keys()])) {
+      demand(
+        (expected?.get(key) ?? 0) === (writes.get(key) ?? 0),
+        'order',
+        () =>
+          `replica ${replica} executed ${formatInstance(instanceOfKey(instance))}, which touches everything, after` +
+          ` ${writes.get(key)} writes of ${key}; elsewhere it came after ${expected?.get(key)}`,
       );
     }
   }

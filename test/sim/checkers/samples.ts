@@ -1,6 +1,14 @@
 /** What the tests of the checkers show them: commands, records, and the check that refuses. */
 import { getOperation, putOperation } from '../../../src/codec/index.ts';
-import { type Command, emptyRecord, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
+import {
+  type Command,
+  emptyRecord,
+  type InstanceRecord,
+  type Operation,
+  Status,
+} from '../../../src/epaxos/index.ts';
+import type { KvOperation } from '../../../src/kv/index.ts';
+import { WIDE_KEY, widened } from '../wide.ts';
 import { type Check, Violation } from './violation.ts';
 
 const CLIENT = 'client'.padEnd(16);
@@ -14,6 +22,13 @@ export function put(key: string, sequence: number, unrecorded = false): Command 
 
 export function get(key: string, sequence: number): Command {
   return { operations: [getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from(key) })] };
+}
+
+export const writeAll: Command = { operations: put(WIDE_KEY, 3).operations.map(asWide) };
+export const readAll: Command = { operations: get(WIDE_KEY, 4).operations.map(asWide) };
+
+function asWide(operation: Operation): Operation {
+  return widened(operation as KvOperation);
 }
 
 export const ID = { replica: 1, slot: 1 };
