@@ -142,6 +142,8 @@ export function encodeRecordApart(record: InstanceRecord): Buffer {
 /** A record without its command. */
 export interface RecordApart {
   readonly state: Omit<InstanceRecord, 'command'>;
+  /** Whether its command is stored beside it. */
+  readonly hasCommand: boolean;
   /** The whole record. @throws KvError invalidArgument unless the command is there exactly if it should be */
   withCommand(command: Command | null): InstanceRecord;
 }
@@ -153,6 +155,7 @@ export function decodeRecordApart(bytes: Uint8Array, context: DecodeContext): Re
   const state = stateFromWire(wire, context);
   return {
     state,
+    hasCommand: wire.commandApart,
     withCommand(command) {
       if (wire.commandApart !== (command !== null))
         throw malformed('a record and its command do not belong together');

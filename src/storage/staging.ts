@@ -7,34 +7,25 @@
  */
 import {
   commandFromWire,
-  decodeAnswers,
   decodePruned,
   decodeRecordApart,
   encodePruned,
+  encodeRecordApart,
   malformed,
   type SnapshotChunk,
-  type SnapshotEntry,
 } from '../codec/index.ts';
-import {
-  type Deps,
-  type InstanceId,
-  type Pruned,
-  type ReplicaId,
-  replicaIds,
-  Status,
-} from '../epaxos/index.ts';
+import { type Deps, type InstanceId, type Pruned, type ReplicaId, replicaIds } from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
 import { BatchedWriter } from './batched-writer.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
 import {
   ANSWERS_RANGE,
+  commandKey,
   executedKey,
   INSTANCE_RANGE,
   kindOf,
   PRUNED_KEY,
-  parseAnswersKey,
   parseInstanceKey,
-  parseRowKey,
   parseStagedKey,
   ROW_RANGE,
   recordKey,
@@ -42,7 +33,7 @@ import {
   STAGING_KEY,
   stagedKey,
 } from './keys.ts';
-import { decodeRow } from './row-codec.ts';
+import { EntryChecker } from './snapshot-entries.ts';
 import { decodeStaging, encodeStaging, Phase, type StagingState } from './staging-state.ts';
 import type { SnapshotStaging, Staged } from './storage.ts';
 
@@ -72,9 +63,11 @@ export class Staging implements SnapshotStaging {
       await this.clear();
       state = null;
     }
-    assert(state === null || !state.complete, 'a complete snapshot has no more chunks');
+    if (state?.complete) throw malformed('a snapshot has chunks behind its last one');
     const begun = state ?? beginning(source, chunk);
-    checkEntries(chunk.entries, { begun, replicas: this.#replicas });
+    const checker = this.#checkerAfter(begun);
+    for (const entry of chunk.entries) checker.check(entry);
+    if (chunk.done) checker.end();
     const writes: ByteWrite[] = chunk.entries.map(({ key, value }) => ({ key: stagedKey(key), value }));
     const last = chunk.entries.at(-1)?.key ?? begun.last;
     const next: StagingState = {
@@ -85,6 +78,13 @@ export class Staging implements SnapshotStaging {
       complete: chunk.done,
     };
     await this.#store.write([...writes, noteOf(next)], NO_SYNC);
+  }
+
+  /** Checks what comes behind the entries that are here. */
+  #checkerAfter({ last, pruned }: StagingState): EntryChecker {
+    const lastValue = last.length === 0 ? NOTHING : this.#store.get(stagedKey(last));
+    assert(lastValue !== undefined, 'the last entry is staged');
+    return new EntryChecker({ last: { key: last, value: lastValue }, pruned, replicas: this.#replicas });
   }
 
   async clear(): Promise<void> {
@@ -147,15 +147,30 @@ export class Staging implements SnapshotStaging {
     await this.#dropPruned(state, writer);
     for await (const [staged, value] of this.#store.entries(STAGED_RANGE)) {
       const key = parseStagedKey(staged);
-      await writer.add({ key, value });
-      const instance = kindOf(key) === 'instance' ? parseInstanceKey(key) : undefined;
-      if (instance?.part === 'record') await writer.add({ key: executedKey(instance.id), value: NOTHING });
+      const place = kindOf(key) === 'instance' ? instanceOf(key) : null;
+      if (place?.part !== 'record') {
+        await writer.add({ key, value });
+        continue;
+      }
+      await writer.add({ key, value: this.#withOwnCommand(place.id, value) });
+      await writer.add({ key: executedKey(place.id), value: NOTHING });
     }
     await writer.flush();
     const pruned = this.#prunedAfter(state);
     const done = noteOf({ ...state, phase: Phase.clearing });
     await this.#store.write([{ key: PRUNED_KEY, value: encodePruned(pruned) }, done], SYNC);
     await this.#drop();
+  }
+
+  /**
+   * A record of the snapshot, which knows a command if this replica does. Of an instance that ended as a no-op the sender may
+   * never have learned it; here it is not forgotten, and goes on counting (R2.4).
+   */
+  #withOwnCommand(id: InstanceId, value: Uint8Array): Uint8Array {
+    const own = this.#store.get(commandKey(id));
+    if (own === undefined) return value;
+    const { state, hasCommand } = decodeRecordApart(value, { replicas: this.#replicas });
+    return hasCommand ? value : encodeRecordApart({ ...state, command: commandFromWire(own) });
   }
 
   /** Removes the records that the sender has pruned, with their marks. */
@@ -219,57 +234,4 @@ function beginning(source: ReplicaId, { id, pruned }: SnapshotChunk): StagingSta
 
 function noteOf(state: StagingState): ByteWrite {
   return { key: STAGING_KEY, value: encodeStaging(state) };
-}
-
-/** @throws KvError invalidArgument unless all are entries of a snapshot, in their order, behind those that are there */
-function checkEntries(
-  entries: readonly SnapshotEntry[],
-  context: { readonly begun: StagingState; readonly replicas: number },
-): void {
-  let last = context.begun.last;
-  for (const entry of entries) {
-    if (Buffer.compare(last, entry.key) >= 0) throw malformed('the entries of a snapshot are out of order');
-    last = entry.key;
-    checkEntry(entry, context);
-  }
-}
-
-function checkEntry(
-  { key, value }: SnapshotEntry,
-  context: { readonly begun: StagingState; readonly replicas: number },
-): void {
-  switch (kindOf(key)) {
-    case 'instance': {
-      const place = parseInstanceKey(key);
-      if (place === undefined || place.part === 'executed') {
-        throw malformed('a snapshot holds a part of an instance that does not belong there');
-      }
-      const { replica, slot } = place.id;
-      if (slot <= (context.begun.pruned.pruned[replica - 1] ?? 0)) {
-        throw malformed('a snapshot holds an instance that it has pruned');
-      }
-      const command = place.part === 'command' ? commandFromWire(value) : null;
-      if (command !== null) return;
-      const { state } = decodeRecordApart(value, context);
-      if (state.status !== Status.committed) {
-        throw malformed('a snapshot holds an instance that is not executed');
-      }
-      if (state.id.replica !== replica || state.id.slot !== slot) {
-        throw malformed('a snapshot holds a record in the place of another');
-      }
-      return;
-    }
-    case 'answers': {
-      const id = parseAnswersKey(key);
-      if (id === undefined) throw malformed('a snapshot holds answers without a name');
-      decodeAnswers(id, value);
-      return;
-    }
-    case 'row':
-      if (parseRowKey(key) === '') throw malformed('a snapshot holds a row without a key');
-      decodeRow(value);
-      return;
-    default:
-      throw malformed(`a snapshot holds an entry of another kind, ${Buffer.from(key).toString('hex')}`);
-  }
 }

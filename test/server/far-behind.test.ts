@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerParts } from '../../src/server/index.ts';
 import { openLevelStorage, type Storage } from '../../src/storage/index.ts';
+import { bytesOf } from '../kv/operations.ts';
 import { collect } from '../storage/samples.ts';
 import { Cluster, WAIT } from './servers.ts';
 
@@ -83,6 +84,12 @@ async function leaveBehind(cluster: Cluster): Promise<number[]> {
   await converged(cluster);
   const known = await committedOf(cluster, 3);
   await cluster.stop(3);
+  await forget(cluster, known);
+  return known;
+}
+
+/** Replicas 1 and 2 go on until they have forgotten what replica 3 does not know. */
+async function forget(cluster: Cluster, known: readonly number[]): Promise<void> {
   await writeMuch(cluster, 'meanwhile');
   await expect
     .poll(async () => {
@@ -91,7 +98,6 @@ async function leaveBehind(cluster: Cluster): Promise<number[]> {
       return rows.reduce((sum, { committed }) => sum + committed, 0);
     }, WAIT)
     .toBeGreaterThan(known.reduce((sum, slot) => sum + slot, 0) + 50);
-  return known;
 }
 
 describe('a replica that was away for longer than the others remember', () => {
@@ -112,6 +118,39 @@ describe('a replica that was away for longer than the others remember', () => {
       expect(pruned.some((slot, row) => slot > (known[row] ?? 0))).toBe(true);
       expect(left).toBeLessThan(1_000);
     }
+  });
+
+  it('starts again after it, also if it had commands that nobody else ever got', {
+    timeout: 120_000,
+  }, async () => {
+    const cluster = await Cluster.start(FORGETFUL);
+    await cluster.put(3, 'from three', 'before');
+    await converged(cluster);
+    const known = await committedOf(cluster, 3);
+    for (const id of [1, 2]) await cluster.stop(id);
+    const alone = ['lost 1', 'lost 2', 'lost 3'].map(async (key) => {
+      const request = { key: bytesOf(key), value: bytesOf('lost'), returnPrevious: false, requestId: null };
+      await cluster.client(3).put(request, { deadline: Date.now() + 500 });
+    });
+    const outcomes = await Promise.allSettled(alone);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    await cluster.stop(3);
+    const commands = await inspect(cluster, 3, async (storage) =>
+      (await collect(storage.records())).filter(({ id, command }) => id.replica === 3 && command !== null),
+    );
+    expect(commands.length).toBeGreaterThan(0); // on its own disk
+    for (const id of [1, 2]) await cluster.start(id);
+    await forget(cluster, known);
+    // It tells late what it has executed, so that its instances are among those that the others keep.
+    const late = { ...FORGETFUL, replica: { ...FORGETFUL.replica, timing: { silentTicks: 20 } } };
+    for (let start = 0; start < 2; start += 1) {
+      await cluster.start(3, late);
+      await expect.poll(async () => await cluster.value(3, 'key 7'), WAIT).toBe('meanwhile 7');
+      await converged(cluster);
+      await cluster.stop(3);
+    }
+    await cluster.start(3);
+    await expectEqualTables(cluster);
   });
 
   it('goes on where it was when it dies while it copies', { timeout: 120_000 }, async () => {

@@ -111,6 +111,13 @@ export const INSTALLED = {
   staged: null,
 };
 
+/** Where the command is whose record is there. */
+function commandKeyOf(recordKey: Uint8Array): Buffer {
+  const key = Buffer.from(recordKey);
+  key[key.length - 1] = 2;
+  return key;
+}
+
 async function codeOf(attempt: Promise<unknown>): Promise<string> {
   const error = await attempt.then(
     () => new Error('it did not fail'),
@@ -282,10 +289,11 @@ export function testSnapshots(create: () => Promise<Storage>, reopen: StoreMaker
       const [chunk] = await chunksOfSender('first', 100);
       if (chunk === undefined) throw new Error('a chunk');
       const { entries } = chunk;
-      const [record, otherRecord] = entries;
+      const [record, command] = entries;
+      const otherRecord = entries[2];
       const answer = entries.find(({ key }) => key[0] === 2);
       const row = entries.find(({ key }) => key[0] === 3);
-      if (!record || !otherRecord || !answer || !row) throw new Error('entries of all kinds');
+      if (!record || !command || !otherRecord || !answer || !row) throw new Error('entries of all kinds');
       const mark = Buffer.from(record.key);
       mark[mark.length - 1] = 1;
       const bad: readonly (readonly [what: string, entries: readonly SnapshotEntry[]])[] = [
@@ -293,6 +301,13 @@ export function testSnapshots(create: () => Promise<Storage>, reopen: StoreMaker
         ['twice the same', [record, record]],
         ['a mark', [{ key: mark, value: record.value }]],
         ['a record in the place of another', [{ key: record.key, value: otherRecord.value }]],
+        ['a record without its command', [record]],
+        ['a record without its command, and more', [record, answer]],
+        [
+          'a record with the command of another',
+          [record, { ...command, key: commandKeyOf(otherRecord.key) }],
+        ],
+        ['a command without its record', [command]],
         ['a record that is none', [{ key: record.key, value: Buffer.from('nonsense') }]],
         ['an answer without a name', [{ key: answer.key.subarray(0, 20), value: answer.value }]],
         ['an answer that is none', [{ key: answer.key, value: Buffer.from('nonsense') }]],
@@ -309,6 +324,25 @@ export function testSnapshots(create: () => Promise<Storage>, reopen: StoreMaker
       }
       const pruned = { ...chunk, pruned: { pruned: [6, 4, 0], floor: NO_FLOOR } };
       expect(await codeOf(storage.staging.add(2, pruned))).toBe('invalidArgument');
+    });
+
+    test('is refused where a chunk does not belong behind the one before, and changes nothing', async () => {
+      const storage = await create();
+      const [chunk] = await chunksOfSender('first', 100);
+      const entries = chunk?.entries ?? [];
+      const [record, command] = entries;
+      const answer = entries.find(({ key }) => key[0] === 2);
+      if (!chunk || !record || !command || !answer) throw new Error('a chunk, and entries of all kinds');
+      await storage.staging.add(2, { ...chunk, entries: [record], done: false });
+      const before = storage.staging.status();
+      for (const wrong of [[answer], [record], []]) {
+        expect(await codeOf(storage.staging.add(2, { ...chunk, entries: wrong }))).toBe('invalidArgument');
+        expect(storage.staging.status()).toEqual(before);
+      }
+      await storage.staging.add(2, { ...chunk, entries: [command] });
+      expect(storage.staging.status()?.complete).toBe(true);
+      expect(await codeOf(storage.staging.add(2, { ...chunk, entries: [answer] }))).toBe('invalidArgument');
+      expect(await storage.staging.install()).toBe(true);
     });
   });
 }

@@ -99,10 +99,12 @@ describe('a crash while much is pruned', () => {
   test('leaves every row pruned up to some slot, and whole above it', async () => {
     const slots = 1_500; // of three rows: several batches, and two of them hold the end of one row and the start of the next
     const upTo = { pruned: [slots - 1, slots - 1, slots - 1], floor: [7, 8, 9] };
+    const filled = new MemoryByteStore(new Map());
+    await fill(new EncodedStorage({ store: filled, id: 'a', replicas: REPLICAS }), slots);
+    await filled.close();
+    const contents = new Map(filled.crash(0));
     const prunedButFor = async (kept: number) => {
-      const storage = new MemoryStorage({ replicas: REPLICAS });
-      await fill(storage, slots);
-      await storage.writeRecords([], sync);
+      const storage = new MemoryStorage({ replicas: REPLICAS, contents });
       await storage.writeEffects(effectsOf({ pruned: upTo }));
       const batches = storage.unsyncedBatches;
       return { batches, left: storage.crash({ keepUnsynced: kept }) };

@@ -2,53 +2,16 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { SnapshotChunk } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
-import type { ByteReader, ByteStore, ByteWrite } from '../../src/storage/byte-store.ts';
+import type { ByteStore } from '../../src/storage/byte-store.ts';
 import { EncodedStorage } from '../../src/storage/encoded-storage.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { MemoryByteStore } from '../../src/storage/memory.ts';
 import { chunksOf, contentsOf, fillReceiver, fillSender, INSTALLED } from './contract-snapshots.ts';
+import { FailingStore } from './failing-store.ts';
 import { effectsOf, REPLICAS, rowOf } from './samples.ts';
 
 /** Enough that every part of an installation takes several batches. */
 const ROWS = 2_500;
-
-/** Takes so many writes, then fails, and every later one too. */
-class FailingStore implements ByteStore {
-  readonly location = 'a store that fails';
-  readonly inner: MemoryByteStore;
-  #left: number;
-
-  constructor(inner: MemoryByteStore, writes: number) {
-    this.inner = inner;
-    this.#left = writes;
-  }
-
-  get(key: Uint8Array): Uint8Array | undefined {
-    return this.inner.get(key);
-  }
-
-  entries(range: Parameters<ByteStore['entries']>[0]) {
-    return this.inner.entries(range);
-  }
-
-  keys(range: Parameters<ByteStore['keys']>[0]) {
-    return this.inner.keys(range);
-  }
-
-  snapshot(): ByteReader {
-    return this.inner.snapshot();
-  }
-
-  async write(writes: readonly ByteWrite[], options: { readonly sync: boolean }): Promise<void> {
-    this.#left -= 1;
-    if (this.#left < 0) throw new KvError('storageFailure', 'the disk is gone');
-    await this.inner.write(writes, options);
-  }
-
-  close(): Promise<void> {
-    return this.inner.close();
-  }
-}
 
 type Contents = ReturnType<MemoryByteStore['crash']>;
 
