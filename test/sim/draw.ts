@@ -19,6 +19,8 @@ export const Stream = {
   gait: 13,
   effects: 14,
   wide: 15,
+  full: 16,
+  images: 17,
 };
 
 /** The generator of one concern of the world with this seed. */

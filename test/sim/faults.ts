@@ -5,11 +5,34 @@ import { between, chance, pick, sample, subset } from './draw.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Network } from './network.ts';
 import type { FaultKind, FaultOptions } from './options.ts';
-import { STAGES } from './process.ts';
 import type { Reachability } from './reachability.ts';
-import type { Loss, SimulatedReplica } from './simulated-replica.ts';
+
 import type { Statistics } from './statistics.ts';
 import type { Trace } from './trace.ts';
+
+/** How much of what was not synced a crash takes. */
+export type Loss = 'everything' | 'some' | 'nothing';
+
+/** A machine with a replica on it, as far as it can be harmed. */
+export interface Breakable {
+  readonly id: ReplicaId;
+  readonly isUp: boolean;
+  readonly isPaused: boolean;
+  /** How many times slower the disk is now. */
+  diskFactor: number;
+  start(): void;
+  crash(loss: Loss): void;
+  /** Orders a crash at some step of what the replica does next. */
+  crashAtSomeStep(prng: Prng): void;
+  /** The next write fails. */
+  failDisk(): void;
+  /** Takes back what was ordered and has not happened. */
+  calm(): void;
+  pause(): void;
+  resume(): void;
+  /** Recovers an instance that is open there, though nobody asked for it. */
+  recoverAny(): void;
+}
 
 const LOSSES: readonly Loss[] = ['everything', 'some', 'some', 'nothing'];
 
@@ -28,7 +51,7 @@ const MUTABLE: readonly MessageType[] = [
 
 export class Faults {
   readonly #options: FaultOptions;
-  readonly #replicas: readonly SimulatedReplica[];
+  readonly #replicas: readonly Breakable[];
   readonly #network: Network;
   readonly #reachability: Reachability;
   readonly #queue: EventQueue;
@@ -43,7 +66,7 @@ export class Faults {
 
   constructor(parts: {
     readonly options: FaultOptions;
-    readonly replicas: readonly SimulatedReplica[];
+    readonly replicas: readonly Breakable[];
     readonly network: Network;
     readonly reachability: Reachability;
     readonly queue: EventQueue;
@@ -116,7 +139,7 @@ export class Faults {
         return;
       }
       case 'crashAtStage':
-        if (this.#mayStop(replica)) replica.crashAt(pick(prng, STAGES));
+        if (this.#mayStop(replica)) replica.crashAtSomeStep(prng);
         return;
       case 'pause':
         if (this.#mayStop(replica)) this.#pause(replica);
@@ -158,21 +181,21 @@ export class Faults {
   }
 
   /** True unless too many are down already. */
-  #mayStop(replica: SimulatedReplica): boolean {
+  #mayStop(replica: Breakable): boolean {
     const others = this.#replicas.filter((each) => each !== replica && (!each.isUp || each.isPaused));
     return replica.isUp && !replica.isPaused && others.length < this.#options.maxDown;
   }
 
-  #crash(replica: SimulatedReplica, loss: Loss): void {
+  #crash(replica: Breakable, loss: Loss): void {
     replica.crash(loss);
     this.#restartLater(replica);
   }
 
-  #restartLater(replica: SimulatedReplica): void {
+  #restartLater(replica: Breakable): void {
     this.#restartAfter(replica, chance(this.#prng, 0.3) ? 1 : this.#durationMs());
   }
 
-  #restartAfter(replica: SimulatedReplica, delayMs: number): void {
+  #restartAfter(replica: Breakable, delayMs: number): void {
     this.#queue.after(delayMs, () => {
       if (!replica.isUp) replica.start();
     });
@@ -194,19 +217,19 @@ export class Faults {
   }
 
   /** Crashes a replica for some time, unless too many are down already, or the round is over. */
-  #stop(replica: SimulatedReplica, durationMs: number): void {
+  #stop(replica: Breakable, durationMs: number): void {
     if (!this.#active || !this.#mayStop(replica)) return;
     replica.crash(pick(this.#prng, LOSSES));
     this.#restartAfter(replica, durationMs);
   }
 
-  #pause(replica: SimulatedReplica): void {
+  #pause(replica: Breakable): void {
     this.#statistics.pauses += 1;
     replica.pause();
     this.#during(() => replica.resume());
   }
 
-  #partition(side: readonly SimulatedReplica[], durationMs = this.#durationMs()): void {
+  #partition(side: readonly Breakable[], durationMs = this.#durationMs()): void {
     this.#statistics.partitions += 1;
     const repairs: (() => void)[] = [];
     for (const one of side) {
@@ -241,7 +264,7 @@ export class Faults {
     });
   }
 
-  #slowDisk(replica: SimulatedReplica): void {
+  #slowDisk(replica: Breakable): void {
     replica.diskFactor = between(this.#prng, 3, 40);
     this.#during(() => {
       replica.diskFactor = 1;
@@ -268,7 +291,7 @@ export class Faults {
     return between(this.#prng, 5, this.#options.durationMs);
   }
 
-  #replica(id: ReplicaId): SimulatedReplica {
+  #replica(id: ReplicaId): Breakable {
     const replica = this.#replicas[id - 1];
     if (replica === undefined) throw new RangeError(`no replica ${id}`);
     return replica;

@@ -54,6 +54,9 @@ test.each([
   [['--seed', '1', '--replicas', '4']],
   [['--seeds', '1..2', '--workers', '0']],
   [['--seed', '1', '--sabotage', 'nothing']],
+  [['--seed', '1', '--world', 'flat']],
+  [['--seed', '1', '--world', 'full', '--sabotage', 'sendBeforeWrite']],
+  [['--seed', '1', '--mutant', 'nothing']],
   [['--unknown']],
 ])('a wrong command line is refused: %j', (args) => {
   expect(() => parseCommand(args)).toThrow();
@@ -63,9 +66,11 @@ test('a right command line', () => {
   expect(parseCommand(['--seeds', '3..9', '--replicas', '7', '--workers', '2'])).toEqual({
     range: { from: 3, to: 9 },
     isSingle: false,
-    kind: { replicas: 7, sabotage: null },
+    kind: { replicas: 7, sabotage: null, world: 'core' },
     verbose: false,
     workers: 2,
+    isFirst: false,
+    mutant: null,
     isWorker: false,
   });
 });

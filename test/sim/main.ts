@@ -4,13 +4,24 @@
  *   npm run sim -- --seed 17 [--replicas 5] [--verbose]           one world, and its trace hash
  *   npm run sim -- --seeds 1..1000 [--replicas 5] [--workers 2]   many
  *
- * `--replicas` is 3, 5 or 7 (default 3). `--sabotage NAME` breaks the world on purpose (sabotage.ts). The exit code
+ * `--world core` (the default) runs bare cores in a loop of the simulator's own, `--world full` whole replicas of production
+ * code. `--mutant NAME` puts a fault into the product's code first (mutants.ts), in a copy of it. `--first` stops at the
+ * first violation. `--replicas` is 3, 5 or 7 (default 3). `--sabotage NAME` breaks the world on purpose (sabotage.ts). The exit code
  * is 1 if anything was violated, 2 for a wrong command line.
  */
 import { fileURLToPath } from 'node:url';
 import { type Command, parseCommand, USAGE, UsageError } from './command-line.ts';
+import { runMutated } from './mutants.ts';
 import type { Statistics } from './statistics.ts';
-import { optionsOf, type SweepResult, sweep, sweepInParallel, type WorkerReport } from './sweep.ts';
+import {
+  fullWorlds,
+  optionsOf,
+  type SweepResult,
+  sweep,
+  sweepFull,
+  sweepInParallel,
+  type WorkerReport,
+} from './sweep.ts';
 import { type Outcome, simulate } from './world.ts';
 
 function print(line: string): void {
@@ -25,10 +36,22 @@ function printStatistics(statistics: Statistics): void {
   for (const [name, count] of Object.entries(statistics)) print(`  ${name.padEnd(20)} ${Math.round(count)}`);
 }
 
-function runOne({ range, kind, verbose }: Command): boolean {
-  const options = optionsOf(range.from, kind);
-  if (verbose) print(JSON.stringify(options));
-  const outcome = simulate(options, verbose ? { printer: print } : {});
+async function runOne({ range, kind, verbose }: Command): Promise<boolean> {
+  const run = verbose ? { printer: print } : {};
+  const describe = (options: unknown) => {
+    if (verbose) print(JSON.stringify(options));
+  };
+  let outcome: Outcome;
+  if (kind.world === 'full') {
+    const { drawFullOptions, simulateFull } = await fullWorlds();
+    const options = drawFullOptions(range.from, kind.replicas);
+    describe(options);
+    outcome = await simulateFull(options, run);
+  } else {
+    const options = optionsOf(range.from, kind);
+    describe(options);
+    outcome = simulate(options, run);
+  }
   printStatistics(outcome.statistics);
   print(`seed ${outcome.seed}, N = ${kind.replicas}, trace hash ${outcome.hash}`);
   if (outcome.violation !== null) print(describeFailure(outcome));
@@ -42,7 +65,7 @@ async function runMany(command: Command): Promise<boolean> {
   const program = fileURLToPath(import.meta.url);
   const result =
     workers === 1
-      ? sweep(range, kind, onFailure)
+      ? await sweepHere(command, onFailure)
       : await sweepInParallel(range, kind, { workers, program, onFailure });
   printSummary(result, kind.replicas, (performance.now() - startMs) / 1000);
   return result.failures.length === 0;
@@ -57,17 +80,27 @@ function printSummary(result: SweepResult, replicas: number, seconds: number): v
   printStatistics(result.statistics);
 }
 
-function runAsWorker({ range, kind }: Command): void {
+async function runAsWorker(command: Command): Promise<void> {
   const report = (message: WorkerReport) => process.send?.(message);
-  const result = sweep(range, kind, (failure) => report({ type: 'failure', failure }));
+  const result = await sweepHere(command, (failure) => report({ type: 'failure', failure }));
   report({ type: 'result', result });
+}
+
+async function sweepHere(
+  { range, kind, isFirst }: Command,
+  onFailure: (failure: Outcome) => void,
+): Promise<SweepResult> {
+  return kind.world === 'full'
+    ? await sweepFull(range, kind, { isFirst, onFailure })
+    : sweep(range, kind, onFailure);
 }
 
 async function main(): Promise<void> {
   try {
     const command = parseCommand(process.argv.slice(2));
-    if (command.isWorker) runAsWorker(command);
-    else process.exitCode = (command.isSingle ? runOne(command) : await runMany(command)) ? 0 : 1;
+    if (command.mutant !== null) process.exitCode = await runMutated(command.mutant, process.argv.slice(2));
+    else if (command.isWorker) await runAsWorker(command);
+    else process.exitCode = (await (command.isSingle ? runOne(command) : runMany(command))) ? 0 : 1;
   } catch (error) {
     const isUsage = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
     if (!isUsage) throw error;

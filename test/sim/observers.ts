@@ -11,7 +11,7 @@ import { instanceKey } from '../../src/epaxos/index.ts';
 import type { OperationResult, Row } from '../../src/kv/index.ts';
 import { requestKey } from './calls.ts';
 import { Agreement } from './checkers/agreement.ts';
-import { Durability, isUnsynced } from './checkers/durability.ts';
+import { Durability, type DurableState, isUnsynced } from './checkers/durability.ts';
 import { Effects, isSameResult, isSameRow } from './checkers/effects.ts';
 import { ExecutionOrder } from './checkers/execution-order.ts';
 import { checkLinearizability } from './checkers/linearizability.ts';
@@ -19,11 +19,13 @@ import { checkSerializability } from './checkers/serializability.ts';
 import { StatusOrder } from './checkers/status.ts';
 import { type Check, demand, Violation } from './checkers/violation.ts';
 import { checkVisibility } from './checkers/visibility.ts';
-import type { Disk } from './disk.ts';
 import type { DiskContents } from './disk-state.ts';
 import type { History } from './history.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Statistics } from './statistics.ts';
+
+/** What a replica begins with, as far as it is looked at here. */
+export type Begun = Pick<DiskContents, 'records' | 'rows' | 'installed' | 'executions'>;
 
 export interface ExecutedBatch {
   readonly executions: readonly Execution[];
@@ -40,7 +42,7 @@ export class Observers {
   readonly #durability: Durability;
   readonly #statistics: Statistics;
   readonly #ignored: ReadonlySet<Check>;
-  readonly #disks: () => readonly Disk[];
+  readonly #disks: () => readonly DurableState[];
   /** By replica: the snapshot that it installed last. */
   readonly #installed = new Map<ReplicaId, string>();
   #clock = 0;
@@ -53,7 +55,7 @@ export class Observers {
     replicas: number,
     world: {
       readonly statistics: Statistics;
-      readonly disks: () => readonly Disk[];
+      readonly disks: () => readonly DurableState[];
       readonly ignored: readonly Check[];
     },
   ) {
@@ -76,7 +78,7 @@ export class Observers {
   }
 
   /** A replica has written all that its turn wants written, and sends. */
-  sending(replica: ReplicaId, message: Message, disk: Disk): void {
+  sending(replica: ReplicaId, message: Message, disk: DurableState): void {
     this.#guard(() => this.#durability.sending(replica, message, disk));
   }
 
@@ -102,25 +104,25 @@ export class Observers {
   }
 
   /** A replica has opened a snapshot for a peer. */
-  opened(replica: ReplicaId, { id, executions }: Snapshot): void {
+  opened(replica: ReplicaId, { id, executions }: Pick<Snapshot, 'id' | 'executions'>): void {
     this.#order.opened(replica, { snapshot: id, executions });
     this.#effects.opened(replica, { snapshot: id, executions });
   }
 
   /** A replica has put a snapshot in the place of its state, and its disk holds this now. */
-  installed(replica: ReplicaId, contents: DiskContents): void {
+  installed(replica: ReplicaId, contents: Begun): void {
     this.#install(replica, contents);
     this.#begun(replica, contents);
   }
 
   /** A replica starts again with what its disk holds. */
-  restarted(replica: ReplicaId, contents: DiskContents): void {
+  restarted(replica: ReplicaId, contents: Begun): void {
     // The crash may have come in the middle of an installation.
     if (contents.installed !== (this.#installed.get(replica) ?? null)) this.#install(replica, contents);
     this.#begun(replica, contents);
   }
 
-  #install(replica: ReplicaId, { installed: snapshot }: DiskContents): void {
+  #install(replica: ReplicaId, { installed: snapshot }: Begun): void {
     if (snapshot === null) throw new RangeError(`replica ${replica} has lost a snapshot that was in place`);
     this.#clock += 1;
     this.#installed.set(replica, snapshot);
@@ -130,7 +132,7 @@ export class Observers {
     this.#durability.installed(replica);
   }
 
-  #begun(replica: ReplicaId, contents: DiskContents): void {
+  #begun(replica: ReplicaId, contents: Begun): void {
     this.#status.restart(replica, contents.records);
     for (const record of contents.records) {
       this.#clock += 1;

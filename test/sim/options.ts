@@ -75,6 +75,8 @@ export interface WorkloadOptions {
   readonly thinkMs: number;
   readonly timeoutMs: number;
   readonly attempts: number;
+  /** Nothing is repeated so long after its first attempt; absent: whatever the time. */
+  readonly lifetimeMs?: number;
   /** Whether gets are read without an instance, or proposed like writes. Multi-gets are always proposed (R8.2). */
   readonly readsAtBarrier: boolean;
   /** How often an answer does not reach the client. */

@@ -1,14 +1,22 @@
 /** Tells each replica how its peers look: late, by polling, and in some worlds wrongly. */
+import type { ReplicaId } from '../../src/epaxos/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
 import { between, chance } from './draw.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Network } from './network.ts';
 import type { ReachabilityOptions } from './options.ts';
-import type { SimulatedReplica } from './simulated-replica.ts';
+
+/** A replica as far as it is looked at from others, and told. */
+export interface Observer {
+  readonly id: ReplicaId;
+  readonly isUp: boolean;
+  readonly isPaused: boolean;
+  setReachable(peer: ReplicaId, reachable: boolean): void;
+}
 
 export class Reachability {
   readonly #options: ReachabilityOptions;
-  readonly #replicas: readonly SimulatedReplica[];
+  readonly #replicas: readonly Observer[];
   readonly #network: Network;
   readonly #queue: EventQueue;
   readonly #prng: Prng;
@@ -17,7 +25,7 @@ export class Reachability {
 
   constructor(parts: {
     readonly options: ReachabilityOptions;
-    readonly replicas: readonly SimulatedReplica[];
+    readonly replicas: readonly Observer[];
     readonly network: Network;
     readonly queue: EventQueue;
     readonly prng: Prng;
@@ -46,7 +54,7 @@ export class Reachability {
     this.#healed = true;
   }
 
-  #poll(observer: SimulatedReplica): void {
+  #poll(observer: Observer): void {
     const wrongRate = this.#healed ? 0 : this.#options.wrongRate + this.#extraWrong;
     for (const peer of this.#replicas) {
       if (peer === observer) continue;

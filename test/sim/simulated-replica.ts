@@ -5,19 +5,17 @@ import { assert } from '../../src/util/assert.ts';
 import type { Prng } from '../../src/util/prng.ts';
 import type { Reply } from './calls.ts';
 import { Disk } from './disk.ts';
-import { between } from './draw.ts';
+import { between, pick } from './draw.ts';
 import type { EventQueue } from './event-queue.ts';
+import type { Breakable, Loss } from './faults.ts';
 import type { Network } from './network.ts';
 import type { Observers } from './observers.ts';
 import type { WorldOptions } from './options.ts';
-import { type Machine, Process, type Stage } from './process.ts';
+import { type Machine, Process, STAGES, type Stage } from './process.ts';
 import { forgetful } from './sabotage.ts';
 import type { ServedSnapshot } from './snapshot-source.ts';
 import type { Statistics } from './statistics.ts';
 import type { Trace } from './trace.ts';
-
-/** How much of what was not synced a crash takes. */
-export type Loss = 'everything' | 'some' | 'nothing';
 
 /** What the world lends to each replica. */
 export interface Surroundings {
@@ -34,7 +32,7 @@ export interface Surroundings {
   readonly serveSnapshot: (source: ReplicaId, served: ServedSnapshot) => void;
 }
 
-export class SimulatedReplica implements Machine {
+export class SimulatedReplica implements Machine, Breakable {
   readonly id: ReplicaId;
   readonly world: Surroundings;
   readonly disk: Disk;
@@ -103,8 +101,8 @@ export class SimulatedReplica implements Machine {
   }
 
   /** Orders a crash at the next such step of a turn. */
-  crashAt(stage: Stage): void {
-    this.crashStage = stage;
+  crashAtSomeStep(prng: Prng): void {
+    this.crashStage = pick(prng, STAGES);
   }
 
   /** The next write fails, and the process dies of it. */

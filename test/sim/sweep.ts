@@ -16,9 +16,14 @@ export interface WorldKind {
   /** N: 3, 5 or 7. */
   readonly replicas: number;
   readonly sabotage: Sabotage | null;
+  /** Bare cores, or whole replicas. */
+  readonly world: 'core' | 'full';
 }
 
-export function optionsOf(seed: number, { replicas, sabotage }: WorldKind): WorldOptions {
+export function optionsOf(
+  seed: number,
+  { replicas, sabotage }: Pick<WorldKind, 'replicas' | 'sabotage'>,
+): WorldOptions {
   return { ...drawOptions(seed, replicas), sabotage };
 }
 
@@ -28,10 +33,10 @@ export interface SweepResult {
   readonly statistics: Statistics;
 }
 
-/** Runs every seed of a range in this process. */
+/** Runs every seed of a range in this process, as worlds of bare cores. */
 export function sweep(
   { from, to }: SeedRange,
-  kind: WorldKind,
+  kind: Pick<WorldKind, 'replicas' | 'sabotage'>,
   onFailure: (failure: Outcome) => void = () => {},
 ): SweepResult {
   const statistics = noStatistics();
@@ -44,6 +49,37 @@ export function sweep(
     onFailure(outcome);
   }
   return { seeds: to - from + 1, failures, statistics };
+}
+
+/** Loaded when they are wanted: they take far more of the product than bare cores do. */
+export async function fullWorlds() {
+  const [{ drawFullOptions }, { simulateFull }] = await Promise.all([
+    import('./full/options.ts'),
+    import('./full/world.ts'),
+  ]);
+  return { drawFullOptions, simulateFull };
+}
+
+/** The same as worlds of whole replicas. @param options.isFirst whether to stop at the first failure */
+export async function sweepFull(
+  { from, to }: SeedRange,
+  { replicas }: Pick<WorldKind, 'replicas'>,
+  options: { readonly isFirst?: boolean; readonly onFailure?: (failure: Outcome) => void } = {},
+): Promise<SweepResult> {
+  const { drawFullOptions, simulateFull } = await fullWorlds();
+  const statistics = noStatistics();
+  const failures: Outcome[] = [];
+  let seeds = 0;
+  for (let seed = from; seed <= to; seed += 1) {
+    const outcome = await simulateFull(drawFullOptions(seed, replicas));
+    addStatistics(statistics, outcome.statistics);
+    seeds += 1;
+    if (outcome.violation === null) continue;
+    failures.push(outcome);
+    options.onFailure?.(outcome);
+    if (options.isFirst) break;
+  }
+  return { seeds, failures, statistics };
 }
 
 /** What a child process reports. */
@@ -83,8 +119,8 @@ export async function sweepInParallel(
   };
 }
 
-function workerArguments({ from, to }: SeedRange, { replicas, sabotage }: WorldKind): string[] {
-  const args = ['--worker', '--seeds', `${from}..${to}`, '--replicas', `${replicas}`];
+function workerArguments({ from, to }: SeedRange, { replicas, sabotage, world }: WorldKind): string[] {
+  const args = ['--worker', '--seeds', `${from}..${to}`, '--replicas', `${replicas}`, '--world', world];
   return sabotage === null ? args : [...args, '--sabotage', sabotage];
 }
 

@@ -12,15 +12,21 @@ import {
 import { isWide, type ReplicaId } from '../../src/epaxos/index.ts';
 import { isWrite, type KvOperation, type OperationResult, type RequestId } from '../../src/kv/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
-import { type Outcome, requestKey } from './calls.ts';
+import { type Outcome, type Reply, requestKey } from './calls.ts';
 import { between, chance, pick } from './draw.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Entry, History } from './history.ts';
 import type { WorkloadOptions } from './options.ts';
-import type { SimulatedReplica } from './simulated-replica.ts';
 import type { Statistics } from './statistics.ts';
 import type { Trace } from './trace.ts';
 import { WIDE_KEY, widened } from './wide.ts';
+
+/** A replica as its clients see it. */
+export interface Server {
+  readonly id: ReplicaId;
+  /** A client's call. False: nobody is there. */
+  submit(operation: KvOperation, timeoutMs: number, reply: Reply): boolean;
+}
 
 /** What every client does once the world is healed: that many operations, which must be answered. */
 const FINAL_OPERATIONS = 2;
@@ -34,6 +40,8 @@ interface Client {
   left: number;
   finalLeft: number;
   entry: Entry | null;
+  /** When the operation was begun. */
+  begunMs: number;
   /** How often the operation was tried. */
   attempts: number;
   /** Names the attempt whose outcome counts; a new one as soon as that has ended. */
@@ -43,7 +51,7 @@ interface Client {
 
 export class Workload {
   readonly #options: WorkloadOptions;
-  readonly #replicas: readonly SimulatedReplica[];
+  readonly #replicas: readonly Server[];
   readonly #queue: EventQueue;
   readonly #prng: Prng;
   readonly #history: History;
@@ -55,7 +63,7 @@ export class Workload {
 
   constructor(parts: {
     readonly options: WorkloadOptions;
-    readonly replicas: readonly SimulatedReplica[];
+    readonly replicas: readonly Server[];
     readonly queue: EventQueue;
     readonly prng: Prng;
     readonly history: History;
@@ -78,6 +86,7 @@ export class Workload {
       left: operationsPerClient,
       finalLeft: FINAL_OPERATIONS,
       entry: null,
+      begunMs: 0,
       attempts: 0,
       token: 0,
       isUnsure: false,
@@ -118,6 +127,7 @@ export class Workload {
 
   #begin(client: Client): void {
     client.sequence += 1;
+    client.begunMs = this.#queue.nowMs;
     client.attempts = 0;
     client.isUnsure = false;
     const operation = this.#draw(client);
@@ -176,7 +186,8 @@ export class Workload {
     client.attempts += 1;
     client.token += 1;
     const { token } = client;
-    const timeoutMs = this.#healed ? FINAL_TIMEOUT_MS : this.#options.timeoutMs;
+    const { lifetimeMs } = this.#options;
+    const timeoutMs = this.#healed && lifetimeMs === undefined ? FINAL_TIMEOUT_MS : this.#options.timeoutMs;
     const conclude = (outcome: Outcome) => {
       if (client.token !== token) return;
       client.token += 1;
@@ -230,6 +241,8 @@ export class Workload {
 
   #mayRepeat(client: Client, operation: KvOperation): boolean {
     if (isWrite(operation) && operation.unrecorded) return false;
+    const { lifetimeMs } = this.#options;
+    if (lifetimeMs !== undefined && this.#queue.nowMs - client.begunMs > lifetimeMs) return false;
     // In a healed world a client goes on until it is answered; the world decides when that is too late.
     return this.#healed || client.attempts < this.#options.attempts;
   }

@@ -18,9 +18,12 @@ import { demand } from './violation.ts';
 
 type CommittedEvent = Extract<TraceEvent, { readonly type: 'committed' }>;
 
+/** A record as far as it is looked at here. */
+type StoredRecord = Omit<InstanceRecord, 'command'>;
+
 /** What is asked of a disk. */
 export interface DurableState {
-  durableRecord(id: InstanceId): InstanceRecord | undefined;
+  durableRecord(id: InstanceId): StoredRecord | undefined;
   isDurablyExecuted(id: InstanceId): boolean;
   isPruned(id: InstanceId): boolean;
   readonly durablyReserved: Slot;
@@ -110,7 +113,7 @@ function isHeldByOthers({ id, noOp, attributes }: InstanceRecord, disks: readonl
   });
 }
 
-function isCommitted(record: InstanceRecord | undefined): boolean {
+function isCommitted(record: StoredRecord | undefined): boolean {
   return record !== undefined && record.status >= Status.committed;
 }
 
@@ -147,15 +150,11 @@ function whyVolatile(message: Message, disk: DurableState): string | null {
   }
 }
 
-function isAcceptedAt({ status, acceptedBallot }: InstanceRecord, ballot: number): boolean {
+function isAcceptedAt({ status, acceptedBallot }: StoredRecord, ballot: number): boolean {
   return status >= Status.committed || (status === Status.accepted && acceptedBallot >= ballot);
 }
 
-function lacks(
-  id: InstanceId,
-  disk: DurableState,
-  holds: (record: InstanceRecord) => boolean,
-): string | null {
+function lacks(id: InstanceId, disk: DurableState, holds: (record: StoredRecord) => boolean): string | null {
   if (disk.isPruned(id)) return null;
   const record = disk.durableRecord(id);
   if (record !== undefined && holds(record)) return null;

@@ -15,6 +15,9 @@ export const CHECKS = [
   'notApplied',
   'liveness',
   'convergence',
+  'storage',
+  'patience',
+  'bounds',
 ] as const;
 
 /** Which promise was broken. */

@@ -1,0 +1,41 @@
+/** Whole replicas of production code under seeded faults: some seeds on every run of the tests, and that a seed is a world. */
+import { describe, expect, test } from 'vitest';
+import { readText } from '../../repository/tree.ts';
+import { MUTANTS, mutated } from '../mutants.ts';
+import { sweepFull } from '../sweep.ts';
+import { drawFullOptions } from './options.ts';
+import { simulateFull } from './world.ts';
+
+describe('no seed violates anything', () => {
+  test.each([
+    [3, 30],
+    [5, 10],
+  ])('N = %i, %i seeds', async (replicas, seeds) => {
+    const { failures, statistics } = await sweepFull({ from: 1, to: seeds }, { replicas });
+    expect(failures.map(({ seed, violation }) => ({ seed, ...violation }))).toEqual([]);
+    // What the worlds are made for has happened in them.
+    const { answered, commitsFast, commitsSlow, commitsRecovery, crashes, batchesLost, snapshotsInstalled } =
+      statistics;
+    const counts = { answered, commitsFast, commitsSlow, commitsRecovery, crashes, batchesLost };
+    for (const [name, count] of Object.entries(counts)) expect(count, name).toBeGreaterThan(0);
+    if (replicas === 3) expect(snapshotsInstalled).toBeGreaterThan(0);
+  });
+});
+
+test('the same seed gives the same trace, with and without printing it', async () => {
+  const lines: string[] = [];
+  for (const seed of [11, 13]) {
+    const first = await simulateFull(drawFullOptions(seed, 3));
+    const second = await simulateFull(drawFullOptions(seed, 3), { printer: (line) => lines.push(line) });
+    expect(second).toEqual(first);
+  }
+  expect(lines.length).toBeGreaterThan(1000);
+});
+
+test.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
+  'what the mutant %s replaces is there',
+  (_name, mutant) => {
+    const text = readText(mutant.file);
+    expect(mutated(mutant, text)).not.toBe(text);
+  },
+);

@@ -1,0 +1,237 @@
+/** A machine of a full world, with its disk, its clock, and at most one process: it can die at any step, or stand still. */
+import type { Replica, ReplicaId } from '../../../src/epaxos/index.ts';
+import { KvError } from '../../../src/errors.ts';
+import type { KvOperation } from '../../../src/kv/index.ts';
+import { assert } from '../../../src/util/assert.ts';
+import type { Prng } from '../../../src/util/prng.ts';
+import type { Reply } from '../calls.ts';
+import { Violation } from '../checkers/violation.ts';
+import { between, chance } from '../draw.ts';
+import type { EventQueue } from '../event-queue.ts';
+import type { Breakable, Loss } from '../faults.ts';
+import type { Network } from '../network.ts';
+import type { Observers } from '../observers.ts';
+import type { Observer } from '../reachability.ts';
+import type { Statistics } from '../statistics.ts';
+import type { Trace } from '../trace.ts';
+import type { Server } from '../workload.ts';
+import { DurableView } from './durable-view.ts';
+import type { FullWorldOptions } from './options.ts';
+import { FullProcess } from './process.ts';
+import type { SimulatedTransport } from './transport.ts';
+import { Volume } from './volume.ts';
+import type { KnownSnapshots } from './watcher.ts';
+
+/** What the world lends to each machine. */
+export interface FullSurroundings {
+  readonly options: FullWorldOptions;
+  readonly queue: EventQueue;
+  readonly network: Network;
+  readonly observers: Observers;
+  readonly trace: Trace;
+  readonly statistics: Statistics;
+  readonly prng: Prng;
+  readonly snapshots: KnownSnapshots;
+  readonly guard: (check: () => void) => void;
+  /** Promises were made or settled: what follows from them is to happen before the next event. */
+  readonly stirred: () => void;
+  readonly transportOf: (id: ReplicaId) => SimulatedTransport | null;
+  /** A replica has died of itself: by a failed disk, or at the step where it was ordered to. */
+  readonly onDeath: (id: ReplicaId) => void;
+}
+
+/** Steps of a process within which an ordered crash comes. */
+const CRASH_STEPS = 60;
+
+export class FullMachine implements Breakable, Observer, Server {
+  readonly id: ReplicaId;
+  readonly world: FullSurroundings;
+  readonly volume: Volume;
+  readonly disk: DurableView;
+  readonly storeId: string;
+  /** How many milliseconds of its clock pass in one. */
+  readonly clockRate: number;
+  isPaused = false;
+  diskFactor = 1;
+  /** Whether its disk does nothing now, and takes everything. */
+  isHanging = false;
+  #process: FullProcess | null = null;
+  #delayed: (() => void)[] = [];
+  #hung: (() => void)[] = [];
+  #diskFails = false;
+  #stepsLeft = Number.POSITIVE_INFINITY;
+
+  constructor(id: ReplicaId, world: FullSurroundings) {
+    const { full, replicas } = world.options;
+    this.id = id;
+    this.world = world;
+    this.volume = new Volume(full);
+    this.disk = new DurableView(this.volume, replicas);
+    this.storeId = `store-${id}`.padEnd(32, '0');
+    this.clockRate = full.clockRates[id - 1] ?? 1;
+  }
+
+  get isUp(): boolean {
+    return this.#process !== null;
+  }
+
+  get isExecuting(): boolean {
+    return this.#process?.isBusy ?? true;
+  }
+
+  get core(): Replica | null {
+    return this.#process?.core ?? null;
+  }
+
+  get process(): FullProcess | null {
+    return this.#process;
+  }
+
+  start(): void {
+    assert(this.#process === null, 'one process at a time');
+    this.#process = new FullProcess(this);
+    this.#process.start();
+  }
+
+  crash(loss: Loss): void {
+    const process = this.#process;
+    if (process === null) return;
+    const { prng, statistics, trace, queue } = this.world;
+    process.isDead = true;
+    this.#process = null;
+    const lost = this.volume.crash(loss, prng);
+    trace.note(queue.nowMs, this.id, 'crashes, batches lost:', lost);
+    statistics.crashes += 1;
+    statistics.batchesLost += lost;
+    this.isPaused = false;
+    this.#delayed = [];
+    this.#hung = [];
+    this.calm();
+  }
+
+  crashAtSomeStep(prng: Prng): void {
+    this.#stepsLeft = prng.integer(1, CRASH_STEPS);
+  }
+
+  failDisk(): void {
+    this.#diskFails = true;
+  }
+
+  calm(): void {
+    this.#stepsLeft = Number.POSITIVE_INFINITY;
+    this.#diskFails = false;
+  }
+
+  pause(): void {
+    if (this.#process === null || this.isPaused) return;
+    this.isPaused = true;
+    this.world.trace.note(this.world.queue.nowMs, this.id, 'pauses');
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.world.trace.note(this.world.queue.nowMs, this.id, 'goes on');
+    const delayed = this.#delayed;
+    this.#delayed = [];
+    for (const action of delayed) action();
+  }
+
+  /** From now on the disk does nothing of what it is asked. */
+  hang(): void {
+    this.isHanging = true;
+  }
+
+  /** What it was asked meanwhile is done. */
+  unhang(): void {
+    this.isHanging = false;
+    const hung = this.#hung;
+    this.#hung = [];
+    for (const action of hung) action();
+  }
+
+  /** The production loop recovers nothing that it does not need. */
+  recoverAny(): void {}
+
+  receive(from: ReplicaId, messages: Parameters<SimulatedTransport['receive']>[1]): void {
+    const process = this.#process;
+    if (process === null) return;
+    if (this.isPaused && this.world.options.faults.pausesLose) return;
+    this.later(process, 0, () => {
+      for (const message of messages) {
+        this.world.trace.delivered(this.world.queue.nowMs, { from, to: this.id }, message);
+      }
+      process.transport.receive(from, messages);
+    });
+  }
+
+  setReachable(peer: ReplicaId, reachable: boolean): void {
+    if (this.isPaused) return;
+    const roundTripMs = this.world.network.roundTripMs(this.id, peer);
+    this.#process?.transport.found(peer, { reachable, roundTripMs });
+  }
+
+  submit(operation: KvOperation, timeoutMs: number, reply: Reply): boolean {
+    const process = this.#process;
+    if (process === null) return false;
+    if (!this.isPaused) return process.submit(operation, timeoutMs, reply);
+    this.later(process, 0, () => void process.submit(operation, timeoutMs, reply));
+    return true;
+  }
+
+  /** Does something for a process after some time, once the machine is not paused; nothing if the process is dead then. */
+  later(process: FullProcess, delayMs: number, action: () => void): void {
+    const run = () => {
+      if (process.isDead) return;
+      if (this.isPaused) this.#delayed.push(run);
+      else action();
+    };
+    this.world.queue.after(delayMs, run);
+  }
+
+  /** The same for when the disk has done something. */
+  afterDisk(process: FullProcess, kind: 'write' | 'sync', done: (error: Error | null) => void): void {
+    const { options, prng } = this.world;
+    const usualMs = kind === 'sync' ? options.disk.syncMs : options.disk.writeMs;
+    const finish = () => {
+      if (process.isDead) return;
+      if (this.isHanging) {
+        this.#hung.push(finish);
+        return;
+      }
+      if (!this.#diskFails) {
+        done(null);
+        return;
+      }
+      this.world.trace.note(this.world.queue.nowMs, this.id, 'has a disk error');
+      this.world.statistics.diskErrors += 1;
+      done(new Error('simulated disk error'));
+    };
+    this.later(process, between(prng, 0.5, 1.5) * usualMs * this.diskFactor, finish);
+  }
+
+  /** A step of the process, at which a crash may have been ordered. */
+  step(what: string): void {
+    this.#stepsLeft -= 1;
+    if (this.#stepsLeft > 0) return;
+    this.world.trace.note(this.world.queue.nowMs, this.id, 'dies while', what);
+    this.#die();
+  }
+
+  /** The process has ended itself. */
+  failed(error: unknown): void {
+    if (!this.#diskFails) {
+      const isStorage = error instanceof KvError && error.code === 'storageFailure';
+      const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.world.guard(() => {
+        throw new Violation(isStorage ? 'storage' : 'assertion', `replica ${this.id}: ${reason}`);
+      });
+    }
+    this.#die();
+  }
+
+  #die(): void {
+    this.crash(chance(this.world.prng, 0.2) ? 'everything' : 'some');
+    this.world.onDeath(this.id);
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What kind of full world a seed makes: what the worlds of bare cores have (../options.ts), and what only whole replicas
+ * have: limits of what waits, log files, expiring answers, clocks, replicas that never come back.
+ */
+import type { AnswerExpiryLimits, NodeOptions, SnapshotLimits } from '../../../src/node/index.ts';
+import type { Prng } from '../../../src/util/prng.ts';
+import { between, chance, generator, Stream, subset } from '../draw.ts';
+import { drawOptions, type WorldOptions } from '../options.ts';
+
+/** What goes wrong in a whole replica only. */
+export const FULL_FAULT_KINDS = ['hangingDisk', 'linkBothWays', 'burst'] as const;
+export type FullFaultKind = (typeof FULL_FAULT_KINDS)[number];
+
+export interface FullOptions {
+  /** By replica: how many milliseconds of its clock pass in one. */
+  readonly clockRates: readonly number[];
+  readonly tickMs: number;
+  /** What fills a log of the database, and how long it is until a table was made of it. */
+  readonly writeBufferBytes: number;
+  readonly compactionMs: number;
+  readonly limits: NodeOptions['limits'];
+  readonly snapshots: Partial<SnapshotLimits>;
+  readonly answerExpiry: AnswerExpiryLimits;
+  /** So many replicas die for good when the faults end. */
+  readonly dead: number;
+  /** One replica's disk is so many times slower from the beginning to the end; 1: none is. It is heard all the time. */
+  readonly laggardFactor: number;
+  /** Bytes of the largest values. */
+  readonly valueBytes: number;
+  /** How often an old request is sent once more by somebody, to any replica, as it was or with another content. */
+  readonly lateRepeatRate: number;
+  readonly faults: readonly FullFaultKind[];
+  /** Between two looks at whether the store could be opened again after a crash at that moment; 0: never. */
+  readonly imageMs: number;
+  /** Writes of one key that a `burst` leaves open at a replica. */
+  readonly burstOperations: number;
+}
+
+export interface FullWorldOptions extends WorldOptions {
+  readonly full: FullOptions;
+}
+
+/** The production's, but for the clocks that replicas wait by here. */
+export const PATIENT_EXPIRY: AnswerExpiryLimits = {
+  retentionMs: 3_600_000,
+  bucketMs: 5_000,
+  longestStepMs: 2_000,
+  answers: 20_000_000,
+  silentMs: 30_000,
+  perTurn: 1_024,
+};
+
+/** The full world of a seed; the same for the same arguments. */
+export function drawFullOptions(seed: number, replicas: number): FullWorldOptions {
+  const base = drawOptions(seed, replicas);
+  const prng = generator(seed, Stream.full);
+  const isForgetful = chance(prng, 0.3);
+  const dead = chance(prng, 0.25) ? prng.integer(1, (replicas - 1) / 2) : 0;
+  const workload = {
+    ...base.workload,
+    operationsPerClient: Math.ceil(base.workload.operationsPerClient / 2),
+  };
+  const options: FullWorldOptions = {
+    ...base,
+    workload,
+    faults: { ...base.faults, kinds: base.faults.kinds.filter((kind) => kind !== 'eagerRecovery') },
+    full: {
+      clockRates: base.tickMs.map((tickMs) => 10 / tickMs),
+      tickMs: 10,
+      writeBufferBytes: chance(prng, 0.5) ? 4 * 1024 * 1024 : prng.integer(2_000, 60_000),
+      compactionMs: between(prng, 1, 400),
+      limits: drawLimits(prng),
+      snapshots: drawSnapshots(prng),
+      answerExpiry: PATIENT_EXPIRY,
+      dead,
+      laggardFactor: dead === 0 && chance(prng, 0.1) ? between(prng, 100, 2_000) : 1,
+      valueBytes: chance(prng, 0.15) ? prng.integer(1_000, 100_000) : 0,
+      lateRepeatRate: chance(prng, 0.4) ? between(prng, 0.05, 0.5) : 0,
+      faults: subset(prng, FULL_FAULT_KINDS, 0.25),
+      imageMs: chance(prng, 0.3) ? between(prng, 20, 300) : 0,
+      burstOperations: prng.integer(50, 400),
+    },
+  };
+  return isForgetful ? expiring(options, prng) : options;
+}
+
+/** The same world, where recorded answers are soon dropped, and clients keep to what that allows (R9.4). */
+function expiring(options: FullWorldOptions, prng: Prng): FullWorldOptions {
+  const timeoutMs = between(prng, 100, 400);
+  const lifetimeMs = between(prng, 300, 900);
+  return {
+    ...options,
+    workload: { ...options.workload, timeoutMs, lifetimeMs },
+    full: {
+      ...options.full,
+      clockRates: options.full.clockRates.map(() => between(prng, 0.98, 1.02)),
+      answerExpiry: {
+        ...PATIENT_EXPIRY,
+        retentionMs: 2.2 * (timeoutMs + lifetimeMs) + 300,
+        bucketMs: between(prng, 20, 300),
+        perTurn: prng.integer(1, 20),
+      },
+      lateRepeatRate: 0,
+    },
+  };
+}
+
+function drawLimits(prng: Prng): NodeOptions['limits'] {
+  const isSmall = chance(prng, 0.3);
+  return {
+    requests: isSmall ? prng.integer(1, 20) : 10_000,
+    requestBytes: 64 * 1024 * 1024,
+    messages: chance(prng, 0.3) ? prng.integer(20, 400) : 65_536,
+    messageBytes: 64 * 1024 * 1024,
+  };
+}
+
+function drawSnapshots(prng: Prng): Partial<SnapshotLimits> {
+  if (chance(prng, 0.3)) return {};
+  return {
+    chunkBytes: prng.integer(100, 20_000),
+    open: prng.integer(1, 2),
+    idleMs: between(prng, 500, 5_000),
+  };
+}

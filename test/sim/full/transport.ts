@@ -1,0 +1,221 @@
+/**
+ * The transport port of one process, over the simulated network: messages as a server's peers get them, decoded from
+ * bytes of their own; and snapshots as streams of chunks, which the receiver pulls.
+ */
+import {
+  commandFromWire,
+  commandToWire,
+  decodeSnapshotChunk,
+  encodeSnapshotChunk,
+  type SnapshotChunk,
+  type SnapshotRequest,
+} from '../../../src/codec/index.ts';
+import type { Envelope, Message, ReplicaId } from '../../../src/epaxos/index.ts';
+import { KvError } from '../../../src/errors.ts';
+import { RPC_LIMITS } from '../../../src/rpc/limits.ts';
+import type { PeerStatus, PeerStores, Transport, TransportEvents } from '../../../src/transport/index.ts';
+import type { Network } from '../network.ts';
+
+/** The process whose transport it is. */
+export interface TransportHost {
+  readonly id: ReplicaId;
+  isDead(): boolean;
+  step(what: string): boolean;
+  stirred(): void;
+  /** Calls back once the machine runs and so much time has passed, unless the process is dead then. */
+  later(delayMs: number, action: () => void): void;
+  /** Is told of all that leaves. @returns false if nothing must leave */
+  sending(envelopes: readonly Envelope[]): void;
+  /** A chunk of a snapshot is about to leave. */
+  serving(chunk: SnapshotChunk): void;
+  /** The transport of a peer's process; null while it is down. */
+  peer(id: ReplicaId): SimulatedTransport | null;
+  readonly snapshotTimeoutMs: number;
+}
+
+/** A snapshot on its way to one peer. */
+interface Outgoing {
+  readonly chunks: AsyncIterator<SnapshotChunk>;
+}
+
+export class SimulatedTransport implements Transport {
+  readonly #host: TransportHost;
+  readonly #network: Network;
+  readonly #stores: PeerStores;
+  readonly #replicas: number;
+  readonly #peers = new Map<ReplicaId, { reachable: boolean; roundTripMs: number | null }>();
+  #events: TransportEvents | null = null;
+
+  constructor(parts: {
+    readonly host: TransportHost;
+    readonly network: Network;
+    readonly stores: PeerStores;
+    /** N. */
+    readonly replicas: number;
+  }) {
+    this.#host = parts.host;
+    this.#network = parts.network;
+    this.#stores = parts.stores;
+    this.#replicas = parts.replicas;
+    for (let id = 1; id <= parts.replicas; id += 1) {
+      if (id !== this.#host.id) this.#peers.set(id, { reachable: false, roundTripMs: null });
+    }
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+  }
+
+  send(envelopes: readonly Envelope[]): void {
+    const { id } = this.#host;
+    if (this.#host.isDead()) return;
+    this.#host.sending(envelopes);
+    if (this.#host.step('sending')) {
+      this.#network.send(id, envelopes);
+      return;
+    }
+    // The process has died: a part of it has left.
+    this.#network.send(id, envelopes.slice(0, Math.floor(envelopes.length / 2)));
+  }
+
+  /** What a peer sent has arrived. */
+  receive(from: ReplicaId, messages: readonly Message[]): void {
+    const peer = this.#network.isOpen(from, this.#host.id) ? this.#host.peer(from) : null;
+    if (peer !== null && !this.#stores.accepts(from, peer.store)) return;
+    this.#events?.onMessages(from, messages.map(copyOf));
+  }
+
+  /** The id of this replica's store, as it says it to its peers. */
+  get store(): string {
+    return this.#stores.own;
+  }
+
+  /** What is known of a peer now. */
+  found(peer: ReplicaId, now: { readonly reachable: boolean; readonly roundTripMs: number }): void {
+    const known = this.#peers.get(peer);
+    if (known === undefined || this.#events === null) return;
+    if (now.reachable) known.roundTripMs = now.roundTripMs;
+    if (known.reachable === now.reachable) return;
+    const store = this.#host.peer(peer)?.store;
+    if (now.reachable && store !== undefined) this.#stores.accepts(peer, store);
+    known.reachable = now.reachable;
+    this.#events.onReachable(peer, now.reachable);
+  }
+
+  peers(): readonly PeerStatus[] {
+    return Array.from(this.#peers, ([id, status]) => ({
+      id,
+      address: `replica ${id}`,
+      dropped: 0,
+      ...status,
+    }));
+  }
+
+  async *fetchSnapshot(from: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {
+    let outgoing: Outgoing | null = null;
+    try {
+      for (;;) {
+        const next = await this.#pull(from, outgoing, request);
+        if (next === null) return;
+        outgoing = next.outgoing;
+        yield decodeSnapshotChunk(next.bytes, { replicas: this.#replicas });
+      }
+    } finally {
+      if (outgoing !== null) this.#hangUp(from, outgoing);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#host.stirred();
+  }
+
+  /** Asks a peer for the next chunk; null at the end. @throws KvError if nothing comes of it */
+  #pull(
+    from: ReplicaId,
+    before: Outgoing | null,
+    request: SnapshotRequest,
+  ): Promise<{ readonly outgoing: Outgoing; readonly bytes: Uint8Array } | null> {
+    const host = this.#host;
+    host.stirred();
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const end = (action: () => void) =>
+        host.later(0, () => {
+          if (isOver) return;
+          isOver = true;
+          host.stirred();
+          action();
+        });
+      const answer = (action: () => void) => this.#network.carry(from, host.id, () => end(action));
+      this.#network.carry(host.id, from, () => {
+        const peer = host.peer(from);
+        if (peer === null) return;
+        const outgoing = before ?? peer.#serve(host.id, request);
+        if (outgoing === null) return;
+        peer.#next(
+          outgoing,
+          (bytes) => answer(() => resolve(bytes === null ? null : { outgoing, bytes })),
+          (error) => answer(() => reject(error)),
+        );
+      });
+      host.later(host.snapshotTimeoutMs, () =>
+        end(() => reject(new KvError('unreachable', 'nothing of the snapshot came for long'))),
+      );
+    });
+  }
+
+  #serve(peer: ReplicaId, request: SnapshotRequest): Outgoing | null {
+    const chunks = this.#events?.serveSnapshot(peer, request)[Symbol.asyncIterator]();
+    return chunks === undefined ? null : { chunks };
+  }
+
+  #next(
+    outgoing: Outgoing,
+    done: (bytes: Uint8Array | null) => void,
+    failed: (error: KvError) => void,
+  ): void {
+    const host = this.#host;
+    host.later(0, () => {
+      host.stirred();
+      outgoing.chunks.next().then(
+        ({ done: isOver, value }) => {
+          if (host.isDead()) return;
+          host.stirred();
+          if (isOver) {
+            done(null);
+            return;
+          }
+          host.serving(value);
+          const bytes = encodeSnapshotChunk(value);
+          if (bytes.length <= RPC_LIMITS.messageBytes) done(bytes);
+          else failed(new KvError('limitExceeded', 'a chunk of a snapshot is larger than a message may be'));
+        },
+        (error: unknown) => {
+          host.stirred();
+          failed(error instanceof KvError ? error : new KvError('internal', String(error)));
+        },
+      );
+    });
+  }
+
+  /** The peer notices that nobody pulls any more. */
+  #hangUp(from: ReplicaId, { chunks }: Outgoing): void {
+    const peer = this.#host.peer(from);
+    if (peer === null) return;
+    peer.#host.later(1, () => {
+      peer.#host.stirred();
+      void chunks.return?.();
+    });
+  }
+}
+
+/** As the receiver decodes it: with a command of its own, which it may let go of. */
+function copyOf(message: Message): Message {
+  if (message.type === 'prepareReply') {
+    const { command } = message.record;
+    if (command === null) return message;
+    return { ...message, record: { ...message.record, command: commandFromWire(commandToWire(command)) } };
+  }
+  if (!('command' in message) || message.command === null || message.command === 'sent') return message;
+  return { ...message, command: commandFromWire(commandToWire(message.command)) };
+}

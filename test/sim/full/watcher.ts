@@ -1,0 +1,223 @@
+/**
+ * What one process does, told to the checkers: from what its core hands out, what its state machine answers, what leaves, and
+ * what its store becomes. The production loop knows nothing of it.
+ */
+import { decodePruned, keyToString } from '../../../src/codec/index.ts';
+import type { Envelope, InstanceRecord, Ready, Replica, ReplicaId } from '../../../src/epaxos/index.ts';
+import {
+  asKvOperation,
+  type KvOperation,
+  KvState,
+  type OperationResult,
+  type Sessions,
+} from '../../../src/kv/index.ts';
+import type { Core, RestoredReplica } from '../../../src/node/index.ts';
+import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
+import { PRUNED_KEY, parseInstanceKey, STAGING_KEY } from '../../../src/storage/keys.ts';
+import { decodeStaging, Phase } from '../../../src/storage/staging-state.ts';
+import type { Effects, SnapshotView } from '../../../src/storage/storage.ts';
+import type { Observers } from '../observers.ts';
+import { countPruning, type Statistics } from '../statistics.ts';
+import { type DurableView, rowsIn, unsealed } from './durable-view.ts';
+import type { Change } from './sorted-bytes.ts';
+import type { Lineage, Volume } from './volume.ts';
+import { WatchedCore } from './watched-core.ts';
+
+/** Where nobody waits for a multi-get its rows are not read. */
+const NOT_READ: OperationResult = { version: 0, value: null, previousVersion: 0 };
+
+const PRUNED = keyToString(PRUNED_KEY);
+const STAGING = keyToString(STAGING_KEY);
+/** The first byte of the keys of instances. */
+const INSTANCE = '\u0001';
+
+/** By the answers that they are given: who watches a state machine. */
+const watchers = new WeakMap<Sessions, Watcher>();
+
+const apply = KvState.prototype.apply;
+KvState.prototype.apply = function watched(this: KvState, operation: KvOperation): OperationResult {
+  const result = apply.call(this, operation);
+  watchers.get(this.sessions)?.applied(operation, result);
+  return result;
+};
+
+/** Snapshots by their id: how many executions of their source they stand for. Of a whole world. */
+export type KnownSnapshots = Map<string, number>;
+
+export interface WatcherOptions {
+  readonly id: ReplicaId;
+  /** N. */
+  readonly replicas: number;
+  readonly volume: Volume;
+  readonly disk: DurableView;
+  readonly observers: Observers;
+  readonly statistics: Statistics;
+  readonly snapshots: KnownSnapshots;
+  /** Does something that may find a violation; the process goes on, the world does not. */
+  readonly guard: (check: () => void) => void;
+  readonly print: (line: string) => void;
+  readonly note: (what: string, ...details: (number | string)[]) => void;
+}
+
+export class Watcher {
+  /** The core that runs now; null before the first. */
+  core: Replica | null = null;
+  readonly #options: WatcherOptions;
+  /** What was taken and may not have been seen to have happened yet. */
+  #ready: Ready | null = null;
+  #hasHappened = true;
+  #results = new Map<KvOperation, OperationResult>();
+  #operations: (readonly KvOperation[])[] = [];
+  #opened: number | null = null;
+
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+  }
+
+  /** A core begins on what the store holds: for the first time in this process, or after a snapshot was put in place. */
+  restored({ core, sessions }: RestoredReplica): Core {
+    const { id, volume, observers, guard, note } = this.#options;
+    this.settle();
+    const isFirst = this.core === null;
+    this.core = core;
+    watchers.set(sessions, this);
+    const contents = { records: recordsOf(core), rows: rowsIn(volume.current), ...volume.lineage };
+    note(isFirst ? 'starts' : 'goes on from a snapshot', contents.records.length, contents.executions);
+    guard(() => (isFirst ? observers.restarted(id, contents) : observers.installed(id, contents)));
+    return new WatchedCore(core, (take) => {
+      this.settle();
+      const ready = take();
+      this.#ready = ready;
+      this.#hasHappened = false;
+      this.#operations = ready.executions.map(({ command }) => command?.operations.map(asKvOperation) ?? []);
+      if (ready.pruned !== null) countPruning(this.#options.statistics, core, ready.pruned);
+      return ready;
+    });
+  }
+
+  /** A line of the loop's log; it is no part of the trace's hash. */
+  log(line: string): void {
+    this.#options.print(line);
+  }
+
+  /** Messages are about to leave. */
+  sending(envelopes: readonly Envelope[]): void {
+    const { id, observers, disk, guard } = this.#options;
+    if (envelopes === this.#ready?.messages) this.#happened();
+    guard(() => {
+      for (const { message } of envelopes) observers.sending(id, message, disk);
+    });
+  }
+
+  /** The state machine has executed an operation. */
+  applied(operation: KvOperation, result: OperationResult): void {
+    this.#happened();
+    this.#results.set(operation, result);
+  }
+
+  /** What was taken has been done, as far as it ever will be. */
+  settle(): void {
+    const ready = this.#ready;
+    if (ready === null) return;
+    this.#happened();
+    this.#ready = null;
+    const { id, observers, guard, note } = this.#options;
+    const { executions } = ready;
+    if (executions.length === 0) return;
+    for (const execution of executions) note('executes', execution.id.replica, execution.id.slot);
+    const results = this.#operations.flat().map((operation) => this.#results.get(operation) ?? NOT_READ);
+    this.#results.clear();
+    // The operations as they were executed: a command that was let go of makes new ones of its bytes.
+    const executed = executions.map((execution, index) => ({
+      ...execution,
+      command: execution.command === null ? null : { operations: this.#operations[index] ?? [] },
+    }));
+    guard(() => observers.executed(id, { executions: executed, results, rows: new Map() }));
+  }
+
+  /** A snapshot was opened for a peer just now. */
+  opened(): void {
+    this.#opened = this.#options.volume.lineage.executions;
+  }
+
+  /** A chunk of a snapshot is about to leave. */
+  serving(snapshot: string): void {
+    const { id, observers, snapshots, statistics, guard, note } = this.#options;
+    if (snapshots.has(snapshot) || this.#opened === null) return;
+    const executions = this.#opened;
+    this.#opened = null;
+    snapshots.set(snapshot, executions);
+    statistics.snapshotsOffered += 1;
+    note('opens a snapshot', executions);
+    guard(() => observers.opened(id, { id: snapshot, executions }));
+  }
+
+  /** What a batch makes of the lineage of the store. */
+  lineageAfter(changes: readonly Change[], before: Lineage): Lineage {
+    const installed = this.#installedBy(changes);
+    if (installed !== null) {
+      return { installed, executions: this.#options.snapshots.get(installed) ?? before.executions };
+    }
+    let marks = 0;
+    for (const [key, value] of changes) {
+      if (value === null || key.charAt(0) !== INSTANCE) continue;
+      if (parseInstanceKey(Buffer.from(key, 'latin1'))?.part === 'executed') marks += 1;
+    }
+    if (marks === 0 || this.#isInstalling()) return before;
+    return { ...before, executions: before.executions + marks };
+  }
+
+  /** The id of the snapshot that this batch makes the state of the store; null for none. */
+  #installedBy(changes: readonly Change[]): string | null {
+    let pruned: Uint8Array | null = null;
+    let staging: Uint8Array | null = null;
+    for (const [key, value] of changes) {
+      if (key === PRUNED) pruned = value;
+      if (key === STAGING) staging = value;
+    }
+    if (pruned === null || staging === null) return null;
+    decodePruned(unsealed(pruned), this.#options);
+    return decodeStaging(unsealed(staging), this.#options).id;
+  }
+
+  #isInstalling(): boolean {
+    const bytes = this.#options.volume.current.get(STAGING);
+    if (bytes === undefined) return false;
+    return decodeStaging(unsealed(bytes), this.#options).phase === Phase.installing;
+  }
+
+  #happened(): void {
+    const ready = this.#ready;
+    if (this.#hasHappened || ready === null) return;
+    this.#hasHappened = true;
+    const { id, observers, guard } = this.#options;
+    guard(() => {
+      observers.written(id, ready.records);
+      observers.happened(id, ready);
+    });
+  }
+}
+
+/** The storage port as the server has it, and a word to the watcher of what it cannot see elsewhere. */
+export class WatchedStorage extends EncodedStorage {
+  readonly #watcher: Watcher;
+
+  constructor(options: ConstructorParameters<typeof EncodedStorage>[0], watcher: Watcher) {
+    super(options);
+    this.#watcher = watcher;
+  }
+
+  override writeEffects(effects: Effects): Promise<void> {
+    this.#watcher.settle();
+    return super.writeEffects(effects);
+  }
+
+  override openSnapshot(): SnapshotView {
+    this.#watcher.opened();
+    return super.openSnapshot();
+  }
+}
+
+function recordsOf(core: Replica): InstanceRecord[] {
+  return core.state.space.rows.flatMap((row) => [...row.records.values()]);
+}

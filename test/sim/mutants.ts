@@ -1,0 +1,185 @@
+/**
+ * Faults that can be put into the product's code, one at a time, to see that the simulator finds them: each replaces a text
+ * that is in a file exactly once. It is done in a copy of the code, where the same command is run.
+ */
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface Mutant {
+  readonly name: string;
+  /** In the repository. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** What a run needs. */
+const COPIED = ['src', 'test', 'proto', 'package.json', 'tsconfig.json'];
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'noSyncAtLogChange',
+    file: 'src/storage/level-byte-store.ts',
+    from: 'batch.write({ sync: options.sync || isLast })',
+    to: 'batch.write({ sync: options.sync && isLast !== null })',
+  },
+  {
+    name: 'messagesBeforeRecords',
+    file: 'src/node/node.ts',
+    from: 'if (ready.early.length > 0) transport.send(ready.early);',
+    to: 'transport.send([...ready.early, ...ready.messages]);',
+  },
+  {
+    name: 'writesNotAwaited',
+    file: 'src/node/node.ts',
+    from: '      await written;\n',
+    to: '',
+  },
+  {
+    name: 'marksBeforeRecords',
+    file: 'src/node/node.ts',
+    from: 'await this.#records.flush(); // before the marks that speak of them\n      await this.#applier.write(ready);',
+    to: 'await this.#applier.write(ready);\n      await this.#records.flush();',
+  },
+  {
+    name: 'answersNotWritten',
+    file: 'src/node/applier.ts',
+    from: 'await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages, executed, pruned });',
+    to: 'await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages: [], executed, pruned });',
+  },
+  {
+    name: 'marksNotWritten',
+    file: 'src/node/applier.ts',
+    from: 'await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages, executed, pruned });',
+    to: 'await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages, executed: [], pruned });',
+  },
+  {
+    name: 'recordsNotSynced',
+    file: 'src/node/record-writer.ts',
+    from: 'return this.#storage.writeRecords(this.#take(), { sync, reserved });',
+    to: 'return this.#storage.writeRecords(this.#take(), { sync: false, reserved });',
+  },
+  {
+    name: 'reservationNotWritten',
+    file: 'src/node/record-writer.ts',
+    from: '{ sync, reserved });',
+    to: '{ sync });',
+  },
+  {
+    name: 'installWithoutWritingWhatWaits',
+    file: 'src/node/node.ts',
+    from: '    this.#isInstalling = true;\n    await this.#writeAll();\n',
+    to: '    this.#isInstalling = true;\n',
+  },
+  {
+    name: 'executedToldTooEarly',
+    file: 'src/epaxos/pruning.ts',
+    from: 'executed: state.durablyExecuted,',
+    to: 'executed: state.space.executed(),',
+  },
+  {
+    name: 'snapshotTakesBackExecuted',
+    file: 'src/storage/staging.ts',
+    from: 'if (!(await this.#hasWhatIsExecuted(state))) {',
+    to: 'if (state.source === 0) {',
+  },
+  {
+    name: 'stagingNoteDroppedFirst',
+    file: 'src/storage/staging.ts',
+    from: `    for await (const key of this.#store.keys(STAGED_RANGE)) await writer.add({ key, value: null });
+    await writer.add({ key: STAGING_KEY, value: null });`,
+    to: `    await writer.add({ key: STAGING_KEY, value: null });
+    await writer.flush();
+    for await (const key of this.#store.keys(STAGED_RANGE)) await writer.add({ key, value: null });`,
+  },
+  {
+    name: 'floorNotMerged',
+    file: 'src/storage/staging.ts',
+    from: 'return { pruned: pruned.pruned, floor };',
+    to: 'return pruned;',
+  },
+  {
+    name: 'rowsNotReplaced',
+    file: 'src/storage/staging.ts',
+    from: 'for (const range of [ANSWERS_RANGE, ROW_RANGE]) {',
+    to: 'for (const range of [ANSWERS_RANGE]) {',
+  },
+  {
+    name: 'installBegunUnsynced',
+    file: 'src/storage/staging.ts',
+    from: 'await this.#store.write([noteOf(installing)], SYNC);',
+    to: 'await this.#replace({ ...installing, phase: Phase.receiving });',
+  },
+  {
+    name: 'withdrawKeepsTheRequest',
+    file: 'src/node/inbox.ts',
+    from: '    request.isQueued = false;\n    this.#takenBack += 1;',
+    to: '    this.#takenBack += 1;',
+  },
+  {
+    name: 'outcomeAlwaysNotApplied',
+    file: 'src/node/pending.ts',
+    from: "return this.#options.withdraw(request) ? 'notApplied' : 'unknown';",
+    to: "this.#options.withdraw(request);\n      return 'notApplied';",
+  },
+  {
+    name: 'pendingRequestLostAtInstall',
+    file: 'src/node/node.ts',
+    from: 'else if (isTakenBack) this.#inbox.addRequest(request);',
+    to: '',
+  },
+  {
+    name: 'recordedAnswerNotLookedUp',
+    file: 'src/kv/state-machine.ts',
+    from: 'if (recorded !== undefined) return recorded;',
+    to: '',
+  },
+  {
+    name: 'answersExpireAtOnce',
+    file: 'src/node/answer-expiry.ts',
+    from: 'this.#runningMs - openedMs - bucketMs >= retentionMs;',
+    to: 'this.#runningMs - openedMs - bucketMs >= retentionMs / 20;',
+  },
+];
+
+/** @throws RangeError unless the text that it replaces is there exactly once */
+export function mutated({ name, from, to }: Mutant, text: string): string {
+  const parts = text.split(from);
+  if (parts.length !== 2)
+    throw new RangeError(`${name}: what it replaces is there ${parts.length - 1} times`);
+  return parts.join(to);
+}
+
+/**
+ * Runs the simulator, with the same arguments, in a copy of the code with the fault in it.
+ * @returns its exit code
+ */
+export async function runMutated(mutant: Mutant, args: readonly string[]): Promise<number> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'epaxos-mutant-'));
+  try {
+    for (const name of COPIED) cpSync(path.join(ROOT, name), path.join(directory, name), { recursive: true });
+    symlinkSync(path.join(ROOT, 'node_modules'), path.join(directory, 'node_modules'));
+    const file = path.join(directory, mutant.file);
+    writeFileSync(file, mutated(mutant, readFileSync(file, 'utf8')));
+    const rest = args.filter((arg, index) => arg !== '--mutant' && args[index - 1] !== '--mutant');
+    return await run(directory, ['--world', 'full', ...rest.filter((arg) => !arg.startsWith('--world'))]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function run(directory: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const program = path.join(directory, 'test', 'sim', 'main.ts');
+    const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
+      cwd: directory,
+      stdio: 'inherit',
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => resolve(code ?? 1));
+  });
+}
