@@ -18,9 +18,11 @@ export const Stream = {
   prompt: 12,
   gait: 13,
   effects: 14,
-  wide: 15,
-  full: 16,
-  images: 17,
+  full: 15,
+  images: 16,
+  fullFaults: 17,
+  repeats: 18,
+  wide: 19,
 };
 
 /** The generator of one concern of the world with this seed. */

@@ -160,15 +160,19 @@ export class Observers {
     }
   }
 
-  /** What can only be judged when everything has come to rest. @throws Violation */
-  finish(history: History): void {
+  /**
+   * What can only be judged when everything has come to rest.
+   * @param replica one that has executed everything
+   * @throws Violation
+   */
+  finish(history: History, replica: ReplicaId = 1): void {
     for (const { record } of this.#agreement.committed.values()) if (record.noOp) this.#statistics.noOps += 1;
     this.#guard(() =>
       checkVisibility(this.#agreement.committed, (instance) => this.#order.everywhereAt(instance)),
     );
     this.#guard(() => this.#checkOutcomes(history));
     this.#guard(() => this.#checkLinearizability(history));
-    this.#guard(() => this.#checkSerializability(history));
+    this.#guard(() => this.#checkSerializability(history, replica));
   }
 
   #checkOutcomes(history: History): void {
@@ -204,9 +208,8 @@ export class Observers {
     );
   }
 
-  #checkSerializability(history: History): void {
-    // Any replica: all agree on the order of a key's writes.
-    const verdict = checkSerializability(history.transactions(this.#effects.writes(1)));
+  #checkSerializability(history: History, replica: ReplicaId): void {
+    const verdict = checkSerializability(history.transactions(this.#effects.writes(replica)));
     if (verdict.type === 'violated') throw new Violation('serializability', verdict.reason);
   }
 

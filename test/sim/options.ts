@@ -77,6 +77,10 @@ export interface WorkloadOptions {
   readonly attempts: number;
   /** Nothing is repeated so long after its first attempt; absent: whatever the time. */
   readonly lifetimeMs?: number;
+  /** Bytes of the largest values; absent or 0: all are short. */
+  readonly valueBytes?: number;
+  /** What is begun in a healed world is answered within this time; absent: at some time. */
+  readonly patienceMs?: number;
   /** Whether gets are read without an instance, or proposed like writes. Multi-gets are always proposed (R8.2). */
   readonly readsAtBarrier: boolean;
   /** How often an answer does not reach the client. */

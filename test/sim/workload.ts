@@ -13,6 +13,7 @@ import { isWide, type ReplicaId } from '../../src/epaxos/index.ts';
 import { isWrite, type KvOperation, type OperationResult, type RequestId } from '../../src/kv/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
 import { type Outcome, type Reply, requestKey } from './calls.ts';
+import { demand } from './checkers/violation.ts';
 import { between, chance, pick } from './draw.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Entry, History } from './history.ts';
@@ -60,6 +61,9 @@ export class Workload {
   readonly #keys: readonly string[];
   readonly #clients: readonly Client[];
   #healed = false;
+  #healedAtMs = Number.POSITIVE_INFINITY;
+  /** Where clients go. */
+  #serving: readonly Server[];
 
   constructor(parts: {
     readonly options: WorkloadOptions;
@@ -72,6 +76,7 @@ export class Workload {
   }) {
     this.#options = parts.options;
     this.#replicas = parts.replicas;
+    this.#serving = parts.replicas;
     this.#queue = parts.queue;
     this.#prng = parts.prng;
     this.#history = parts.history;
@@ -97,9 +102,11 @@ export class Workload {
     for (const client of this.#clients) this.#think(client);
   }
 
-  /** The world is healed: every client ends what it does, and does its last operations. */
-  heal(): void {
+  /** The world is healed: every client ends what it does, and does its last operations, at replicas that serve. */
+  heal(serving: readonly Server[] = this.#replicas): void {
     this.#healed = true;
+    this.#serving = serving;
+    this.#healedAtMs = this.#queue.nowMs;
   }
 
   /** The first client that has not ended all its operations; null if all have. */
@@ -141,7 +148,8 @@ export class Workload {
       operation.kind,
       ...operation.accesses.map(({ key }) => key),
     );
-    if (chance(this.#prng, 0.1)) client.home = pick(this.#prng, this.#replicas).id;
+    if (chance(this.#prng, 0.1)) client.home = pick(this.#prng, this.#serving).id;
+    if (!this.#serving.some(({ id }) => id === client.home)) client.home = pick(this.#prng, this.#serving).id;
     this.#try(client, client.entry, client.home);
   }
 
@@ -157,7 +165,7 @@ export class Workload {
     const returnPrevious = chance(prng, 0.3);
     const unrecorded = chance(prng, unrecordedRate);
     if (chance(prng, deleteRate)) return deleteOperation({ request, key, returnPrevious, unrecorded });
-    const value = Buffer.from(`${client.name.trim()}/${client.sequence}`);
+    const value = this.#drawValue(`${client.name.trim()}/${client.sequence}`);
     return putOperation({ request, key, value, returnPrevious, unrecorded });
   }
 
@@ -170,6 +178,13 @@ export class Workload {
     }
     const value = Buffer.from(`${client.name.trim()}/${client.sequence}`);
     return widened(putOperation({ request, key, value, returnPrevious: false }));
+  }
+
+  /** A value that no other put has; in some worlds a long one now and then. */
+  #drawValue(name: string): Buffer {
+    const { valueBytes = 0 } = this.#options;
+    if (valueBytes === 0 || !chance(this.#prng, 0.2)) return Buffer.from(name);
+    return Buffer.from(name.padEnd(this.#prng.integer(name.length, valueBytes), '.'));
   }
 
   #drawMultiGet(request: RequestId): KvOperation {
@@ -219,6 +234,7 @@ export class Workload {
       ...(outcome.type === 'answered' ? versionsOf(outcome.result) : [0]),
     );
     if (outcome.type === 'answered') {
+      this.#checkPatience(client, entry);
       this.#statistics.answered += 1;
       if (entry.operation.kind === 'multiGet') this.#statistics.multiGets += 1;
       if (isWide(entry.operation)) this.#statistics.wide += 1;
@@ -229,7 +245,7 @@ export class Workload {
     client.isUnsure ||= outcome.type === 'unknown';
     if (this.#mayRepeat(client, entry.operation)) {
       this.#statistics.retries += 1;
-      const at = pick(this.#prng, this.#replicas).id;
+      const at = pick(this.#prng, this.#serving).id;
       this.#queue.after(between(this.#prng, 1, 60), () => this.#try(client, entry, at));
       return;
     }
@@ -237,6 +253,16 @@ export class Workload {
     this.#statistics[end] += 1;
     this.#history.giveUp(entry, end);
     this.#end(client);
+  }
+
+  #checkPatience({ begunMs }: Client, { operation }: Entry): void {
+    const { patienceMs } = this.#options;
+    const waitedMs = this.#queue.nowMs - begunMs;
+    demand(
+      patienceMs === undefined || begunMs < this.#healedAtMs || waitedMs <= patienceMs,
+      'patience',
+      () => `request ${requestKey(operation.request)} waited ${Math.round(waitedMs)} ms in a healed world`,
+    );
   }
 
   #mayRepeat(client: Client, operation: KvOperation): boolean {

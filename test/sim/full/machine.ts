@@ -53,6 +53,10 @@ export class FullMachine implements Breakable, Observer, Server {
   readonly clockRate: number;
   isPaused = false;
   diskFactor = 1;
+  /** The same for all its time. */
+  readonly #ownDiskFactor: number;
+  /** Whether it has died for good. */
+  isGone = false;
   /** Whether its disk does nothing now, and takes everything. */
   isHanging = false;
   #process: FullProcess | null = null;
@@ -63,6 +67,7 @@ export class FullMachine implements Breakable, Observer, Server {
 
   constructor(id: ReplicaId, world: FullSurroundings) {
     const { full, replicas } = world.options;
+    this.#ownDiskFactor = id === replicas ? full.laggardFactor : 1;
     this.id = id;
     this.world = world;
     this.volume = new Volume(full);
@@ -88,6 +93,7 @@ export class FullMachine implements Breakable, Observer, Server {
   }
 
   start(): void {
+    if (this.isGone) return;
     assert(this.#process === null, 'one process at a time');
     this.#process = new FullProcess(this);
     this.#process.start();
@@ -207,7 +213,7 @@ export class FullMachine implements Breakable, Observer, Server {
       this.world.statistics.diskErrors += 1;
       done(new Error('simulated disk error'));
     };
-    this.later(process, between(prng, 0.5, 1.5) * usualMs * this.diskFactor, finish);
+    this.later(process, between(prng, 0.5, 1.5) * usualMs * this.diskFactor * this.#ownDiskFactor, finish);
   }
 
   /** A step of the process, at which a crash may have been ordered. */

@@ -25,10 +25,8 @@ export interface FullOptions {
   readonly dead: number;
   /** One replica's disk is so many times slower from the beginning to the end; 1: none is. It is heard all the time. */
   readonly laggardFactor: number;
-  /** Bytes of the largest values. */
-  readonly valueBytes: number;
-  /** How often an old request is sent once more by somebody, to any replica, as it was or with another content. */
-  readonly lateRepeatRate: number;
+  /** The mean time between two old requests that are sent once more, to any replica; 0: none is. */
+  readonly repeatMs: number;
   readonly faults: readonly FullFaultKind[];
   /** Between two looks at whether the store could be opened again after a crash at that moment; 0: never. */
   readonly imageMs: number;
@@ -39,6 +37,9 @@ export interface FullOptions {
 export interface FullWorldOptions extends WorldOptions {
   readonly full: FullOptions;
 }
+
+/** What is begun when all is well again is answered within this time, whatever the world's odd figures are. */
+const PATIENCE_MS = 30_000;
 
 /** The production's, but for the clocks that replicas wait by here. */
 export const PATIENT_EXPIRY: AnswerExpiryLimits = {
@@ -59,6 +60,9 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
   const workload = {
     ...base.workload,
     operationsPerClient: Math.ceil(base.workload.operationsPerClient / 2),
+    wideRate: 0, // no operation of the state machine touches everything yet
+    valueBytes: chance(prng, 0.15) ? prng.integer(1_000, 100_000) : 0,
+    patienceMs: PATIENCE_MS,
   };
   const options: FullWorldOptions = {
     ...base,
@@ -74,8 +78,7 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
       answerExpiry: PATIENT_EXPIRY,
       dead,
       laggardFactor: dead === 0 && chance(prng, 0.1) ? between(prng, 100, 2_000) : 1,
-      valueBytes: chance(prng, 0.15) ? prng.integer(1_000, 100_000) : 0,
-      lateRepeatRate: chance(prng, 0.4) ? between(prng, 0.05, 0.5) : 0,
+      repeatMs: chance(prng, 0.4) ? between(prng, 10, 200) : 0,
       faults: subset(prng, FULL_FAULT_KINDS, 0.25),
       imageMs: chance(prng, 0.3) ? between(prng, 20, 300) : 0,
       burstOperations: prng.integer(50, 400),
@@ -88,9 +91,12 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
 function expiring(options: FullWorldOptions, prng: Prng): FullWorldOptions {
   const timeoutMs = between(prng, 100, 400);
   const lifetimeMs = between(prng, 300, 900);
+  const slow = chance(prng, 0.5) ? slowlyFlushed(options, prng) : options;
   return {
     ...options,
-    workload: { ...options.workload, timeoutMs, lifetimeMs },
+    timing: slow.timing,
+    faults: slow.faults,
+    workload: { ...slow.workload, timeoutMs, lifetimeMs },
     full: {
       ...options.full,
       clockRates: options.full.clockRates.map(() => between(prng, 0.98, 1.02)),
@@ -100,7 +106,32 @@ function expiring(options: FullWorldOptions, prng: Prng): FullWorldOptions {
         bucketMs: between(prng, 20, 300),
         perTurn: prng.integer(1, 20),
       },
-      lateRepeatRate: 0,
+      repeatMs: 0,
+    },
+  };
+}
+
+/** Effects are written rarely, and many answers are lost, so that copies are executed long before that is on disk. */
+function slowlyFlushed(
+  options: FullWorldOptions,
+  prng: Prng,
+): Pick<FullWorldOptions, 'timing' | 'workload' | 'faults'> {
+  const { timing, workload, faults } = options;
+  return {
+    timing: { ...timing, flushTicks: prng.integer(100, 500) },
+    workload: {
+      ...workload,
+      operationsPerClient: 40,
+      thinkMs: between(prng, 50, 200),
+      lostAnswerRate: between(prng, 0.1, 0.5),
+      attempts: 5,
+    },
+    faults: {
+      ...faults,
+      kinds: [...faults.kinds, 'crash'],
+      rounds: 2,
+      roundMs: between(prng, 2_000, 5_000),
+      intervalMs: between(prng, 200, 1_500),
     },
   };
 }

@@ -6,10 +6,12 @@
  * Production code waits for promises. Between two events of virtual time everything that has been settled runs to its
  * end, so that what happens is the same every time.
  */
+
 import { AssertionError } from '../../../src/util/assert.ts';
+import type { Prng } from '../../../src/util/prng.ts';
 import { checkConvergence, whyUnsettled } from '../checkers/convergence.ts';
 import { Violation } from '../checkers/violation.ts';
-import { generator, Stream } from '../draw.ts';
+import { generator, pick, Stream, sample } from '../draw.ts';
 import { EventQueue } from '../event-queue.ts';
 import { Faults } from '../faults.ts';
 import { History } from '../history.ts';
@@ -21,12 +23,18 @@ import { Trace } from '../trace.ts';
 import { Workload } from '../workload.ts';
 import type { Outcome, RunOptions } from '../world.ts';
 import { rowsIn } from './durable-view.ts';
+import { FullFaults } from './full-faults.ts';
+import { checkImage } from './images.ts';
+import { checkAnswers, checkMarks, keptInstances } from './kept.ts';
 import { FullMachine, type FullSurroundings } from './machine.ts';
-import type { FullWorldOptions } from './options.ts';
+import { type FullWorldOptions, PATIENT_EXPIRY } from './options.ts';
+import { Repeats } from './repeats.ts';
 
 /** How long a healed world may take to come to rest, in virtual milliseconds. */
 const SETTLE_MS = 180_000;
 const SETTLE_POLL_MS = 40;
+/** How long it may take at rest until what is no longer needed is forgotten. */
+const FORGET_MS = 60_000;
 
 /** Runs one world from beginning to end. Deterministic: the same options give the same outcome. */
 export async function simulateFull(options: FullWorldOptions, run: RunOptions = {}): Promise<Outcome> {
@@ -39,6 +47,7 @@ export async function simulateFull(options: FullWorldOptions, run: RunOptions = 
 class FullWorld {
   readonly trace: Trace;
   readonly statistics = noStatistics();
+  readonly #options: FullWorldOptions;
   readonly #queue = new EventQueue();
   readonly #history = new History();
   readonly #observers: Observers;
@@ -47,10 +56,14 @@ class FullWorld {
   readonly #reachability: Reachability;
   readonly #workload: Workload;
   readonly #faults: Faults;
+  readonly #fullFaults: FullFaults;
+  readonly #repeats: Repeats;
+  readonly #images: Prng;
   /** Those of whom something is expected once the world is healed. */
   #judged: readonly FullMachine[];
   #healedAtMs = Number.POSITIVE_INFINITY;
   #isStirred = false;
+  #nextLookMs = 0;
   #violation: Violation | null = null;
 
   constructor(options: FullWorldOptions, run: RunOptions) {
@@ -59,6 +72,8 @@ class FullWorld {
     const queue = this.#queue;
     const trace = new Trace(run.printer);
     this.trace = trace;
+    this.#options = options;
+    this.#images = generator(seed, Stream.images);
     this.#observers = new Observers(replicas, {
       statistics,
       disks: () => this.#machines.map(({ disk }) => disk),
@@ -107,12 +122,30 @@ class FullWorld {
       prng: generator(seed, Stream.faults),
       reachability: this.#reachability,
     });
+    this.#fullFaults = new FullFaults({
+      options,
+      machines: this.#machines,
+      network: this.#network,
+      queue,
+      history: this.#history,
+      trace,
+      prng: generator(seed, Stream.fullFaults),
+    });
+    this.#repeats = new Repeats({
+      history: this.#history,
+      machines: this.#machines,
+      queue,
+      prng: generator(seed, Stream.repeats),
+      guard: (check) => this.#guard(check),
+    });
   }
 
   async run(): Promise<Outcome['violation']> {
     try {
       this.#start();
       await this.#settle();
+      await this.#repeatAll();
+      await this.#forget();
       await this.#judge();
       return null;
     } catch (error) {
@@ -130,13 +163,30 @@ class FullWorld {
     this.#reachability.start();
     this.#workload.start();
     this.#faults.start(() => this.#heal());
+    this.#fullFaults.start();
+    const { repeatMs } = this.#options.full;
+    if (repeatMs > 0) this.#repeats.start(repeatMs);
   }
 
   #heal(): void {
     this.#network.heal();
     this.#reachability.heal();
-    this.#workload.heal();
+    this.#fullFaults.heal();
+    this.#bury();
+    this.#workload.heal(this.#judged);
     this.#healedAtMs = this.#queue.nowMs;
+  }
+
+  /** Some replicas are gone for good, and of one that lags nothing is expected. */
+  #bury(): void {
+    const { dead, laggardFactor } = this.#options.full;
+    const gone = sample(this.#images, this.#machines, dead);
+    for (const machine of gone) {
+      machine.crash('some');
+      machine.isGone = true;
+    }
+    const laggard = laggardFactor > 1 ? this.#machines.at(-1) : undefined;
+    this.#judged = this.#machines.filter((machine) => !gone.includes(machine) && machine !== laggard);
   }
 
   /** One event, and all that follows from it at once. False if there is none. */
@@ -147,7 +197,19 @@ class FullWorld {
       await new Promise(setImmediate);
     }
     if (this.#violation !== null) throw this.#violation;
+    await this.#look();
     return true;
+  }
+
+  /** Now and then: could a store be opened again, if its machine died now? */
+  async #look(): Promise<void> {
+    const { imageMs } = this.#options.full;
+    if (imageMs === 0 || this.#queue.nowMs < this.#nextLookMs) return;
+    this.#nextLookMs = this.#queue.nowMs + imageMs;
+    const { id, volume, storeId } = pick(this.#images, this.#machines);
+    const image = volume.image(pick(this.#images, ['everything', 'some', 'nothing']), this.#images);
+    const { replicas } = this.#options;
+    await checkImage(image, { id: storeId, name: `the store of replica ${id}`, replicas });
   }
 
   /** Lets everything happen until all is done and all agree. */
@@ -170,6 +232,35 @@ class FullWorld {
     return client === null ? whyUnsettled(this.#judged) : `${client} waits for an answer`;
   }
 
+  /** Every answer is still there: old requests are sent once more, and nothing changes. */
+  async #repeatAll(): Promise<void> {
+    if (this.#options.full.answerExpiry !== PATIENT_EXPIRY) return;
+    this.#repeats.stop();
+    this.#repeats.all(this.#judged);
+    const upToMs = this.#queue.nowMs + 5_000;
+    while (this.#repeats.open > 0 && this.#queue.nowMs < upToMs && (await this.#step()));
+    await this.#settle();
+  }
+
+  /** Replicas at rest forget, until they keep no more than they may for the sake of those that are away (R9.2). */
+  async #forget(): Promise<void> {
+    const { limits, timing, replicas } = this.#options;
+    const { retainedInstances = Number.POSITIVE_INFINITY } = limits;
+    const isAllowed = replicas - this.#judged.length <= 1 && (timing.silentTicks ?? 0) > 0;
+    if (!isAllowed) return;
+    const whyMuch = () => {
+      for (const { id, core } of this.#judged) {
+        const kept = core === null ? 0 : keptInstances(core);
+        if (kept > retainedInstances) return `replica ${id} keeps ${kept} instances`;
+      }
+      return null;
+    };
+    const upToMs = this.#queue.nowMs + FORGET_MS;
+    while (whyMuch() !== null && (await this.#step())) {
+      if (this.#queue.nowMs > upToMs) throw new Violation('bounds', `${whyMuch()}, not ${retainedInstances}`);
+    }
+  }
+
   /** Everything has come to rest: what each holds is written, and compared. */
   async #judge(): Promise<void> {
     const stops = this.#judged.map(async ({ process }) => await process?.stop());
@@ -184,7 +275,11 @@ class FullWorld {
       if (rows !== undefined) this.#observers.checkTable(id, rows);
     });
     checkConvergence(tables);
-    this.#observers.finish(this.#history);
+    for (const machine of this.#judged) {
+      checkMarks(machine);
+      if (this.#options.full.answerExpiry === PATIENT_EXPIRY) checkAnswers(machine, this.#history);
+    }
+    this.#observers.finish(this.#history, this.#judged[0]?.id);
   }
 
   #guard(check: () => void): void {

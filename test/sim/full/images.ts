@@ -1,0 +1,42 @@
+/** Whether a store could be opened again after a crash at this moment, and everything in it read back. */
+
+import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
+import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
+import { Violation } from '../checkers/violation.ts';
+import { SimulatedDatabase } from './database.ts';
+import type { Volume } from './volume.ts';
+
+/**
+ * @param image what the crash would leave; nobody else uses it
+ * @throws Violation storage
+ */
+export async function checkImage(
+  image: Volume,
+  store: { readonly id: string; readonly name: string /** N. */; readonly replicas: number },
+): Promise<void> {
+  const database = new SimulatedDatabase(image, {
+    step: () => true,
+    afterDisk: (_kind, done) => done(null),
+    afterCompaction: (done) => done(),
+    lineageAfter: (_changes, before) => before,
+    stirred: () => {},
+  });
+  try {
+    const bytes = await LevelByteStore.over({ location: store.name, database: database.asLevel });
+    const storage = new EncodedStorage({ store: bytes, id: store.id, replicas: store.replicas });
+    await storage.recover();
+    storage.pruned();
+    storage.reserved();
+    storage.staging.status();
+    await readAll(storage.records());
+    await readAll(storage.answerPages());
+    await readAll(storage.rows({ start: null, end: null }));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Violation('storage', `after a crash now ${store.name} could not be read back: ${reason}`);
+  }
+}
+
+async function readAll(all: AsyncIterable<unknown>): Promise<void> {
+  for await (const _one of all);
+}
