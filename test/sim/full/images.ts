@@ -22,7 +22,12 @@ export async function checkImage(
     stirred: () => {},
   });
   try {
-    const bytes = await LevelByteStore.over({ location: store.name, database: database.asLevel });
+    const bytes = await LevelByteStore.over({
+      location: store.name,
+      database: database.asLevel,
+      directory: database.directory,
+      writeBufferBytes: image.writeBufferBytes,
+    });
     const storage = new EncodedStorage({ store: bytes, id: store.id, replicas: store.replicas });
     await storage.recover();
     storage.pruned();
