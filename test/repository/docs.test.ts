@@ -99,7 +99,7 @@ describe('every document', () => {
   test('asks for the Node.js that package.json asks for', () => {
     const version = JSON.parse(readText('package.json')).engines.node.replace('>=', '');
     const named = ['README.md', 'CONTRIBUTING.md', '.ci/run'].map((file) =>
-      /Node\.js (\S+) or\s+newer/.exec(readText(file)),
+      /Node\.js\s+(\S+)\s+or\s+newer/.exec(readText(file)),
     );
     expect(named.map((match) => match?.[1])).toEqual([version, version, version]);
   });
