@@ -6,7 +6,7 @@ import { CLUSTER_SIZES } from '../../src/epaxos/index.ts';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts';
 import { LIMITS } from '../../src/kv/index.ts';
 import { STATUS_OF_CODE } from '../../src/rpc/status.ts';
-import { anchorsIn, codeIn, codeWords, linksIn, tableUnder } from './markdown.ts';
+import { anchorsIn, codeIn, codeWords, linesOver, linksIn, tableUnder } from './markdown.ts';
 import { fileExists, readText, repositoryFiles } from './tree.ts';
 
 const files = repositoryFiles();
@@ -82,6 +82,13 @@ describe('docs/protocol.md', () => {
 });
 
 describe('every document', () => {
+  test('is wrapped at 120 columns', () => {
+    const over = documents.flatMap((file) =>
+      linesOver(120, readText(file)).map((line) => `${file}: ${line}`),
+    );
+    expect(over).toEqual([]);
+  });
+
   test('has links that lead somewhere', () => {
     expect(documents).toContain('README.md');
     expect(
@@ -157,6 +164,23 @@ describe('the checks find what they look for', () => {
       '## Some words: here\n[a](#some-words-here) [b](#none) [c](LICENSE) [d](none.md) [e](https://example.org)';
     expect(brokenLinks('README.md', text)).toEqual(['#none', 'none.md']);
     expect(brokenLinks('docs/a.md', '[a](../LICENSE) [b](LICENSE)')).toEqual(['LICENSE']);
+  });
+
+  test('lines that are too long, but not tables, code, or what cannot be broken', () => {
+    const words = 'word '.repeat(5).trim();
+    const text = [
+      ...[words, `- ${words}`, `  ${words}`, `# ${words}`, 'exactly twenty lette', 'ä exactly twenty let'],
+      ...[`| ${words} | ${words} |`, '```sh', `${words} ${words}`, '```', words.slice(0, 20)],
+      ...[
+        '- [a link of three words](docs/a.md)',
+        'https://example.org/and/so/on',
+        `see https://example.org/${words}`,
+      ],
+    ].join('\n');
+    expect(linesOver(20, text)).toEqual([
+      ...[words, `- ${words}`, `  ${words}`, `# ${words}`],
+      `see https://example.org/${words}`,
+    ]);
   });
 
   test('npm scripts, in blocks and in lines', () => {

@@ -56,3 +56,15 @@ export function anchorsIn(text: string): Set<string> {
     ),
   );
 }
+
+/**
+ * The lines of prose that have more than so many characters. Tables and code are not prose, and a line that is one
+ * link or address cannot be broken.
+ */
+export function linesOver(width: number, text: string): string[] {
+  const lines = text.replaceAll(/^ *```[\s\S]*?^ *```/gm, '').split('\n');
+  return lines.filter(
+    (line) =>
+      [...line].length > width && !/^ *(?:\||(?:[-*+>] )?(?:\[[^\]]*\]\(\S+\)|\S+:\/\/\S+)$)/.test(line),
+  );
+}
