@@ -7,6 +7,7 @@ import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts';
 import { LIMITS } from '../../src/kv/index.ts';
 import { STATUS_OF_CODE } from '../../src/rpc/status.ts';
 import { anchorsIn, codeIn, codeWords, linesOver, linksIn, tableUnder } from './markdown.ts';
+import { declares, faultsOf, placeExists, rulesOf } from './rules.ts';
 import { fileExists, readText, repositoryFiles } from './tree.ts';
 
 const files = repositoryFiles();
@@ -18,9 +19,18 @@ function rulesIn(text: string): string[] {
   return [...text.matchAll(/\bR\d+\.\d+\b/g)].map(([rule]) => rule);
 }
 
-/** The rules that the protocol's document states, in its order. */
+/** The numbers of the rules that the protocol's document states, in its order. */
 function rulesStated(text: string): string[] {
-  return [...text.matchAll(/^- \*\*(R\d+\.\d+)\*\* /gm)].map((match) => match[1] ?? '');
+  return rulesOf(text).map(({ number }) => number);
+}
+
+/** The rules of which the number is not higher than the one before. */
+function rulesOutOfOrder(numbers: readonly string[]): string[] {
+  const rank = (number = 'R0.0') => {
+    const [section = 0, place = 0] = number.slice(1).split('.').map(Number);
+    return section * 1000 + place;
+  };
+  return numbers.filter((number, index) => rank(number) <= rank(numbers[index - 1]));
 }
 
 /** Every link of a document that leads nowhere. */
@@ -41,10 +51,14 @@ function scriptsIn(text: string): string[] {
 }
 
 describe('docs/protocol.md', () => {
-  test('states each rule once', () => {
+  test('states each rule once, in the order of their numbers', () => {
     const stated = rulesStated(protocol);
     expect(stated.length).toBeGreaterThan(0);
-    expect(stated.filter((rule, index) => stated.indexOf(rule) !== index)).toEqual([]);
+    expect(rulesOutOfOrder(stated)).toEqual([]);
+  });
+
+  test('states each rule in few words, and says why, and where and by which tests it is enforced', () => {
+    expect(rulesOf(protocol).flatMap(faultsOf)).toEqual([]);
   });
 
   test('states every rule that code, tests and documents cite', () => {
@@ -68,16 +82,20 @@ describe('docs/protocol.md', () => {
     expect(cited.filter((section) => !sections.has(section))).toEqual([]);
   });
 
-  test('names only files and functions that exist in the table of invariants', () => {
-    const cells = tableUnder(protocol, '12. Invariants').flatMap((row) => row.slice(2).flatMap(codeWords));
-    expect(cells.length).toBeGreaterThan(0);
-    const missing = cells.filter((cell) => {
-      const [file = '', name] = cell.split(':');
-      return (
-        !fileExists(file) || (name !== undefined && !new RegExp(`(?<!\\w)${name}\\b`).test(readText(file)))
-      );
+  test('has for each invariant a sentence, the function that enforces it, and tests, which exist', () => {
+    const rows = tableUnder(protocol, '12. Invariants');
+    expect(rows.length).toBeGreaterThan(0);
+    const faults = rows.flatMap(([number = '', sentence = '', enforced = '', tests = ''], index) => {
+      const places = codeWords(enforced);
+      const isRight =
+        number === `I${index + 1}` &&
+        sentence.endsWith('.') &&
+        places.some((place) => /^src\/.+\.ts:/.test(place)) &&
+        codeWords(tests).some((place) => place.startsWith('test/')) &&
+        [...places, ...codeWords(tests)].every(placeExists);
+      return isRight ? [] : [number];
     });
-    expect(missing).toEqual([]);
+    expect(faults).toEqual([]);
   });
 });
 
@@ -156,7 +174,39 @@ function bytes(count: number): string {
 describe('the checks find what they look for', () => {
   test('rules cited and stated', () => {
     expect(rulesIn('as in R3.1 to R3.5, not R3 or XR3.1')).toEqual(['R3.1', 'R3.5']);
-    expect(rulesStated('- **R2.1** One.\n- R2.2 Two.\nas **R2.3** says')).toEqual(['R2.1']);
+    expect(rulesStated('### R2.1 One\n\n### 2.2 Two\n\nas R2.3 says\n\n## R2.4 Four')).toEqual(['R2.1']);
+    expect(rulesOutOfOrder(['R2.1', 'R2.2', 'R2.10', 'R3.1'])).toEqual([]);
+    expect(rulesOutOfOrder(['R2.1', 'R2.1', 'R3.1', 'R2.3'])).toEqual(['R2.1', 'R2.3']);
+  });
+
+  test('rules with too many words, or without a part', () => {
+    const why = '*Why.* Because.';
+    const enforcedBy = '*Enforced by* `src/epaxos/deps.ts:mergeDeps`; tests: `test/epaxos/deps.test.ts`.';
+    const faults = (...paragraphs: string[]) =>
+      rulesOf(`## 2. Rules\n\n${paragraphs.join('\n\n')}\n\n## 3. More\n`).flatMap(faultsOf);
+    const words = (count: number) => 'word '.repeat(count).trim();
+    expect(faults('### R2.1 One', words(60), why, 'And more.', enforcedBy, words(99))).toEqual([]);
+    expect(faults('### R2.1 One', words(30), words(31), why, enforcedBy)).toEqual(['R2.1 has 61 words']);
+    expect(faults('### R2.1', why, enforcedBy)).toEqual(['R2.1 has no title', 'R2.1 says nothing']);
+    expect(faults('### R2.1 One', 'A.', enforcedBy, why)).toContain('R2.1 has no *Why* before *Enforced by*');
+    expect(faults('### R2.1 One', 'A.', why)).toEqual([
+      'R2.1 has no *Why* before *Enforced by*',
+      'R2.1 has no *Enforced by*',
+      'R2.1 names no function that enforces it',
+      'R2.1 names no test',
+    ]);
+    expect(faults('### R2.1 One', 'A.', why, enforcedBy.replace('mergeDeps', 'merge'))).toEqual([
+      'R2.1 names src/epaxos/deps.ts:merge, which does not exist',
+    ]);
+  });
+
+  test('functions and methods, but not calls of them', () => {
+    expect(declares('export async function* one<T>(a: T) {', 'one')).toBe(true);
+    expect(declares('class A {\n  private one(\n    a: number,\n  ) {', 'one')).toBe(true);
+    expect(declares('class A {\n  async #one(): void {', '#one')).toBe(true);
+    expect(declares('class A {\n  get one(): number {', 'one')).toBe(true);
+    expect(declares('function two() {\n  one(a);\n  const x = one(a);\n  // one\n}', 'one')).toBe(false);
+    expect(declares('function one() {', 'on')).toBe(false);
   });
 
   test('broken links, to files and to headings', () => {
