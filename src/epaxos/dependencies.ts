@@ -7,7 +7,7 @@ import type { Dependency, DependencySource, Exploration } from './execution.ts';
 import { isCommitted } from './instance-space.ts';
 import { READ, type Touches, WRITE } from './interference.ts';
 import type { KeyEntry } from './key-entry.ts';
-import { finishRead, READ_ROW } from './read-barrier.ts';
+import { finishRead, keyOf, READ_ROW } from './read-barrier.ts';
 import type { ReplicaState } from './state.ts';
 import {
   type Attributes,
@@ -190,7 +190,7 @@ export class Dependencies implements DependencySource {
     const { index, reads } = this.state;
     const read = reads.waiting.get(key);
     if (read !== undefined) {
-      const entry = index.find(read.operation.accesses[0]?.key ?? '');
+      const entry = index.find(keyOf(read));
       return {
         touches: entry === undefined ? NOTHING : { entries: [entry], writes: [false] },
         deps: read.deps,

@@ -62,12 +62,14 @@ interface Component {
   readonly name: InstanceKey;
   readonly members: InstanceKey[];
   readonly unexplored: Exploration[];
-  /** The tops of those that wait on it. Some may have become members of it since. */
-  readonly waiters: InstanceKey[];
+  /** The tops of those that wait on it, in the order in which they came; some may have become members of it since. */
+  waiters: Set<InstanceKey> | null;
   /** The member that all other members hang below in the forest. */
   top: InstanceKey;
   /** The instance, outside of it, that it waits on. */
   waitsOn: InstanceKey | null;
+  /** The lack that it is parked on. */
+  parkedOn: InstanceKey | null;
 }
 
 /** Decides in which order committed instances are executed (R7.1–R7.3). Its whole state is plain data. */
@@ -77,11 +79,14 @@ export class Executor {
   readonly components = new Map<InstanceKey, Component>();
   /** The names of the components that took in others, by member; who is not listed has its own. */
   readonly names = new Map<InstanceKey, InstanceKey>();
-  /** The components that can go on, by name, in the order in which they became able to; from `head` on. */
+  /**
+   * The components that can go on, by name, in the order in which they became able to; from `head` on. Some may have been
+   * withdrawn.
+   */
   readonly queue: InstanceKey[] = [];
   head = 0;
-  /** By lack, the components parked on it, by name. */
-  readonly parked = new Map<InstanceKey, InstanceKey[]>();
+  /** By lack, the components parked on it, by name, in the order in which they came. */
+  readonly parked = new Map<InstanceKey, Set<InstanceKey>>();
   readonly forest = new WaitingForest();
 
   /** Instance `key` is committed, not as a no-op, and is to be executed. To be told once, before `run`. */
@@ -92,9 +97,10 @@ export class Executor {
       name: key,
       members: [key],
       unexplored: [{ key, place: 0, offset: 0 }],
-      waiters: [],
+      waiters: null,
       top: key,
       waitsOn: null,
+      parkedOn: null,
     });
     this.queue.push(key);
     this.resolved(key);
@@ -108,7 +114,31 @@ export class Executor {
     const parked = this.parked.get(key);
     if (parked === undefined) return;
     this.parked.delete(key);
-    for (const name of parked) this.queue.push(name);
+    for (const name of parked) {
+      this.component(name).parkedOn = null;
+      this.queue.push(name);
+    }
+  }
+
+  /**
+   * Instance `key`, on which nothing can ever depend, is not to be executed any more. It leaves nothing behind; what
+   * it alone was parked on is no lack any more.
+   */
+  withdraw(key: InstanceKey): void {
+    const { waitsOn, parkedOn, members, waiters } = this.component(key);
+    assert(members.length === 1 && waiters === null, 'what others depend on cannot be withdrawn');
+    if (waitsOn !== null) {
+      this.component(waitsOn).waiters?.delete(key);
+      this.forest.cut(key);
+    }
+    if (parkedOn !== null) {
+      const others = this.parked.get(parkedOn);
+      others?.delete(key);
+      if (others?.size === 0) this.parked.delete(parkedOn);
+    }
+    this.forest.delete(key);
+    this.components.delete(key);
+    this.blocked -= 1;
   }
 
   /** What blocked instances are parked on now: to be fetched, or recovered. */
@@ -132,7 +162,12 @@ export class Executor {
   run(source: DependencySource, budget: number): InstanceKey[] {
     const executed: InstanceKey[] = [];
     for (let spent = 0; spent < budget && this.hasWork; ) {
-      const component = this.component(this.queue[this.head] ?? 0);
+      const component = this.components.get(this.name(this.queue[this.head] ?? 0));
+      if (component === undefined) {
+        this.dequeue(); // withdrawn
+        spent += 1;
+        continue;
+      }
       assert(component.waitsOn === null, 'what is queued does not wait');
       const exploration = component.unexplored.at(-1);
       if (exploration === undefined) {
@@ -163,9 +198,10 @@ export class Executor {
 
   private park(component: Component, lack: InstanceKey): void {
     assert(!this.components.has(this.name(lack)), `instance ${lack} is committed, and no lack`);
+    component.parkedOn = lack;
     const others = this.parked.get(lack);
-    if (others === undefined) this.parked.set(lack, [component.name]);
-    else others.push(component.name);
+    if (others === undefined) this.parked.set(lack, new Set([component.name]));
+    else others.add(component.name);
   }
 
   /** An edge leads from the component at the head of the queue to `key`. */
@@ -178,7 +214,8 @@ export class Executor {
     }
     this.dequeue();
     component.waitsOn = key;
-    target.waiters.push(component.top);
+    target.waiters ??= new Set();
+    target.waiters.add(component.top);
     this.forest.link(component.top, key);
   }
 
@@ -204,14 +241,17 @@ export class Executor {
       this.names.set(member, large.name);
     }
     for (const exploration of small.unexplored) large.unexplored.push(exploration);
-    for (const waiter of small.waiters) large.waiters.push(waiter);
+    for (const waiter of small.waiters ?? []) {
+      large.waiters ??= new Set();
+      large.waiters.add(waiter);
+    }
     this.components.delete(small.name);
     return large;
   }
 
   /** All edges of the component are explored: its turn has come. Leaves its members in their order (R7.1). */
   private execute(component: Component, source: DependencySource): void {
-    for (const top of component.waiters) {
+    for (const top of component.waiters ?? []) {
       const waiter = this.component(top);
       if (waiter === component) continue;
       assert(waiter.top === top && waiter.waitsOn !== null, 'a waiter waits until it is woken');

@@ -56,6 +56,10 @@ export interface Limits {
   readonly heldOperations: number;
   /** Bytes of the operations that wait to be proposed. */
   readonly heldBytes: number;
+  /** Reads without an instance that are under way (R8.1); beyond it `read` refuses. */
+  readonly reads: number;
+  /** Their rounds under way; beyond it reads gather for the next one. */
+  readonly readRounds: number;
   /** Own instances that are not executed yet; beyond it operations are held. */
   readonly openInstances: number;
   /**
@@ -105,6 +109,8 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   heldOperations: 100_000,
   heldBytes: 64 * 1024 * 1024,
+  reads: 100_000,
+  readRounds: 256,
   openInstances: 2_048,
   interferingInstances: 2,
   eagerOperations: 256,

@@ -14,37 +14,41 @@ import { type Deps, type InstanceKey, instanceKey, isWide, type Operation, type 
 /** The row of reads in the executor's graph: no replica has it. */
 export const READ_ROW = 0;
 
+/** A read under way, from `addRead` until it is answered or withdrawn. */
+export interface PendingRead {
+  readonly operation: Operation;
+  /** The merge of the answers so far, this replica's own included; empty before it has a round. */
+  deps: Deps;
+  /** The round that it is in, and its position there; null before and after. */
+  round: BarrierRound | null;
+  position: number;
+  /** What it is called in the executor, while it waits for its deps to be executed; null before. */
+  node: InstanceKey | null;
+}
+
 /** Reads that share a round trip. */
 export interface BarrierRound {
   readonly sequence: number;
-  readonly operations: readonly Operation[];
-  /** How many of them somebody still waits for. */
-  wanted: number;
-  /** The key of each operation. */
+  /** The keys asked for. An answer has deps for each, in this order. */
   readonly keys: readonly string[];
-  /** By operation: the merge of the answers so far, this replica's own included. */
-  deps: Deps[];
+  /** Those still wanted, by position among the keys. */
+  readonly reads: Map<number, PendingRead>;
   readonly answered: Set<ReplicaId>;
   retryAt: number;
   retryTicks: number;
 }
 
-/** A read that waits for its dependencies to be executed. */
-export interface WaitingRead {
-  readonly operation: Operation;
-  readonly deps: Deps;
-}
-
-/** Everything about the reads of this replica; volatile. */
+/** Everything about the reads of this replica; volatile. A read that is withdrawn leaves all of it. */
 export class Reads {
-  /** Not asked for yet; it may hold some that nobody wants any more. */
-  arrived: Operation[] = [];
+  /** Every read under way. */
+  readonly wanted = new Map<Operation, PendingRead>();
+  /** Those not asked for yet. */
+  readonly arrived = new Set<Operation>();
   nextRound: number;
   readonly rounds = new Map<number, BarrierRound>();
   nextRead = 1;
-  readonly waiting = new Map<InstanceKey, WaitingRead>();
-  /** Every read that somebody still wants answered, with its round; null before it has one. */
-  readonly wanted = new Map<Operation, BarrierRound | null>();
+  /** Those in the executor. */
+  readonly waiting = new Map<InstanceKey, PendingRead>();
 
   /**
    * @param firstRound another one after every restart: an answer that was under way meanwhile must not be taken for one
@@ -59,80 +63,102 @@ export class Reads {
  * Takes a read of one key. False if too many are under way; then nothing was done.
  * @param operation one access, which does not write
  */
-export function addRead(state: ReplicaState, operation: Operation): boolean {
+export function addRead({ reads, limits }: ReplicaState, operation: Operation): boolean {
   const [access, ...others] = operation.accesses;
   const isOne = access !== undefined && others.length === 0 && !isWide(operation);
   assert(isOne && !access.writes, 'a read of a single key (R8.2)');
-  if (state.reads.wanted.size >= state.limits.heldOperations) return false;
-  state.reads.wanted.set(operation, null);
-  state.reads.arrived.push(operation);
+  assert(!reads.wanted.has(operation), 'a read is added once');
+  if (reads.wanted.size >= limits.reads) return false;
+  const read: PendingRead = { operation, deps: [], round: null, position: 0, node: null };
+  reads.wanted.set(operation, read);
+  reads.arrived.add(operation);
   return true;
 }
 
 /** Nobody waits for the read any more. True if it was under way. A round that nobody wants ends. */
 export function withdrawRead(state: ReplicaState, operation: Operation): boolean {
-  const { reads } = state;
-  const round = reads.wanted.get(operation);
-  if (round === undefined) return false;
+  const { reads, executor } = state;
+  const read = reads.wanted.get(operation);
+  if (read === undefined) return false;
+  const { round, position, node } = read;
   reads.wanted.delete(operation);
+  reads.arrived.delete(operation);
   if (round !== null) {
-    round.wanted -= 1;
-    if (round.wanted === 0) reads.rounds.delete(round.sequence);
+    round.reads.delete(position);
+    if (round.reads.size === 0) reads.rounds.delete(round.sequence);
+  }
+  if (node !== null) {
+    reads.waiting.delete(node);
+    executor.withdraw(node);
   }
   return true;
 }
 
+/** True if {@link startReads} would do something. */
+export function canStartReads({ reads, limits }: ReplicaState): boolean {
+  return reads.arrived.size > 0 && reads.rounds.size < limits.readRounds;
+}
+
 /** Begins a round for the reads that have arrived since the last one. */
 export function startReads(state: ReplicaState): void {
+  if (!canStartReads(state)) return;
   const { reads, limits, timing } = state;
-  if (reads.arrived.length === 0) return;
-  const taken = reads.arrived.slice(0, limits.operationsPerInstance);
-  reads.arrived = reads.arrived.slice(taken.length);
-  const operations = taken.filter((operation) => reads.wanted.has(operation));
-  if (operations.length === 0) return;
-  const keys = operations.map((operation) => operation.accesses[0]?.key ?? '');
   const sequence = reads.nextRound;
   reads.nextRound += 1;
+  const keys: string[] = [];
   const round: BarrierRound = {
     sequence,
-    operations,
-    wanted: operations.length,
     keys,
-    deps: contributions(state, keys),
+    reads: new Map(),
     answered: new Set([state.id]),
     retryAt: state.now + timing.retryTicks,
     retryTicks: timing.retryTicks,
   };
+  for (const operation of reads.arrived) {
+    if (keys.length === limits.operationsPerInstance) break;
+    reads.arrived.delete(operation);
+    const read = reads.wanted.get(operation);
+    assert(read !== undefined, 'what has arrived is wanted');
+    const key = keyOf(read);
+    read.deps = contribution(state, key);
+    read.round = round;
+    read.position = keys.length;
+    round.reads.set(read.position, read);
+    keys.push(key);
+  }
   reads.rounds.set(sequence, round);
-  for (const operation of operations) reads.wanted.set(operation, round);
-  for (const peer of nearestPeers(state)) sendRead(state, sequence, peer);
+  for (const peer of nearestPeers(state)) sendRead(state, round, peer);
 }
 
 /** A peer reads: it is told what this replica would depend on. */
 export function onReadRequest(state: ReplicaState, from: ReplicaId, message: ReadRequest): void {
   const { sequence, keys } = message;
-  state.send(from, { type: 'readReply', sequence, deps: contributions(state, keys) });
+  state.send(from, { type: 'readReply', sequence, deps: keys.map((key) => contribution(state, key)) });
 }
 
 export function onReadReply(state: ReplicaState, from: ReplicaId, message: ReadReply): void {
   const round = state.reads.rounds.get(message.sequence);
   if (round === undefined || message.deps.length !== round.keys.length) return;
-  round.deps = round.deps.map((deps, index) => mergeDeps(deps, message.deps[index] ?? []));
+  for (const [position, read] of round.reads) {
+    read.deps = mergeDeps(read.deps, message.deps[position] ?? []);
+  }
   round.answered.add(from);
   if (round.answered.size < state.quorums.majority) return;
   state.reads.rounds.delete(message.sequence);
   const executed = state.space.executed();
-  round.operations.forEach((operation, index) => {
-    const deps = round.deps[index] ?? [];
-    if (covers(executed, deps)) {
-      answerRead(state, operation);
-      return;
-    }
-    const key = instanceKey({ replica: READ_ROW, slot: state.reads.nextRead });
-    state.reads.nextRead += 1;
-    state.reads.waiting.set(key, { operation, deps });
-    state.executor.committed(key);
-  });
+  for (const read of round.reads.values()) {
+    read.round = null;
+    if (covers(executed, read.deps)) answerRead(state, read);
+    else awaitDeps(state, read);
+  }
+}
+
+/** The read goes into the executor: a node that nothing leads to. */
+function awaitDeps({ reads, executor }: ReplicaState, read: PendingRead): void {
+  read.node = instanceKey({ replica: READ_ROW, slot: reads.nextRead });
+  reads.nextRead += 1;
+  reads.waiting.set(read.node, read);
+  executor.committed(read.node);
 }
 
 /** What the read waited for is executed: it can be answered from the state after this batch's executions. */
@@ -140,41 +166,45 @@ export function finishRead(state: ReplicaState, key: InstanceKey): void {
   const read = state.reads.waiting.get(key);
   assert(read !== undefined, 'a read is finished once');
   state.reads.waiting.delete(key);
-  answerRead(state, read.operation);
+  answerRead(state, read);
 }
 
-function answerRead(state: ReplicaState, operation: Operation): void {
-  if (state.reads.wanted.delete(operation)) state.outbox.reads.push(operation);
+function answerRead({ reads, outbox }: ReplicaState, { operation }: PendingRead): void {
+  reads.wanted.delete(operation);
+  outbox.reads.push(operation);
 }
 
 /** Asks those who have not answered again, beyond the nearest ones now. */
 export function tickReads(state: ReplicaState): void {
-  for (const [sequence, round] of state.reads.rounds) {
+  for (const round of state.reads.rounds.values()) {
     if (state.now < round.retryAt) continue;
     round.retryTicks = Math.min(2 * round.retryTicks, state.timing.maxRetryTicks);
     round.retryAt = state.now + round.retryTicks;
-    repeatRead(state, sequence, round);
+    repeatRead(state, round);
   }
 }
 
 /** A peer went away: rounds that may have counted on it ask everybody else at once. */
 export function onReaderLost(state: ReplicaState): void {
-  for (const [sequence, round] of state.reads.rounds) repeatRead(state, sequence, round);
+  for (const round of state.reads.rounds.values()) repeatRead(state, round);
 }
 
-function repeatRead(state: ReplicaState, sequence: number, round: BarrierRound): void {
-  for (const { id } of state.peers) if (!round.answered.has(id)) sendRead(state, sequence, id);
+function repeatRead(state: ReplicaState, round: BarrierRound): void {
+  for (const { id } of state.peers) if (!round.answered.has(id)) sendRead(state, round, id);
 }
 
-function sendRead(state: ReplicaState, sequence: number, to: ReplicaId): void {
-  const round = state.reads.rounds.get(sequence);
-  assert(round !== undefined, 'the round is under way');
-  state.send(to, { type: 'readRequest', sequence, keys: round.keys });
+function sendRead(state: ReplicaState, { sequence, keys }: BarrierRound, to: ReplicaId): void {
+  state.send(to, { type: 'readRequest', sequence, keys });
 }
 
-/** For each key, what a read of it would depend on here (R2.3). */
-function contributions(state: ReplicaState, keys: readonly string[]): Deps[] {
-  return keys.map((key) => state.index.writersOf(key));
+/** The key that a read touches. */
+export function keyOf({ operation }: PendingRead): string {
+  return operation.accesses[0]?.key ?? '';
+}
+
+/** What a read of the key would depend on here (R2.3). */
+function contribution(state: ReplicaState, key: string): Deps {
+  return state.index.writersOf(key);
 }
 
 /** As many as make a majority with this replica: those that can be reached first, the nearest first. */

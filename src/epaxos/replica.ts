@@ -15,6 +15,7 @@ import { type Proposal, Proposer } from './proposer.ts';
 import { advancePruning, ownWatermarks } from './pruning.ts';
 import {
   addRead,
+  canStartReads,
   onReaderLost,
   onReadReply,
   onReadRequest,
@@ -215,8 +216,8 @@ export class Replica {
 
   /** True if `takeReady` has something to give, or work left to do. */
   hasReady(): boolean {
-    const { outbox, reads, executor } = this.state;
-    return !outbox.isEmpty || this.proposer.hasWork || reads.arrived.length > 0 || executor.hasWork;
+    const { outbox, executor } = this.state;
+    return !outbox.isEmpty || this.proposer.hasWork || canStartReads(this.state) || executor.hasWork;
   }
 
   /**
@@ -226,7 +227,7 @@ export class Replica {
   isAtRest(): boolean {
     const { rounds, reads, lags, unanswered, unsettled, executor, space } = this.state;
     const { open, waiting } = this.proposer;
-    const groups = [rounds, reads.rounds, lags, unanswered, unsettled, open];
+    const groups = [rounds, reads.wanted, lags, unanswered, unsettled, open];
     return (
       groups.every(({ size }) => size === 0) &&
       waiting + executor.blocked === 0 &&

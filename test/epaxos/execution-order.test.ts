@@ -74,6 +74,41 @@ describe('any graph, learned in any order, in slices of any size', () => {
     expect(largestSeen).toBeGreaterThan(4);
   });
 
+  test('what is withdrawn might as well never have been there', () => {
+    const size = 12;
+    const node = fc.nat({ max: size - 1 });
+    const graphs = fc.array(fc.array(node, { maxLength: 3 }), { minLength: size, maxLength: size });
+    // Nothing leads to what comes after the graph.
+    const extras = fc.array(fc.array(node, { minLength: 1, maxLength: 3 }), { minLength: 5, maxLength: 5 });
+    const index = fc.oneof(node, fc.integer({ min: size, max: size + 4 }));
+    const step = fc.record({ index, budget: fc.nat({ max: 4 }) });
+    const steps = fc.array(step, { minLength: 10, maxLength: 40 });
+    let withdrawn = 0;
+    fc.assert(
+      fc.property(graphs, extras, steps, (graph, more, todo) => {
+        const world = worldOf([...graph, ...more]);
+        const known = new Set<number>();
+        for (const { index: next, budget } of todo) {
+          const key = keyOf(next);
+          if (!known.has(next)) {
+            known.add(next);
+            world.learn(key, 'committed');
+          } else if (next >= size && world.executor.components.has(key)) {
+            world.withdraw(key);
+            withdrawn += 1;
+          }
+          checkRun(world, budget);
+        }
+        checkRun(world, null);
+        for (const key of world.executor.forest.nodes.keys()) {
+          expect(world.executor.components.has(world.executor.names.get(key) ?? key)).toBe(true);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(withdrawn).toBeGreaterThan(1000);
+  });
+
   function checkRun(world: ExecutionWorld, budget: number | null): void {
     const before = new Set(world.order);
     const questionsBefore = world.questions;

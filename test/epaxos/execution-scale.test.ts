@@ -147,3 +147,25 @@ test('a lack that thousands wait for wakes each of them once', () => {
   expect(world.order).toEqual(indexes.map(keyOf));
   expect(world.questions).toBeLessThanOrEqual(SIZE + 2 * world.edges);
 });
+
+describe('thousands that are withdrawn', () => {
+  test.each([
+    ['are parked on one lack', [[], ...indexes.slice(1).map(() => [0])], 0],
+    ['wait on one instance', [[1], [], ...indexes.slice(2).map(() => [0])], 1],
+  ])('%s', (_, graph, first) => {
+    const world = worldOf(graph);
+    const others = shuffled(indexes.slice(first + 1), 5);
+    if (first > 0) world.learn(keyOf(0), 'committed');
+    for (const index of others) world.learn(keyOf(index), 'committed');
+    world.settle();
+    const { components, parked, forest, names } = world.executor;
+    const reads = countAllReads(world.executor);
+    for (const index of shuffled(others, 6)) world.withdraw(keyOf(index));
+    checkReads(reads, SIZE);
+    expect([components.size, parked.size, names.size]).toEqual([first, first, 0]);
+    expect(forest.nodes.size).toBeLessThanOrEqual(first);
+    world.learn(keyOf(first), 'committed');
+    expect(world.settle()).toHaveLength(first + 1);
+    expect([components.size, forest.nodes.size]).toEqual([0, 0]);
+  });
+});

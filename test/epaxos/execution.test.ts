@@ -128,6 +128,54 @@ describe('a component', () => {
   });
 });
 
+describe('what is withdrawn', () => {
+  /** 0 is a lack of 1 and 2, 2 waits on 1; nothing leads to 3, 4 or 5. */
+  const graph = [[], [0], [1], [0], [1], []];
+  const emptied = ({ executor }: ExecutionWorld) => {
+    const { blocked, components, names, parked, forest, queue } = executor;
+    return [blocked, components.size, names.size, parked.size, forest.nodes.size, queue.length].join();
+  };
+
+  test('leaves a lack to others, and takes it along if nobody else is parked on it', () => {
+    const world = worldOf(graph);
+    for (const index of [3, 1]) world.learn(keyOf(index), 'committed');
+    world.settle();
+    world.withdraw(keyOf(3));
+    expect([...world.executor.lacks()]).toEqual(keys(0));
+    expect(world.executor.blocked).toBe(1);
+    world.withdraw(keyOf(1));
+    expect([...world.executor.lacks()]).toEqual([]);
+    expect(emptied(world)).toBe('0,0,0,0,0,0');
+  });
+
+  test('is not woken by what it waited on, while others are', () => {
+    const world = worldOf(graph);
+    for (const index of [1, 4, 2]) world.learn(keyOf(index), 'committed');
+    world.settle();
+    world.withdraw(keyOf(4));
+    expect(world.executor.forest.root(keyOf(2))).toBe(keyOf(1));
+    world.learn(keyOf(0), 'committed');
+    expect(world.settle()).toEqual(keys(0, 1, 2));
+    expect(emptied(world)).toBe('0,0,0,0,0,0');
+  });
+
+  test('is passed over if it could go on', () => {
+    const world = worldOf(graph);
+    for (const index of [5, 0]) world.learn(keyOf(index), 'committed');
+    world.withdraw(keyOf(5));
+    expect(world.settle()).toEqual(keys(0));
+    expect(emptied(world)).toBe('0,0,0,0,0,0');
+  });
+
+  test('is nothing that others wait on', () => {
+    const world = worldOf(graph);
+    for (const index of [1, 2]) world.learn(keyOf(index), 'committed');
+    world.settle();
+    expect(() => world.withdraw(keyOf(1))).toThrow('cannot be withdrawn');
+    expect(() => world.withdraw(keyOf(3))).toThrow('never handed over');
+  });
+});
+
 test('a copy goes on like the original, and neither disturbs the other', () => {
   const graph = [[1, 7], [2], [0, 3], [4], [8], [3, 0], [5], [], [9], []];
   const original = worldOf(graph);
@@ -157,12 +205,13 @@ function instanceOf(world: ExecutionWorld, key: InstanceKey) {
   return instance;
 }
 
-/** A deep copy of a tree of maps, arrays and objects; nothing in it may be shared. */
+/** A deep copy of a tree of maps, sets, arrays and objects; nothing in it may be shared. */
 function copyOf<T>(value: T): T;
 function copyOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map((each) => copyOf(each));
   if (value instanceof Map) return new Map([...value].map(([key, each]) => [key, copyOf(each)]));
+  if (value instanceof Set) return new Set([...value].map((each) => copyOf(each)));
   const copy: object = Object.create(Object.getPrototypeOf(value));
   return Object.assign(
     copy,

@@ -12,7 +12,7 @@
  *   ballot, some contradiction that is committed, each waiting round by itself); where it takes the first of several, rules of
  *   the protocol say that they are equal (one value a ballot, one proposal an instance).
  */
-import type { Replica } from '../../src/epaxos/index.ts';
+import type { InstanceKey, Replica } from '../../src/epaxos/index.ts';
 
 const LEFT_OUT: ReadonlySet<string> = new Set([
   // timing
@@ -116,6 +116,11 @@ function of(owner: object, field: string, value: unknown, now: number): unknown 
   if (field === 'promptUntil') return value === null ? null : now >= Number(value);
   // Of the executor's queue only what is not taken yet matters.
   if (field === 'queue' && 'head' in owner && Array.isArray(value)) return value.slice(Number(owner.head));
+  // Who waits in the executor goes on in the order in which it came.
+  if (field === 'waiters' && value instanceof Set) return [...value];
+  if (field === 'parked' && value instanceof Map) {
+    return new Map([...value].map(([lack, names]) => [lack, [...(names as Set<InstanceKey>)]]));
+  }
   // Of what stalls only the ballots matter; without one, an entry is the same as none.
   if (field === 'stalls' && value instanceof Map) {
     return new Map([...value].filter(([, stall]) => (stall as { highestBallot: number }).highestBallot > 0));

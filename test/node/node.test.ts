@@ -205,10 +205,10 @@ describe('execution', () => {
 });
 
 describe('requests', () => {
-  it('are refused when the core’s queue is full', async () => {
+  it.each([put('a', '1'), get('a')])('are refused when the core takes no more ($kind)', async (operation) => {
     const { node, core, clock } = setUp();
     core.full = true;
-    const { result } = submit(node, put('a', '1'), TIMEOUT_MS);
+    const { result } = submit(node, operation, TIMEOUT_MS);
     await Promise.all([
       expect(result).rejects.toMatchObject({ code: 'overloaded', outcome: 'notApplied' }),
       clock.settle(),

@@ -215,7 +215,10 @@ function drawLimits(prng: Prng): Partial<Limits> {
   if (chance(prng, 0.2)) limits.executionSteps = prng.integer(1, 20);
   if (chance(prng, 0.2)) limits.fetchSlots = prng.integer(1, 10);
   if (chance(prng, 0.2)) limits.recoveries = prng.integer(1, 4);
-  if (chance(prng, 0.1)) limits.heldOperations = prng.integer(2, 10);
+  if (chance(prng, 0.1)) {
+    limits.heldOperations = prng.integer(2, 10);
+    limits.reads = limits.heldOperations;
+  }
   return limits;
 }
 

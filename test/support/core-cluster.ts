@@ -4,9 +4,9 @@
  * `tick`. A replica that got something takes its turn at once: write, send, execute. Verbs that select messages fail
  * when they find none, so that a scenario cannot pass by doing nothing.
  *
- *   propose submit turn          deliver deliverAll advance settle duplicate drop clear
+ *   propose submit read turn     deliver deliverAll advance settle duplicate drop clear
  *   tick run                     crash crashDuring restart isolate rejoin recover
- *   look decision log events     inFlight messages replica
+ *   look decision log events     inFlight messages replica answers
  */
 import {
   type Envelope,
@@ -25,13 +25,14 @@ import {
 import { requireDurable, requireReserved } from './core-durability.ts';
 import { describeFlight, type Filter, type Flight, matches } from './core-flights.ts';
 import { CoreObserver } from './core-observer.ts';
-import { instance, nameOf, statusName } from './core-operations.ts';
+import { instance, type Look, labelOf, nameOf, statusName } from './core-operations.ts';
 import { CoreStore } from './core-store.ts';
 
 interface Member {
   replica: Replica | null;
   readonly store: CoreStore;
   readonly events: TraceEvent[];
+  readonly answers: string[];
   isolated: boolean;
 }
 
@@ -42,17 +43,6 @@ export type CrashPoint =
   | 'after the write'
   | 'after sending'
   | 'after execution';
-
-/** One instance as one replica knows it. */
-export interface Look {
-  readonly status: string;
-  readonly ballot: number;
-  readonly acceptedBallot: number;
-  /** "a" for a command, "no-op", or null if nothing is known. */
-  readonly value: string | null;
-  readonly seq: number | null;
-  readonly deps: readonly number[] | null;
-}
 
 export interface CoreClusterOptions {
   readonly timing?: Partial<Timing>;
@@ -73,7 +63,13 @@ export class CoreCluster {
     this.ids = replicaIds(replicas);
     this.#options = options;
     for (const id of this.ids) {
-      this.#members.set(id, { replica: null, store: new CoreStore(), events: [], isolated: false });
+      this.#members.set(id, {
+        replica: null,
+        store: new CoreStore(),
+        events: [],
+        answers: [],
+        isolated: false,
+      });
     }
     for (const id of this.ids) this.restart(id);
   }
@@ -100,6 +96,12 @@ export class CoreCluster {
       if (!this.replica(id).propose(proposal)) throw new Error('the operation was refused');
       return proposal;
     });
+  }
+
+  /** Hands in a read of one key, which gets no instance (R8.1), and takes turns. */
+  read(id: ReplicaId, operation: Operation): void {
+    if (!this.replica(id).read(operation)) throw new Error('the read was refused');
+    this.#finishTurns(id);
   }
 
   /** One turn, as the server does it: take the batch, write it, send, execute. Returns the batch. */
@@ -285,6 +287,11 @@ export class CoreCluster {
     return this.#member(id).store.log.map(nameOf);
   }
 
+  /** What was read at a replica without an instance: "r after a,b" for a read that sees what a and b have written. */
+  answers(id: ReplicaId): readonly string[] {
+    return this.#member(id).answers;
+  }
+
   /** All that happened at a replica, also before a restart. */
   events(id: ReplicaId): readonly TraceEvent[] {
     return this.#member(id).events;
@@ -299,7 +306,7 @@ export class CoreCluster {
   }
 
   #turnUpTo(id: ReplicaId, moment: CrashPoint): Ready {
-    const { store, events } = this.#member(id);
+    const { store, events, answers } = this.#member(id);
     const ready = this.replica(id).takeReady();
     if (moment === 'before the write') return ready;
     requireReserved(ready, store);
@@ -317,6 +324,7 @@ export class CoreCluster {
       if (command !== null) this.#observer.executed(command, store.writeCounts);
       store.apply([execution]);
     }
+    for (const read of ready.reads) answers.push(`${labelOf(read)} after ${this.log(id).join()}`);
     if (ready.pruned !== null) {
       store.prune(ready.pruned);
       this.#observer.forgot(ready.pruned);

@@ -72,3 +72,14 @@ export function statusName(status: Status): string {
   if (found === undefined) throw new Error(`${status} is no status`);
   return found[0];
 }
+
+/** One instance as one replica knows it. */
+export interface Look {
+  readonly status: string;
+  readonly ballot: number;
+  readonly acceptedBallot: number;
+  /** "a" for a command, "no-op", or null if nothing is known. */
+  readonly value: string | null;
+  readonly seq: number | null;
+  readonly deps: readonly number[] | null;
+}

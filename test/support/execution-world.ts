@@ -34,6 +34,12 @@ export class ExecutionWorld implements DependencySource {
     else this.executor.resolved(key);
   }
 
+  /** What nothing leads to is not to be executed any more. */
+  withdraw(key: InstanceKey): void {
+    this.#instance(key).knowledge = 'unknown';
+    this.executor.withdraw(key);
+  }
+
   /** Runs with a budget; returns what this run executed. */
   run(budget: number): InstanceKey[] {
     const before = this.order.length;
