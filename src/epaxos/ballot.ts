@@ -7,7 +7,7 @@ export function nextBallot(above: Ballot, owner: ReplicaId, replicas: number): B
   return round * replicas + owner;
 }
 
-/** The replica that owns a ballot; null for ballot 0, which belongs to the initial coordinator. */
+/** The replica that owns a ballot; null for 0, which belongs to the initial coordinator, and for 1 to N, which are none. */
 export function ballotOwner(ballot: Ballot, replicas: number): ReplicaId | null {
-  return ballot === 0 ? null : ((ballot - 1) % replicas) + 1;
+  return ballot <= replicas ? null : ((ballot - 1) % replicas) + 1;
 }

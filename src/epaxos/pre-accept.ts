@@ -104,7 +104,6 @@ export function sendPreAccept(
 /** R3.2, R4.2: the follower's side. */
 export function onPreAccept(state: ReplicaState, from: ReplicaId, message: PreAccept): void {
   const { id, command, attributes: initial, follower, prompt } = message;
-  if (from !== id.replica) return; // only the initial coordinator acts at ballot 0
   const record = state.space.get(id);
   if (isCommitted(record)) {
     state.send(from, commitOf(record));

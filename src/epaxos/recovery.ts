@@ -3,7 +3,7 @@
  * Prepare to all, then either Accept, or, at N ≥ 5 where a fast commit cannot be excluded, Validate first.
  */
 import { startAccept } from './accept.ts';
-import { ballotOwner, nextBallot } from './ballot.ts';
+import { nextBallot } from './ballot.ts';
 import { commitOf, commitValue } from './commit.ts';
 import { currentValue, type Decision, decideRecovery, noOp, type Value } from './decide-recovery.ts';
 import { isCommitted } from './instance-space.ts';
@@ -50,7 +50,6 @@ export function sendPrepare(
 /** Promises the ballot if it is the highest yet, and tells everything known, or the promise that forbids it. */
 export function onPrepare(state: ReplicaState, from: ReplicaId, message: Prepare): void {
   const { id, ballot } = message;
-  if (ballotOwner(ballot, state.quorums.replicas) !== from) return;
   const record = state.space.get(id);
   if (isCommitted(record)) {
     state.send(from, commitOf(record));

@@ -26,6 +26,7 @@ import {
 import type { Pruned, Ready } from './ready.ts';
 import { onPrepare, onPrepareReply, startRecovery } from './recovery.ts';
 import { tickRound, widenWithout } from './repetition.ts';
+import { mayComeFrom } from './senders.ts';
 import { onPeerFound, onPeerLost } from './stalls.ts';
 import { ReplicaState } from './state.ts';
 import { tickSuspicion } from './suspicion.ts';
@@ -133,9 +134,10 @@ export class Replica {
     return withdrawRead(this.state, proposal.operation) || this.proposer.withdraw(proposal);
   }
 
-  /** A message from a peer has arrived. */
+  /** A message from a peer has arrived. What it has no right to say is ignored (R3.11). */
   step(from: ReplicaId, message: Message): void {
     const { state } = this;
+    if (!mayComeFrom(from, message, state.quorums.replicas)) return;
     if (isAboutPruned(state, message)) {
       // Old news, or somebody so far behind that only a snapshot helps: it will know by these.
       if (isRequest(message)) state.send(from, ownWatermarks(state));

@@ -42,8 +42,11 @@ test('whoever makes a ballot owns it, so two replicas never make the same', () =
   }
 });
 
-test('ballot 0 is nobody’s: it belongs to the initial coordinator', () => {
-  for (const replicas of CLUSTER_SIZES) expect(ballotOwner(0, replicas)).toBeNull();
+test('ballot 0 is nobody’s, for it belongs to the initial coordinator; and 1 to N are no ballots', () => {
+  for (const replicas of CLUSTER_SIZES) {
+    for (let ballot = 0; ballot <= replicas; ballot += 1) expect(ballotOwner(ballot, replicas)).toBeNull();
+    for (const owner of replicaIds(replicas)) expect(ballotOwner(replicas + owner, replicas)).toBe(owner);
+  }
 });
 
 test('a replica’s ballots ascend for ever', () => {

@@ -167,7 +167,8 @@ describe('R5.6: Validate', () => {
     /** The contradictions that a replica reports which has got `messages` from 2 and recoverers. */
     function report(...messages: Message[]) {
       const replica = new Replica({ id: 5, replicas: 5, seed: 1 });
-      for (const message of messages) replica.step(message.type === 'prepare' ? 4 : 2, message);
+      for (const message of messages)
+        replica.step('ballot' in message && message.ballot === 9 ? 4 : 2, message);
       replica.step(4, { type: 'prepare', id, ballot: 9 });
       replica.takeReady();
       replica.step(4, { type: 'validate', id, ballot: 9, command, attributes: none });
