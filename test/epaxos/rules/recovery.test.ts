@@ -1,6 +1,6 @@
 /** The rules of section 5 that are about the conversation of a recovery: R5.1 to R5.4, R5.8, R5.9. */
 import { describe, expect, test } from 'vitest';
-import { Replica } from '../../../src/epaxos/index.ts';
+import { emptyRecord, Replica, Status } from '../../../src/epaxos/index.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import { commandOf, instance, put } from '../../support/core-operations.ts';
 
@@ -43,21 +43,49 @@ describe('R5.1: Prepare', () => {
     expect(replica.takeReady()).toMatchObject({ records: [], messages: [] });
   });
 
-  test('a refused recovery ends; the next one outbids the promise that it was told', () => {
+  test('a refused recovery ends; the next one outbids the promise that it was told, however high', () => {
     const cluster = new CoreCluster(3);
-    cluster.recover(3, '1.1');
+    for (let round = 1; round <= 4; round += 1) cluster.recover(3, '1.1'); // the last at ballot 15
     cluster.deliver({ type: 'prepare', to: 2 });
     cluster.drop();
-    cluster.recover(1, '1.1'); // ballot 4, below the 6 that 2 has promised
+    cluster.recover(1, '1.1'); // ballot 4, below the 15 that 2 has promised
     cluster.deliver({ type: 'prepare', to: 2 });
     cluster.deliver({ type: 'prepareReply', to: 1 });
+    expect(cluster.replica(1).state.roundOf(instance('1.1'))).toBeUndefined();
     cluster.drop();
-    expect(cluster.decision('1.1')).toBeNull();
     cluster.recover(1, '1.1');
     expect(cluster.messages({ type: 'prepare' })).toEqual([
-      '1→2 prepare 1.1 ballot 7',
-      '1→3 prepare 1.1 ballot 7',
+      '1→2 prepare 1.1 ballot 16',
+      '1→3 prepare 1.1 ballot 16',
     ]);
+  });
+
+  test('the same where it was refused later, an Accept or a Validate', () => {
+    const id = instance('1.1');
+    const record = {
+      ...emptyRecord(id),
+      status: Status.preAccepted,
+      ballot: 7,
+      command: commandOf(put('a', 'x')),
+      attributes: { seq: 1, deps: [0, 0, 0, 0, 0] },
+      initial: { seq: 1, deps: [0, 0, 0, 0, 0] },
+    };
+    const refusals = [
+      { type: 'acceptReply', id, ballot: 7, promised: 34 },
+      { type: 'validateReply', id, ballot: 7, promised: 34, contradictions: [] },
+    ] as const;
+    for (const refusal of refusals) {
+      const replica = new Replica({ id: 2, replicas: 5, seed: 1 });
+      replica.recover(id);
+      // Without L's promise it is in doubt; with it, a no-op is accepted.
+      replica.step(refusal.type === 'acceptReply' ? 1 : 3, { type: 'prepareReply', ballot: 7, record });
+      replica.step(4, { type: 'prepareReply', ballot: 7, record });
+      expect(replica.state.roundOf(id)?.type).toBe(refusal.type === 'acceptReply' ? 'accept' : 'validate');
+      replica.step(4, refusal);
+      expect(replica.state.roundOf(id)).toBeUndefined();
+      replica.recover(id);
+      expect(replica.state.roundOf(id)).toMatchObject({ type: 'prepare', ballot: 37 });
+    }
   });
 
   test('with fewer than a majority nothing is decided, however often one replies', () => {
@@ -337,17 +365,21 @@ describe('R5.9: when recovery is started', () => {
     expect(started(cluster, 2)).toBe(0);
   });
 
-  test('no more than so many at a time', () => {
+  test('no more than so many at a time, however many are waited for', () => {
     const cluster = new CoreCluster(3, { limits: { recoveries: 4 } });
-    for (let key = 0; key < 10; key += 1) cluster.propose(1, put(`${key}`, `${key}`));
+    const keys = Array.from({ length: 40 }, (_, key) => `${key}`);
+    for (const key of keys) cluster.propose(1, put(key, key));
     cluster.deliver({ type: 'preAccept', to: 2 });
     cluster.crash(1);
     cluster.drop();
-    cluster.propose(2, ...Array.from({ length: 10 }, (_, key) => put(`again ${key}`, `${key}`)));
-    cluster.deliverAll({ about: '2.1' });
-    cluster.tick(60, [2]);
+    // As many instances, each of which waits for another one of 1.
+    for (const key of keys) cluster.propose(2, put(`again ${key}`, key));
+    cluster.deliverAll();
+    expect([...cluster.replica(2).state.executor.lacks()]).toHaveLength(40);
+    cluster.tick(100, [2]); // nobody answers
     expect(started(cluster, 2)).toBe(4);
-    cluster.run(() => cluster.log(2).length === 11);
+    cluster.run(() => cluster.log(2).length === 80);
+    expect(started(cluster, 2) + started(cluster, 3)).toBeGreaterThanOrEqual(40);
   });
 });
 
