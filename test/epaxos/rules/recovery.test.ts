@@ -72,7 +72,7 @@ describe('R5.1: Prepare', () => {
     };
     const refusals = [
       { type: 'acceptReply', id, ballot: 7, promised: 34 },
-      { type: 'validateReply', id, ballot: 7, promised: 34, contradictions: [] },
+      { type: 'validateReply', id, ballot: 7, promised: 34, contradictions: [], more: false },
     ] as const;
     for (const refusal of refusals) {
       const replica = new Replica({ id: 2, replicas: 5, seed: 1 });
