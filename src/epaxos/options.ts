@@ -20,6 +20,8 @@ export interface Timing {
   readonly promptPauseTicks: number;
   /** How long something may be missing at the least before peers are asked for it (R7.2). */
   readonly fetchTicks: number;
+  /** The same at the most, however slowly peers answer (R9.5). */
+  readonly maxFetchTicks: number;
   /** The least delay before recovering what an unreachable coordinator left open (R5.9). */
   readonly suspectTicks: number;
   /** The same where the coordinator can be reached: it is slow rather than dead. */
@@ -34,6 +36,9 @@ export interface Timing {
   readonly flushTicks: number;
 }
 
+/** In milliseconds. */
+export const DEFAULT_TICK_MS = 10;
+
 /** For ticks of 10 ms. */
 export const DEFAULT_TIMING: Timing = {
   retryTicks: 20,
@@ -43,6 +48,7 @@ export const DEFAULT_TIMING: Timing = {
   promptTicks: 2,
   promptPauseTicks: 100,
   fetchTicks: 4,
+  maxFetchTicks: 100,
   suspectTicks: 10,
   patientTicks: 100,
   maxRecoveryTicks: 500,
@@ -121,7 +127,7 @@ export const DEFAULT_LIMITS: Limits = {
   promptInstances: 1,
   recoveries: 64,
   contradictionsPerRow: 256,
-  fetchSlots: 256,
+  fetchSlots: 1_024,
   retainedInstances: 50_000,
   prunedPerTurn: 4_096,
   unflushedBytes: 32 * 1024 * 1024,
@@ -136,6 +142,8 @@ export interface ReplicaOptions {
   /** Decides the random delays and the numbers of reads: another one for every replica and at every start. */
   readonly seed: number;
   readonly timing?: Partial<Timing>;
+  /** How long a tick takes, as a rule; for comparing ticks with round trips. Defaults to 10. */
+  readonly tickMs?: number;
   readonly limits?: Partial<Limits>;
   /** Proposals go to as few as can commit them, and to the others only when those fail (R3.8). Off by default. */
   readonly thrifty?: boolean;

@@ -8,9 +8,10 @@ import { commitOf, commitValue } from './commit.ts';
 import { equalDeps, mergeAttributes, mergeDeps } from './deps.ts';
 import { isCommitted, isTouched } from './instance-space.ts';
 import type { PreAccept, PreAcceptReply } from './messages.ts';
+import { isNearer, nearestOf, noteReply } from './peers.ts';
 import type { PreAcceptRound } from './rounds.ts';
 import type { ReplicaState } from './state.ts';
-import { firstAsked, isNearer, nearestPeers, patienceWith, widenAt } from './thrifty.ts';
+import { firstAsked, patienceWith, widenAt } from './thrifty.ts';
 import {
   type Attributes,
   type Command,
@@ -145,9 +146,8 @@ export function onPreAcceptReply(state: ReplicaState, from: ReplicaId, message: 
   if (round?.type !== 'preAccept') return; // R3.5: gone slow, promised to a recovery, or committed
   round.replies.set(from, message.attributes);
   round.repliedAt ??= state.now;
-  const peer = state.peer(from);
   const askedAt = round.askedAt.get(from) ?? round.startedAt;
-  peer.replyTicks += (state.now - askedAt - peer.replyTicks) / 8;
+  noteReply(state, state.peer(from), state.now - askedAt);
   if (round.replies.size + 1 >= state.quorums.majority) round.slowAt ??= slowAt(state, round, askedAt);
   advancePreAccept(state, round);
 }
@@ -264,7 +264,7 @@ function nextInstance(state: ReplicaState): InstanceId {
 
 /** R4.1: the nearest that is alive; the next in the ring where that is not known. */
 function chooseFollower(state: ReplicaState): ReplicaId {
-  const [nearest] = nearestPeers(state, 1);
+  const [nearest] = nearestOf(state.peers, 1);
   assert(nearest !== undefined, 'two peers at N = 3');
   return nearest.id;
 }

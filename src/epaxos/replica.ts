@@ -10,6 +10,7 @@ import { onCommit } from './commit.ts';
 import { isCommitted } from './instance-space.ts';
 import type { Message } from './messages.ts';
 import type { ReplicaOptions } from './options.ts';
+import { agePeers } from './peers.ts';
 import { advancePreAccept, answerPreAccepts, onPreAccept, onPreAcceptReply, propose } from './pre-accept.ts';
 import { type Proposal, Proposer } from './proposer.ts';
 import { advancePruning, ownWatermarks } from './pruning.ts';
@@ -181,6 +182,7 @@ export class Replica {
   tick(): void {
     const { state } = this;
     state.now += 1;
+    agePeers(state);
     for (const round of [...state.rounds.values()]) tickRound(state, round);
     tickReads(state);
     tickSuspicion(state);

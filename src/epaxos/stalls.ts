@@ -94,10 +94,11 @@ export function onPromised(
 
 /**
  * How long a Commit of a peer that can be reached may be on its way before it is asked for: whoever answers slowly
- * commits slowly, and would be made to send everything twice.
+ * commits slowly, and would be made to send everything twice. It is bounded, for what makes it slow may be over.
  */
 export function fetchDelay(state: ReplicaState, from: ReplicaId): number {
-  return Math.max(state.timing.fetchTicks, Math.ceil(4 * state.peer(from).replyTicks));
+  const { fetchTicks, maxFetchTicks } = state.timing;
+  return Math.max(fetchTicks, Math.min(Math.ceil(4 * state.peer(from).replyTicks), maxFetchTicks));
 }
 
 /** Who is expected to finish the instance: the owner of the highest ballot known for it. */

@@ -12,7 +12,15 @@ import { Executor } from './execution.ts';
 import { InstanceSpace, isCommitted, isKnown } from './instance-space.ts';
 import { InterferenceIndex } from './interference.ts';
 import type { Message } from './messages.ts';
-import { DEFAULT_LIMITS, DEFAULT_TIMING, type Limits, type ReplicaOptions, type Timing } from './options.ts';
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TICK_MS,
+  DEFAULT_TIMING,
+  type Limits,
+  type ReplicaOptions,
+  type Timing,
+} from './options.ts';
+import { createPeer, type Peer } from './peers.ts';
 import type { PrunePlan, Report } from './pruning.ts';
 import { type Quorums, quorumsOf, replicaIds } from './quorum.ts';
 import { Reads } from './read-barrier.ts';
@@ -33,23 +41,13 @@ import {
   sizeOf,
 } from './types.ts';
 
-/** How a peer looks from here; used for waiting and for choosing, never for safety. */
-export interface Peer {
-  readonly id: ReplicaId;
-  reachable: boolean;
-  /** Measured by the transport; Infinity before the first measurement. */
-  roundTripMs: number;
-  /** A moving average of how long its PreAcceptReplies take, in ticks. */
-  replyTicks: number;
-  /** R4.5: a moving average of how many ticks later than the designated follower's its prompt replies come. */
-  lateTicks: number;
-}
-
 export class ReplicaState {
   readonly id: ReplicaId;
   readonly quorums: Quorums;
   readonly timing: Timing;
   readonly limits: Limits;
+  /** How long a tick takes, as a rule. */
+  readonly tickMs: number;
   /** R3.8. */
   readonly thrifty: boolean;
   readonly prng: Prng;
@@ -105,16 +103,13 @@ export class ReplicaState {
     this.id = options.id;
     this.timing = { ...DEFAULT_TIMING, ...options.timing };
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.tickMs = options.tickMs ?? DEFAULT_TICK_MS;
     this.thrifty = options.thrifty ?? false;
     this.prng = new Prng(options.seed);
     this.reads = new Reads(this.prng.integer(1, 2 ** 40));
-    this.peers = Array.from({ length: replicas - 1 }, (_, index) => ({
-      id: ((options.id + index) % replicas) + 1,
-      reachable: false,
-      roundTripMs: Number.POSITIVE_INFINITY,
-      replyTicks: 0,
-      lateTicks: 0,
-    }));
+    this.peers = Array.from({ length: replicas - 1 }, (_, index) =>
+      createPeer(((options.id + index) % replicas) + 1),
+    );
     this.space = new InstanceSpace(replicas);
     this.index = new InterferenceIndex(replicas);
     this.durablyExecuted = noDeps(replicas);

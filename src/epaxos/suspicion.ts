@@ -3,6 +3,7 @@
  * (R5.9, R7.2). Nothing is recovered that nobody waits for. A blocked instance waits, and so do a client,
  * another recovery, and the watermark of every row: what nobody else needs would keep its row from being pruned.
  */
+import { isBeingFetched } from './catch-up.ts';
 import { isCommitted, type Row } from './instance-space.ts';
 import type { SlotRange } from './messages.ts';
 import { startRecovery } from './recovery.ts';
@@ -36,6 +37,7 @@ function takeStep(
   if (stall.dueAt > state.now || state.rounds.has(key)) return false;
   const id = instanceOfKey(key);
   if (!stall.asked) {
+    if (isBeingFetched(state, id)) return false;
     options.missing.push(id);
     stall.asked = true;
     stall.dueAt = state.now + recoveryDelay(state, id, stall);

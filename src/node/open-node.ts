@@ -53,10 +53,10 @@ export async function openNode(options: OpenNodeOptions): Promise<OpenedNode> {
 
 /** Reads back what the store holds. */
 async function restore({ loop, replica, drawSeed, watch }: OpenNodeOptions): Promise<Restored> {
-  const { id, replicas, storage, logger } = loop;
+  const { id, replicas, tickMs, storage, logger } = loop;
   const records = await collect(storage.records());
   const sessions = new Sessions(await collect(storage.answerPages()));
-  const core = new Replica({ ...replica, id, replicas, seed: drawSeed() });
+  const core = new Replica({ ...replica, id, replicas, tickMs, seed: drawSeed() });
   core.restore({ records, pruned: storage.pruned(), reserved: storage.reserved() });
   logger.info({ instances: records.length, answers: sessions.size }, 'store read');
   return { core: watch === undefined ? core : watch({ core, sessions }), sessions };
