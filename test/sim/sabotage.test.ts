@@ -49,9 +49,12 @@ function firstFinding(
   replicas: number,
   ignored: readonly Check[],
   world = broken,
+  finders: readonly Check[] = ['assertion'],
 ): Check | null {
   for (let seed = 1; seed <= SEEDS; seed += 1) {
     const { violation } = simulate(world(sabotage, seed, replicas), { ignored });
+    // A broken core may also trip over an assertion of its own; the checks that are named must find it without that.
+    if (violation?.check === 'assertion' && !finders.includes('assertion')) continue;
     if (violation !== null) return violation.check;
   }
   return null;
@@ -89,7 +92,7 @@ test.each<[Sabotage, number, readonly Check[], readonly Check[]]>([
   ['splitMultiGets', 3, ALL_BUT_CLIENTS, ['serializability']],
   ['silentReplica', 3, [], ['liveness']],
 ])('%s at N = %i is found; without %j by one of %j', (sabotage, replicas, ignored, finders) => {
-  expect(finders).toContain(firstFinding(sabotage, replicas, ignored));
+  expect(finders).toContain(firstFinding(sabotage, replicas, ignored, broken, finders));
 });
 
 test('what is torn between keys is found by no check that looks at one key after another', () => {
