@@ -25,20 +25,20 @@ describe('the check', () => {
     ).toBe(2);
   });
 
-  const called = 'replica 1 of cluster ours (3 replicas, protocol 3)';
+  const called = 'replica 1 of cluster ours (3 replicas, protocol 4)';
   it.each([
     ['epaxos-protocol', '1', `(3 replicas, protocol 1) called ${called}: the protocol versions differ`],
     [
       'epaxos-cluster',
       'theirs',
-      `replica 2 of cluster theirs (3 replicas, protocol 3) called ${called}: the clusters`,
+      `replica 2 of cluster theirs (3 replicas, protocol 4) called ${called}: the clusters`,
     ],
     [
       'epaxos-cluster',
       '%',
-      `replica 2 of cluster % (3 replicas, protocol 3) called ${called}: the clusters differ`,
+      `replica 2 of cluster % (3 replicas, protocol 4) called ${called}: the clusters differ`,
     ],
-    ['epaxos-replicas', '5', `(5 replicas, protocol 3) called ${called}: the cluster sizes differ`],
+    ['epaxos-replicas', '5', `(5 replicas, protocol 4) called ${called}: the cluster sizes differ`],
     ['epaxos-to', '3', `${called}: the call was meant for replica 3`],
     ['epaxos-from', '1', `${called}: replica 1 is not a peer of replica 1`],
     ['epaxos-from', '4', `${called}: replica 4 is not a peer of replica 1`],
@@ -79,7 +79,7 @@ describe('on the wire', () => {
     const error = await refusal(one, two);
     expect(error).toMatchObject({ name: 'KvError', code: 'peerMismatch' });
     expect(error?.message).toBe(
-      'replica 1 of cluster blue (3 replicas, protocol 3) called replica 2 of cluster red (3 replicas, protocol 3): the clusters differ',
+      'replica 1 of cluster blue (3 replicas, protocol 4) called replica 2 of cluster red (3 replicas, protocol 4): the clusters differ',
     );
     expect(one.eventsOf('callerRefused')[0]?.error.message).toMatch(/cluster red .* called .* cluster blue/);
     // The mended replica is let in, by a dialler that never stopped trying.
