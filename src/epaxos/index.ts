@@ -1,8 +1,15 @@
 /** The protocol core: its only door. Synchronous, deterministic, without input or output. */
-export * from './messages.ts';
-export { DEFAULT_LIMITS, DEFAULT_TIMING, type Limits, type ReplicaOptions, type Timing } from './options.ts';
-export { Proposal } from './proposer.ts';
-export * from './quorum.ts';
-export type { Execution, Pruned, Ready, TraceEvent } from './ready.ts';
+
+export { Proposal } from './agreement/proposer.ts';
+export * from './model/messages.ts';
+export {
+  DEFAULT_LIMITS,
+  DEFAULT_TIMING,
+  type Limits,
+  type ReplicaOptions,
+  type Timing,
+} from './model/options.ts';
+export * from './model/quorum.ts';
+export type { Execution, Pruned, Ready, TraceEvent } from './model/ready.ts';
+export * from './model/types.ts';
 export { Replica, type ReplicaStatus, type RowProgress, type StoredState } from './replica.ts';
-export * from './types.ts';

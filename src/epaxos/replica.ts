@@ -4,16 +4,21 @@
  * loop, the simulator, the model checker) owns the sockets, the disk and the clock.
  */
 import { assertNever } from '../util/assert.ts';
-import { onAccept, onAcceptReply } from './accept.ts';
-import { advanceCatchUp, broadcastWatermarks, onFetch, onWatermarks } from './catch-up.ts';
-import { onCommit } from './commit.ts';
-import { isCommitted } from './instance-space.ts';
-import type { Message } from './messages.ts';
-import type { ReplicaOptions } from './options.ts';
-import { agePeers } from './peers.ts';
-import { advancePreAccept, answerPreAccepts, onPreAccept, onPreAcceptReply, propose } from './pre-accept.ts';
-import { type Proposal, Proposer } from './proposer.ts';
-import { advancePruning, ownWatermarks } from './pruning.ts';
+import { onAccept, onAcceptReply } from './agreement/accept.ts';
+import { onCommit } from './agreement/commit.ts';
+import {
+  advancePreAccept,
+  answerPreAccepts,
+  onPreAccept,
+  onPreAcceptReply,
+  propose,
+} from './agreement/pre-accept.ts';
+import { type Proposal, Proposer } from './agreement/proposer.ts';
+import { onPrepare, onPrepareReply, startRecovery } from './agreement/recovery.ts';
+import { tickRound, widenWithout } from './agreement/repetition.ts';
+import { mayComeFrom } from './agreement/senders.ts';
+import { ReplicaState } from './agreement/state.ts';
+import { advanceWaiting, onValidate, onValidateReply, onWaiting } from './agreement/validate.ts';
 import {
   addRead,
   canStartReads,
@@ -23,16 +28,17 @@ import {
   startReads,
   tickReads,
   withdrawRead,
-} from './read-barrier.ts';
-import type { Pruned, Ready } from './ready.ts';
-import { onPrepare, onPrepareReply, startRecovery } from './recovery.ts';
-import { tickRound, widenWithout } from './repetition.ts';
-import { mayComeFrom } from './senders.ts';
-import { onPeerFound, onPeerLost } from './stalls.ts';
-import { ReplicaState } from './state.ts';
-import { tickSuspicion } from './suspicion.ts';
-import type { InstanceId, InstanceRecord, Operation, ReplicaId, Slot } from './types.ts';
-import { advanceWaiting, onValidate, onValidateReply, onWaiting } from './validate.ts';
+} from './execution/read-barrier.ts';
+import { isCommitted } from './model/instance-space.ts';
+import type { Message } from './model/messages.ts';
+import type { ReplicaOptions } from './model/options.ts';
+import type { Pruned, Ready } from './model/ready.ts';
+import type { InstanceId, InstanceRecord, Operation, ReplicaId, Slot } from './model/types.ts';
+import { advanceCatchUp, broadcastWatermarks, onFetch, onWatermarks } from './progress/catch-up.ts';
+import { agePeers } from './progress/peers.ts';
+import { advancePruning, ownWatermarks } from './progress/pruning.ts';
+import { onPeerFound, onPeerLost } from './progress/stalls.ts';
+import { tickSuspicion } from './progress/suspicion.ts';
 
 /** How far one row has come at this replica. */
 export interface RowProgress {

@@ -8,6 +8,9 @@
  * has a step of its own: it leaves, and the replica dies. A crash between the records and the effects loses the end of what is not synced, and that is a crash of its own here. A turn that takes several inputs is
  * the same as one turn each, with fewer chances to lose something.
  */
+
+import { advancePreAccept, answerPreAccepts, propose } from '../../src/epaxos/agreement/pre-accept.ts';
+import { widen } from '../../src/epaxos/agreement/repetition.ts';
 import {
   type Attributes,
   type Command,
@@ -23,8 +26,6 @@ import {
   type ReplicaId,
   Status,
 } from '../../src/epaxos/index.ts';
-import { advancePreAccept, answerPreAccepts, propose } from '../../src/epaxos/pre-accept.ts';
-import { widen } from '../../src/epaxos/repetition.ts';
 import { canonical, canonicalReplica } from './canonical.ts';
 import { copyReplica, freeze } from './copy.ts';
 import { Disk } from './disk.ts';

@@ -3,9 +3,9 @@
  * core knows nothing of them.
  */
 
-import { startAccept } from '../../src/epaxos/accept.ts';
-import { commitValue } from '../../src/epaxos/commit.ts';
-import { equalDeps, noDeps } from '../../src/epaxos/deps.ts';
+import { startAccept } from '../../src/epaxos/agreement/accept.ts';
+import { commitValue } from '../../src/epaxos/agreement/commit.ts';
+import type { PreAcceptRound } from '../../src/epaxos/agreement/rounds.ts';
 import {
   type Attributes,
   EVERYTHING,
@@ -20,7 +20,7 @@ import {
   Status,
   type StoredState,
 } from '../../src/epaxos/index.ts';
-import type { PreAcceptRound } from '../../src/epaxos/rounds.ts';
+import { equalDeps, noDeps } from '../../src/epaxos/model/deps.ts';
 import type { Mutation } from './model.ts';
 
 /** Changes what a replica does with a message: `step` is what it did before. */

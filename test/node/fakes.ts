@@ -12,7 +12,7 @@ import type {
   ReplicaId,
   RowProgress,
 } from '../../src/epaxos/index.ts';
-import { Outbox } from '../../src/epaxos/ready.ts';
+import { Outbox } from '../../src/epaxos/model/ready.ts';
 import { KvError } from '../../src/errors.ts';
 import type { AnswerPage, KvOperation, Row } from '../../src/kv/index.ts';
 import { asKvOperation } from '../../src/kv/index.ts';

@@ -181,7 +181,8 @@ describe('the checks find what they look for', () => {
 
   test('rules with too many words, or without a part', () => {
     const why = '*Why.* Because.';
-    const enforcedBy = '*Enforced by* `src/epaxos/deps.ts:mergeDeps`; tests: `test/epaxos/deps.test.ts`.';
+    const enforcedBy =
+      '*Enforced by* `src/epaxos/model/deps.ts:mergeDeps`; tests: `test/epaxos/model/deps.test.ts`.';
     const faults = (...paragraphs: string[]) =>
       rulesOf(`## 2. Rules\n\n${paragraphs.join('\n\n')}\n\n## 3. More\n`).flatMap(faultsOf);
     const words = (count: number) => 'word '.repeat(count).trim();
@@ -196,7 +197,7 @@ describe('the checks find what they look for', () => {
       'R2.1 names no test',
     ]);
     expect(faults('### R2.1 One', 'A.', why, enforcedBy.replace('mergeDeps', 'merge'))).toEqual([
-      'R2.1 names src/epaxos/deps.ts:merge, which does not exist',
+      'R2.1 names src/epaxos/model/deps.ts:merge, which does not exist',
     ]);
   });
 

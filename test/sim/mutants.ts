@@ -77,7 +77,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'executedToldTooEarly',
-    file: 'src/epaxos/pruning.ts',
+    file: 'src/epaxos/progress/pruning.ts',
     from: 'executed: state.durablyExecuted,',
     to: 'executed: state.space.executed(),',
   },

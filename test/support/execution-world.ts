@@ -4,7 +4,7 @@ import {
   type DependencySource,
   Executor,
   type Exploration,
-} from '../../src/epaxos/execution.ts';
+} from '../../src/epaxos/execution/execution.ts';
 import { type InstanceKey, instanceKey } from '../../src/epaxos/index.ts';
 import type { GraphEdge, GraphInstance, Knowledge } from './execution-oracle.ts';
 

@@ -1,5 +1,7 @@
 /** A proposer at work without a replica: its batches are opened as instances, and closed by the test. */
 import { expect } from 'vitest';
+import { Proposal, Proposer } from '../../src/epaxos/agreement/proposer.ts';
+import { accessesOf, InterferenceIndex } from '../../src/epaxos/conflicts/interference.ts';
 import {
   type Command,
   DEFAULT_LIMITS,
@@ -7,8 +9,6 @@ import {
   type Limits,
   type Operation,
 } from '../../src/epaxos/index.ts';
-import { accessesOf, InterferenceIndex } from '../../src/epaxos/interference.ts';
-import { Proposal, Proposer } from '../../src/epaxos/proposer.ts';
 import { labelOf, nameOf } from './core-operations.ts';
 
 /** A proposer, and the instances that a coordinator would open with what it gives. */

@@ -1,5 +1,6 @@
 /** R3.11: a ballot is used by its owner alone. What anybody else sends at it is as if it had never come. */
 import { describe, expect, test } from 'vitest';
+import { mayComeFrom } from '../../../src/epaxos/agreement/senders.ts';
 import {
   CLUSTER_SIZES,
   type Message,
@@ -7,7 +8,6 @@ import {
   type ReplicaId,
   replicaIds,
 } from '../../../src/epaxos/index.ts';
-import { mayComeFrom } from '../../../src/epaxos/senders.ts';
 import { commandOf, instance, put } from '../../support/core-operations.ts';
 
 const id = instance('2.1');

@@ -1,0 +1,280 @@
+/**
+ * What all phases of the protocol work on: one replica's instance space, index, rounds, and the batch
+ * being put together for the outside world. Every change of a record goes through `update`, where the
+ * legal transitions are asserted.
+ */
+import { assert } from '../../util/assert.ts';
+import { Prng } from '../../util/prng.ts';
+import { InterferenceIndex } from '../conflicts/interference.ts';
+import { Dependencies } from '../execution/dependencies.ts';
+import { Executor } from '../execution/execution.ts';
+import { Reads } from '../execution/read-barrier.ts';
+import { noDeps } from '../model/deps.ts';
+import { InstanceSpace, isCommitted, isKnown } from '../model/instance-space.ts';
+import type { Message } from '../model/messages.ts';
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TICK_MS,
+  DEFAULT_TIMING,
+  type Limits,
+  type ReplicaOptions,
+  type Timing,
+} from '../model/options.ts';
+import { type Quorums, quorumsOf, replicaIds } from '../model/quorum.ts';
+import { Outbox, type Ready } from '../model/ready.ts';
+import {
+  type Command,
+  type Deps,
+  formatInstance,
+  type InstanceId,
+  type InstanceKey,
+  type InstanceRecord,
+  instanceKey,
+  type ReplicaId,
+  type Slot,
+  Status,
+  sizeOf,
+} from '../model/types.ts';
+import type { Lag } from '../progress/catch-up.ts';
+import { createPeer, type Peer } from '../progress/peers.ts';
+import type { PrunePlan, Report } from '../progress/pruning.ts';
+import type { Stall } from '../progress/stalls.ts';
+import type { Round } from './rounds.ts';
+
+export class ReplicaState {
+  readonly id: ReplicaId;
+  readonly quorums: Quorums;
+  readonly timing: Timing;
+  readonly limits: Limits;
+  /** How long a tick takes, as a rule. */
+  readonly tickMs: number;
+  /** R3.8. */
+  readonly thrifty: boolean;
+  readonly prng: Prng;
+  /** Every other replica, beginning with the one after this. */
+  readonly peers: readonly Peer[];
+  readonly space: InstanceSpace;
+  readonly index: InterferenceIndex;
+  readonly executor = new Executor();
+  readonly dependencies: Dependencies;
+  readonly rounds = new Map<InstanceKey, Round>();
+  /** Own instances that are not committed and that no own round is settling. */
+  readonly unsettled = new Set<InstanceKey>();
+  /** Instances in a recovery that waits for others (R5.7); may hold some that do no longer. */
+  readonly waiting = new Set<InstanceKey>();
+  /** What something waits for, and when the next step is due (stalls.ts). */
+  readonly stalls = new Map<InstanceKey, Stall>();
+  readonly reads: Reads;
+  /** What each peer last told of itself. */
+  readonly reports = new Map<ReplicaId, Report>();
+  prunePlan: PrunePlan | null = null;
+  /** By row: the slot up to which all is executed and the effects are on disk. */
+  durablyExecuted: Deps;
+  /** The same, for what is written but perhaps not on disk yet. */
+  writtenExecuted: Deps;
+  /** Bytes of the operations executed since effects were last written. */
+  unflushedBytes = 0;
+  /** How many instances were executed since then. */
+  unflushedInstances = 0;
+  /** Whether there is anything to write. */
+  unflushed = false;
+  /** By replica: rows in which a peer is known to have more commits (catch-up.ts). */
+  readonly lags = new Map<ReplicaId, Lag>();
+  outbox = new Outbox();
+  /** PreAccepts of which the reply waits for the next tick (R4.2). */
+  readonly unanswered = new Set<InstanceKey>();
+  /** No slot below this one of the own row is free. */
+  nextSlot = 1;
+  /** R4.5: the tick before which nobody is asked to answer at once who need not. */
+  promptFrom = 0;
+  /** R6.4: the last slot of the own row that is reserved on disk; 0 for none. */
+  reserved: Slot = 0;
+  /** Ticks since the start. */
+  now = 0;
+  /** Called when an instance's value has become final here. */
+  onCommitted: () => void = () => {};
+  /** Called when an instance is executed here. */
+  onExecuted: (record: InstanceRecord) => void = () => {};
+
+  constructor(options: ReplicaOptions) {
+    this.quorums = quorumsOf(options.replicas);
+    const { replicas } = this.quorums;
+    assert(replicaIds(replicas).includes(options.id), `replica id ${options.id} is not in 1 to ${replicas}`);
+    this.id = options.id;
+    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.tickMs = options.tickMs ?? DEFAULT_TICK_MS;
+    this.thrifty = options.thrifty ?? false;
+    this.prng = new Prng(options.seed);
+    this.reads = new Reads(this.prng.integer(1, 2 ** 40));
+    this.peers = Array.from({ length: replicas - 1 }, (_, index) =>
+      createPeer(((options.id + index) % replicas) + 1),
+    );
+    this.space = new InstanceSpace(replicas);
+    this.index = new InterferenceIndex(replicas);
+    this.durablyExecuted = noDeps(replicas);
+    this.writtenExecuted = noDeps(replicas);
+    this.dependencies = new Dependencies(this);
+  }
+
+  peer(id: ReplicaId): Peer {
+    const peer = this.peers.find((each) => each.id === id);
+    assert(peer !== undefined, `replica ${id} is not a peer of replica ${this.id}`);
+    return peer;
+  }
+
+  /** True if this replica itself or a reachable peer. */
+  isReachable(id: ReplicaId): boolean {
+    return id === this.id || this.peer(id).reachable;
+  }
+
+  send(to: ReplicaId, message: Message): void {
+    this.outbox.messages.push({ to, message });
+  }
+
+  /** The same for what may leave while what it speaks of is still being written (R6.4). */
+  sendEarly(to: ReplicaId, message: Message): void {
+    this.outbox.early.push({ to, message });
+  }
+
+  /** The same for what speaks of a record that may not be on disk yet: this batch is synced (R6.1). */
+  sendSynced(to: ReplicaId, message: Message): void {
+    this.outbox.sync = true;
+    this.send(to, message);
+  }
+
+  broadcast(message: Message): void {
+    for (const peer of this.peers) this.send(peer.id, message);
+  }
+
+  /**
+   * Replaces an instance's record, here and in the next batch for the store.
+   * @param options.sync true if nothing may be said of the new record before it is on disk (R6.1, R6.2)
+   */
+  update(record: InstanceRecord, options: { readonly sync: boolean }): void {
+    const previous = this.space.get(record.id);
+    assertTransition(previous, record);
+    this.outbox.records.set(instanceKey(record.id), record);
+    this.outbox.sync ||= options.sync;
+    this.enter(previous, record);
+  }
+
+  /** Hands over the batch; what earlier ones executed is on disk once a synced one is (R6.1). */
+  takeOutbox(): Ready {
+    const { unflushedBytes, unflushedInstances } = this.limits;
+    if (this.unflushedBytes >= unflushedBytes || this.unflushedInstances >= unflushedInstances) this.flush();
+    if (this.outbox.sync) this.reserveSlots();
+    const ready = this.outbox.seal();
+    this.outbox = new Outbox();
+    if (ready.reserved !== null) this.reserved = ready.reserved;
+    if (ready.sync) this.durablyExecuted = this.writtenExecuted;
+    if (ready.flush) {
+      this.writtenExecuted = this.space.executed();
+      this.unflushed = false;
+      this.unflushedInstances = 0;
+      this.unflushedBytes = 0;
+    }
+    return ready;
+  }
+
+  /** R6.4: with a batch that is synced anyway, so that slots are nearly always reserved before they are needed. */
+  private reserveSlots(): void {
+    const { reservedSlots } = this.limits;
+    if (this.quorums.replicas > 3 || reservedSlots === 0) return;
+    const used = this.nextSlot - 1;
+    if (this.reserved - used < reservedSlots / 2) this.outbox.reserved = used + reservedSlots;
+  }
+
+  /** R7.4: what has been executed is to be written with this batch. */
+  flush(): void {
+    this.outbox.flush ||= this.unflushed;
+  }
+
+  /** Puts a record that came from the store in its place. */
+  restore(record: InstanceRecord): void {
+    this.enter(this.space.get(record.id), record);
+  }
+
+  /** The round under way for an instance, if this replica coordinates one. */
+  roundOf(id: InstanceId): Round | undefined {
+    return this.rounds.get(instanceKey(id));
+  }
+
+  /** Gives up whatever this replica was waiting for as coordinator of the instance. */
+  endRound(id: InstanceId): void {
+    this.rounds.delete(instanceKey(id));
+    if (id.replica === this.id) this.leaveUnsettled(id);
+  }
+
+  /** Notes an own instance that this replica must see committed, by whomever. */
+  leaveUnsettled(id: InstanceId): void {
+    this.unsettled.add(instanceKey(id));
+  }
+
+  /** Runs the executor for one slice; what became executable is marked, and goes into the batch in order. */
+  execute(): void {
+    this.executor.run(this.dependencies, this.limits.executionSteps);
+  }
+
+  /** The turn of a committed instance has come: its effects belong into this batch. */
+  markExecuted(record: InstanceRecord): void {
+    this.space.put({ ...record, status: Status.executed });
+    const command = record.noOp ? null : record.command;
+    this.outbox.executions.push({ id: record.id, command });
+    this.unflushed = true;
+    this.unflushedInstances += 1;
+    if (command !== null) this.unflushedBytes += sizeOf(command);
+    this.onExecuted(record);
+  }
+
+  /** Whoever walks down a row stops at what is executed (R7.2). */
+  private learn(id: InstanceId, command: Command): void {
+    this.index.learn({ ...id, settled: this.space.row(id.replica).executed }, command);
+  }
+
+  private enter(previous: InstanceRecord, record: InstanceRecord): void {
+    this.space.put(record);
+    if (record.command !== null) {
+      const isNew = previous.command === null;
+      if (isNew) this.learn(record.id, record.command);
+      const seq = highestSeq(record);
+      if (isNew || seq > highestSeq(previous)) this.index.raiseSeq(record.id, seq);
+    }
+    const key = instanceKey(record.id);
+    const settled = isCommitted(record) && !isCommitted(previous);
+    if (settled && record.status === Status.committed) {
+      this.rounds.delete(key);
+      if (record.noOp) this.markExecuted(record);
+      else this.executor.committed(key);
+    }
+    if (settled || isKnown(record) !== isKnown(previous)) this.executor.resolved(key);
+    if (settled) this.onCommitted();
+  }
+}
+
+/** The highest seq that a record tells of. */
+function highestSeq({ attributes, initial }: InstanceRecord): number {
+  return Math.max(attributes?.seq ?? 0, initial?.seq ?? 0);
+}
+
+/** Invariant: a record only moves forward (protocol.md section 1, R3.6, R3.7). */
+function assertTransition(from: InstanceRecord, to: InstanceRecord): void {
+  const name = formatInstance(to.id);
+  assert(to.ballot >= from.ballot, `${name}: a promise is never taken back`);
+  assert(to.acceptedBallot >= from.acceptedBallot, `${name}: the accepted ballot never sinks`);
+  assert(to.ballot >= to.acceptedBallot, `${name}: what is accepted is promised`);
+  assert(from.command === null || to.command !== null, `${name}: a known command is never forgotten`);
+  assert(!isCommitted(from), `${name}: a commit is final`);
+  assert(to.status >= from.status, `${name}: a status never goes back`);
+  if (
+    from.status === Status.accepted &&
+    to.status === Status.accepted &&
+    to.acceptedBallot === from.acceptedBallot
+  ) {
+    assert(from.noOp === to.noOp && from.attributes === to.attributes, `${name}: one value a ballot`);
+  }
+  if (to.attributes !== null && !to.noOp) {
+    const own = to.attributes.deps[to.id.replica - 1] ?? 0;
+    assert(own < to.id.slot, `${name}: in its own row an instance depends on earlier slots only (R2.5)`);
+  }
+}

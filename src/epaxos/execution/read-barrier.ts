@@ -1,0 +1,227 @@
+/**
+ * Linearizable reads of single keys without an instance (R8.1). The replica asks a majority, itself
+ * included, what they would depend on if they read the key now; whatever write was answered before the
+ * read began is in some member's answer. The read then waits until the merge of the answers is executed
+ * here, like an instance that nobody depends on, and is answered from local state. Nothing is recorded and nothing is synced.
+ * Every read stands for itself, but many share a round trip.
+ */
+import { assert } from '../../util/assert.ts';
+import type { ReplicaState } from '../agreement/state.ts';
+import { covers, mergeDeps } from '../model/deps.ts';
+import type { ReadReply, ReadRequest } from '../model/messages.ts';
+import {
+  type Deps,
+  type InstanceKey,
+  instanceKey,
+  isWide,
+  type Operation,
+  type ReplicaId,
+} from '../model/types.ts';
+
+/** The row of reads in the executor's graph: no replica has it. */
+export const READ_ROW = 0;
+
+/** A read under way, from `addRead` until it is answered or withdrawn. */
+export interface PendingRead {
+  readonly operation: Operation;
+  /** The merge of the answers so far, this replica's own included; empty before it has a round. */
+  deps: Deps;
+  /** The round that it is in, and its position there; null before and after. */
+  round: BarrierRound | null;
+  position: number;
+  /** What it is called in the executor, while it waits for its deps to be executed; null before. */
+  node: InstanceKey | null;
+}
+
+/** Reads that share a round trip. */
+export interface BarrierRound {
+  readonly sequence: number;
+  /** The keys asked for. An answer has deps for each, in this order. */
+  readonly keys: readonly string[];
+  /** Those still wanted, by position among the keys. */
+  readonly reads: Map<number, PendingRead>;
+  readonly answered: Set<ReplicaId>;
+  retryAt: number;
+  retryTicks: number;
+}
+
+/** Everything about the reads of this replica; volatile. A read that is withdrawn leaves all of it. */
+export class Reads {
+  /** Every read under way. */
+  readonly wanted = new Map<Operation, PendingRead>();
+  /** Those not asked for yet. */
+  readonly arrived = new Set<Operation>();
+  nextRound: number;
+  readonly rounds = new Map<number, BarrierRound>();
+  nextRead = 1;
+  /** Those in the executor. */
+  readonly waiting = new Map<InstanceKey, PendingRead>();
+
+  /**
+   * @param firstRound another one after every restart: an answer that was under way meanwhile must not be taken for one
+   * to a new round, for it does not know what was written since
+   */
+  constructor(firstRound: number) {
+    this.nextRound = firstRound;
+  }
+}
+
+/**
+ * Takes a read of one key. False if too many are under way; then nothing was done.
+ * @param operation one access, which does not write
+ */
+export function addRead({ reads, limits }: ReplicaState, operation: Operation): boolean {
+  const [access, ...others] = operation.accesses;
+  const isOne = access !== undefined && others.length === 0 && !isWide(operation);
+  assert(isOne && !access.writes, 'a read of a single key (R8.2)');
+  assert(!reads.wanted.has(operation), 'a read is added once');
+  if (reads.wanted.size >= limits.reads) return false;
+  const read: PendingRead = { operation, deps: [], round: null, position: 0, node: null };
+  reads.wanted.set(operation, read);
+  reads.arrived.add(operation);
+  return true;
+}
+
+/** Nobody waits for the read any more. True if it was under way. A round that nobody wants ends. */
+export function withdrawRead(state: ReplicaState, operation: Operation): boolean {
+  const { reads, executor } = state;
+  const read = reads.wanted.get(operation);
+  if (read === undefined) return false;
+  const { round, position, node } = read;
+  reads.wanted.delete(operation);
+  reads.arrived.delete(operation);
+  if (round !== null) {
+    round.reads.delete(position);
+    if (round.reads.size === 0) reads.rounds.delete(round.sequence);
+  }
+  if (node !== null) {
+    reads.waiting.delete(node);
+    executor.withdraw(node);
+  }
+  return true;
+}
+
+/** True if {@link startReads} would do something. */
+export function canStartReads({ reads, limits }: ReplicaState): boolean {
+  return reads.arrived.size > 0 && reads.rounds.size < limits.readRounds;
+}
+
+/** Begins a round for the reads that have arrived since the last one. */
+export function startReads(state: ReplicaState): void {
+  if (!canStartReads(state)) return;
+  const { reads, limits, timing } = state;
+  const sequence = reads.nextRound;
+  reads.nextRound += 1;
+  const keys: string[] = [];
+  const round: BarrierRound = {
+    sequence,
+    keys,
+    reads: new Map(),
+    answered: new Set([state.id]),
+    retryAt: state.now + timing.retryTicks,
+    retryTicks: timing.retryTicks,
+  };
+  for (const operation of reads.arrived) {
+    if (keys.length === limits.operationsPerInstance) break;
+    reads.arrived.delete(operation);
+    const read = reads.wanted.get(operation);
+    assert(read !== undefined, 'what has arrived is wanted');
+    const key = keyOf(read);
+    read.deps = contribution(state, key);
+    read.round = round;
+    read.position = keys.length;
+    round.reads.set(read.position, read);
+    keys.push(key);
+  }
+  reads.rounds.set(sequence, round);
+  for (const peer of nearestPeers(state)) sendRead(state, round, peer);
+}
+
+/** A peer reads: it is told what this replica would depend on. */
+export function onReadRequest(state: ReplicaState, from: ReplicaId, message: ReadRequest): void {
+  const { sequence, keys } = message;
+  state.send(from, { type: 'readReply', sequence, deps: keys.map((key) => contribution(state, key)) });
+}
+
+export function onReadReply(state: ReplicaState, from: ReplicaId, message: ReadReply): void {
+  const round = state.reads.rounds.get(message.sequence);
+  if (round === undefined || message.deps.length !== round.keys.length) return;
+  for (const [position, read] of round.reads) {
+    read.deps = mergeDeps(read.deps, message.deps[position] ?? []);
+  }
+  round.answered.add(from);
+  if (round.answered.size < state.quorums.majority) return;
+  state.reads.rounds.delete(message.sequence);
+  const executed = state.space.executed();
+  for (const read of round.reads.values()) {
+    read.round = null;
+    if (covers(executed, read.deps)) answerRead(state, read);
+    else awaitDeps(state, read);
+  }
+}
+
+/** The read goes into the executor: a node that nothing leads to. */
+function awaitDeps({ reads, executor }: ReplicaState, read: PendingRead): void {
+  read.node = instanceKey({ replica: READ_ROW, slot: reads.nextRead });
+  reads.nextRead += 1;
+  reads.waiting.set(read.node, read);
+  executor.committed(read.node);
+}
+
+/** What the read waited for is executed: it can be answered from the state after this batch's executions. */
+export function finishRead(state: ReplicaState, key: InstanceKey): void {
+  const read = state.reads.waiting.get(key);
+  assert(read !== undefined, 'a read is finished once');
+  state.reads.waiting.delete(key);
+  answerRead(state, read);
+}
+
+function answerRead({ reads, outbox }: ReplicaState, { operation }: PendingRead): void {
+  reads.wanted.delete(operation);
+  outbox.reads.push(operation);
+}
+
+/** Asks those who have not answered again, beyond the nearest ones now. */
+export function tickReads(state: ReplicaState): void {
+  for (const round of state.reads.rounds.values()) {
+    if (state.now < round.retryAt) continue;
+    round.retryTicks = Math.min(2 * round.retryTicks, state.timing.maxRetryTicks);
+    round.retryAt = state.now + round.retryTicks;
+    repeatRead(state, round);
+  }
+}
+
+/** A peer went away: rounds that may have counted on it ask everybody else at once. */
+export function onReaderLost(state: ReplicaState): void {
+  for (const round of state.reads.rounds.values()) repeatRead(state, round);
+}
+
+function repeatRead(state: ReplicaState, round: BarrierRound): void {
+  for (const { id } of state.peers) if (!round.answered.has(id)) sendRead(state, round, id);
+}
+
+function sendRead(state: ReplicaState, { sequence, keys }: BarrierRound, to: ReplicaId): void {
+  state.send(to, { type: 'readRequest', sequence, keys });
+}
+
+/** The key that a read touches. */
+export function keyOf({ operation }: PendingRead): string {
+  return operation.accesses[0]?.key ?? '';
+}
+
+/** What a read of the key would depend on here (R2.3). */
+function contribution(state: ReplicaState, key: string): Deps {
+  return state.index.writersOf(key);
+}
+
+/** As many as make a majority with this replica: those that can be reached first, the nearest first. */
+function nearestPeers(state: ReplicaState): ReplicaId[] {
+  return [...state.peers]
+    .sort((a, b) => Number(b.reachable) - Number(a.reachable) || compare(a.roundTripMs, b.roundTripMs))
+    .slice(0, state.quorums.majority - 1)
+    .map(({ id }) => id);
+}
+
+function compare(left: number, right: number): number {
+  return left === right ? 0 : left - right;
+}

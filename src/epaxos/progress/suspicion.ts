@@ -1,0 +1,114 @@
+/**
+ * Doing something about what this replica lacks: first the peers are asked for it, then it is recovered
+ * (R5.9, R7.2). Nothing is recovered that nobody waits for. A blocked instance waits, and so do a client,
+ * another recovery, and the watermark of every row: what nobody else needs would keep its row from being pruned.
+ */
+
+import { startRecovery } from '../agreement/recovery.ts';
+import type { ReplicaState } from '../agreement/state.ts';
+import { waitingRounds } from '../agreement/validate.ts';
+import { isCommitted, type Row } from '../model/instance-space.ts';
+import type { SlotRange } from '../model/messages.ts';
+import {
+  type InstanceId,
+  type InstanceKey,
+  instanceKey,
+  instanceOfKey,
+  type ReplicaId,
+} from '../model/types.ts';
+import { isBeingFetched } from './catch-up.ts';
+import { recoveryDelay, stallOf } from './stalls.ts';
+
+/** Takes the next step for everything that is due. */
+export function tickSuspicion(state: ReplicaState): void {
+  const { recoveries } = state.limits;
+  const { working, waiting } = countRecoveries(state);
+  const missing: InstanceId[] = [];
+  let free = recoveries - working;
+  // What a recovery waits for comes first: all places could go to recoveries that come to wait as well, otherwise.
+  for (const key of awaited(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
+  if (waiting >= recoveries) free = 0;
+  for (const key of needed(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
+  for (const [key, stall] of state.stalls) if (stall.neededAt < state.now) state.stalls.delete(key);
+  ask(state, missing);
+}
+
+/** Takes the next step for one instance that is not committed here. True if that was to begin a recovery. */
+function takeStep(
+  state: ReplicaState,
+  key: InstanceKey,
+  options: { /** To be asked for. */ readonly missing: InstanceId[]; readonly canRecover: boolean },
+): boolean {
+  const stall = stallOf(state, key);
+  stall.neededAt = state.now;
+  if (stall.dueAt > state.now || state.rounds.has(key)) return false;
+  const id = instanceOfKey(key);
+  if (!stall.asked) {
+    if (isBeingFetched(state, id)) return false;
+    options.missing.push(id);
+    stall.asked = true;
+    stall.dueAt = state.now + recoveryDelay(state, id, stall);
+    return false;
+  }
+  if (options.canRecover) startRecovery(state, id);
+  return options.canRecover;
+}
+
+/** Own recoveries under way: those that go on by themselves, and those that wait for other instances (R5.7). */
+function countRecoveries(state: ReplicaState): { readonly working: number; readonly waiting: number } {
+  let working = 0;
+  let waiting = 0;
+  for (const round of state.rounds.values()) {
+    if (round.type === 'validate' && round.waiting) waiting += 1;
+    else if (round.type !== 'preAccept' && round.ballot > 0) working += 1;
+  }
+  return { working, waiting };
+}
+
+/** Everything that an own recovery waits for and that is not committed here (R5.7). */
+function* awaited(state: ReplicaState): Iterable<InstanceKey> {
+  for (const { contradictions } of waitingRounds(state)) {
+    for (const key of contradictions.keys()) if (!state.space.isSettled(instanceOfKey(key))) yield key;
+  }
+}
+
+/** Everything else that somebody waits for and that is not committed here. */
+function* needed(state: ReplicaState): Iterable<InstanceKey> {
+  yield* state.executor.lacks();
+  for (const [index, row] of state.space.rows.entries()) {
+    if (index + 1 !== state.id) yield* openSlots(state, { replica: index + 1, row });
+  }
+  for (const key of state.unsettled) {
+    if (state.space.isSettled(instanceOfKey(key))) state.unsettled.delete(key);
+    else yield key;
+  }
+}
+
+/**
+ * What holds up another row's watermark. If the row's coordinator cannot be reached, all that it left open
+ * is settled side by side: each would be suspected in its turn otherwise.
+ */
+function* openSlots(
+  state: ReplicaState,
+  { replica, row }: { readonly replica: ReplicaId; readonly row: Row },
+): Iterable<InstanceKey> {
+  const count = state.isReachable(replica) ? 1 : state.limits.recoveries;
+  const last = Math.min(row.highest, row.committed + count);
+  for (let slot = row.committed + 1; slot <= last; slot += 1) {
+    const record = row.records.get(slot);
+    if (record === undefined || !isCommitted(record)) yield instanceKey({ replica, slot });
+  }
+}
+
+/** One Fetch a peer: the coordinator if it can be reached, and otherwise everybody. */
+function ask(state: ReplicaState, missing: readonly InstanceId[]): void {
+  if (missing.length === 0) return;
+  for (const peer of state.peers) {
+    const ranges: SlotRange[] = missing
+      .filter(({ replica }) => replica === peer.id || replica === state.id || !state.isReachable(replica))
+      .slice(0, state.limits.fetchSlots)
+      .map(({ replica, slot }) => ({ replica, from: slot, to: slot }));
+    if (ranges.length > 0) state.send(peer.id, { type: 'fetch', ranges });
+  }
+  state.outbox.events.push({ type: 'fetched', slots: missing.length });
+}
