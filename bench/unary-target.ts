@@ -5,7 +5,7 @@
  */
 
 import type { Target } from '../src/load/index.ts';
-import { fromServiceError, openChannel } from '../src/rpc/index.ts';
+import { fromServiceError, openChannel } from '../src/wire/index.ts';
 
 /** The methods of a store. */
 export interface UnaryPaths {

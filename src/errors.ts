@@ -10,7 +10,7 @@
  */
 export type Outcome = 'notApplied' | 'unknown' | 'none';
 
-/** Facts about every code; the gRPC status (rpc/) and the exit code (cli/) are tables keyed by the same codes. */
+/** Facts about every code; the gRPC status (wire/) and the exit code (cli/) are tables keyed by the same codes. */
 export const ERROR_CODES = {
   /** A request that can never succeed as it stands: empty key, bad flag value, malformed bytes. */
   invalidArgument: { retryable: false },

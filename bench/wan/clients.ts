@@ -1,7 +1,8 @@
 /** Clients that do one operation after another, without a pause, at the place that serves their region. */
-import { getOperation, putOperation } from '../../src/codec/index.ts';
+
 import type { KvOperation } from '../../src/kv/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
+import { getOperation, putOperation } from '../../src/wire/index.ts';
 import { between, chance } from '../../test/sim/draw.ts';
 import type { EventQueue } from '../../test/sim/event-queue.ts';
 import type { Samples } from './samples.ts';

@@ -1,11 +1,11 @@
 /** What the end of a call or a stream means, as gRPC tells it to its caller. */
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { KvError } from '../errors.ts';
-import { CODE_KEY, fromServiceError } from '../rpc/index.ts';
+import { CODE_KEY, fromServiceError } from '../wire/index.ts';
 
 /**
  * The error of a call that was not cancelled here.
- * @returns what rpc/ makes of the status, or `connectionLost` where the other side broke the call off
+ * @returns what wire/ makes of the status, or `connectionLost` where the other side broke the call off
  */
 export function callError(error: ServiceError): KvError {
   const translated = fromServiceError(error);

@@ -3,7 +3,7 @@
  * ever left: a gRPC call that waits for a connection does not know that it never left.
  */
 import { type ChannelOptions, type Client, connectivityState } from '@grpc/grpc-js';
-import { type DisposableChannel, openChannel } from '../rpc/index.ts';
+import { type DisposableChannel, openChannel } from '../wire/index.ts';
 
 const CLIENT_CHANNEL_OPTIONS: ChannelOptions = {
   // A replica that comes back is found again soon: grpc-js would wait up to two minutes.

@@ -1,7 +1,7 @@
 /** What the client library hands out, and how keys and values come in. */
 import { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
-import type { StatusResponse } from '../rpc/index.ts';
+import type { StatusResponse } from '../wire/index.ts';
 
 /** Keys and values: bytes, or a string that stands for its UTF-8 bytes. */
 export type Bytes = string | Uint8Array;

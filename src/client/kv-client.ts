@@ -1,9 +1,8 @@
 /** The client library: a key-value store served by whichever replica answers. */
 import { randomBytes } from 'node:crypto';
-import { encodeDelete, encodeGet, encodeMultiGet, encodePut } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
 import { MAX_REQUEST_MS, type OperationResult } from '../kv/index.ts';
-import { adminService } from '../rpc/index.ts';
+import { adminService, encodeDelete, encodeGet, encodeMultiGet, encodePut } from '../wire/index.ts';
 import {
   type CallOptions,
   type ConnectOptions,

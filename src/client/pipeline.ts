@@ -6,8 +6,8 @@
 import { type Client, type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
-import { decodeResponseFrame, encodeRequestFrame, kvService, type PipelineResponse } from '../rpc/index.ts';
 import { PagedMap } from '../util/paged-map.ts';
+import { decodeResponseFrame, encodeRequestFrame, kvService, type PipelineResponse } from '../wire/index.ts';
 import { callError } from './call-error.ts';
 import type { Request } from './request.ts';
 import { RequestList } from './request-list.ts';

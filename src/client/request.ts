@@ -5,7 +5,7 @@
  */
 import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
-import type { PipelineRequest } from '../rpc/index.ts';
+import type { PipelineRequest } from '../wire/index.ts';
 import type { AttemptHistory } from './attempt-history.ts';
 import type { Bytes } from './entry.ts';
 import type { RequestList } from './request-list.ts';

@@ -4,7 +4,7 @@ import { KvError } from '../errors.ts';
 import { callError } from './call-error.ts';
 import type { Connection } from './connection.ts';
 
-/** A method of one request and one response, from the service definitions of rpc/. */
+/** A method of one request and one response, from the service definitions of wire/. */
 export type UnaryMethod<Request, Response> = Pick<
   MethodDefinition<Request, Response>,
   'path' | 'requestSerialize' | 'responseDeserialize'

@@ -2,7 +2,7 @@
  * The state machine of this replica: the table in the store, the recorded answers in memory and in the store,
  * and when these are dropped. The loop hands it what has become executable.
  */
-import { letGoOfOperations } from '../codec/index.ts';
+
 import type { Deps, InstanceId, Ready, ReplicaId, RowProgress } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
@@ -17,6 +17,7 @@ import {
   type Sessions,
 } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
+import { letGoOfOperations } from '../wire/index.ts';
 import { AnswerExpiry, type AnswerExpiryLimits, DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
 
 /**

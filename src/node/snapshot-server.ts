@@ -4,10 +4,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { SnapshotChunk, SnapshotEntry, SnapshotRequest } from '../codec/index.ts';
 import type { ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import type { SnapshotView, Storage } from '../storage/index.ts';
+import type { SnapshotChunk, SnapshotEntry, SnapshotRequest } from '../wire/index.ts';
 import type { Clock } from './clock.ts';
 
 export interface SnapshotLimits {

@@ -1,7 +1,7 @@
 /** The operators' service: this replica's own view, also when no quorum is reachable. */
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import type { Clock, Node } from '../node/index.ts';
-import type { ProcessUsage, StatusRequest, StatusResponse } from '../rpc/index.ts';
+import type { ProcessUsage, StatusRequest, StatusResponse } from '../wire/index.ts';
 import type { ServerConfig } from './config.ts';
 
 /** The methods of epaxos.v1.Admin. */

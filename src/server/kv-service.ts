@@ -1,14 +1,6 @@
 /** The clients' service, one call a request: makes an operation of it, waits for its result, and answers. */
 import { randomBytes } from 'node:crypto';
 import type { handleBidiStreamingCall, handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
-import {
-  CLIENT_ID_BYTES,
-  decodeOperation,
-  encodeDelete,
-  encodeGet,
-  encodeMultiGet,
-  encodePut,
-} from '../codec/index.ts';
 import { KvError } from '../errors.ts';
 import type {
   GetOperation,
@@ -20,8 +12,14 @@ import type {
 import { type Node, TIMEOUTS } from '../node/index.ts';
 import {
   answerCall,
+  CLIENT_ID_BYTES,
   type DeleteRequest,
   type DeleteResponse,
+  decodeOperation,
+  encodeDelete,
+  encodeGet,
+  encodeMultiGet,
+  encodePut,
   type GetRequest,
   type GetResponse,
   type KeyValue,
@@ -31,7 +29,7 @@ import {
   type PutResponse,
   type RequestIdentity,
   toServiceError,
-} from '../rpc/index.ts';
+} from '../wire/index.ts';
 import type { Logger } from './logger.ts';
 import type { PipelineService } from './pipeline-service.ts';
 

@@ -4,19 +4,20 @@
  * answers are taken off, so neither waits in memory without bound.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { decodeOperation, type Extent } from '../codec/index.ts';
 import { KvError } from '../errors.ts';
 import { isWrite, type KvOperation, type OperationResult, type Row } from '../kv/index.ts';
 import { type Call, TIMEOUTS, type Waiter } from '../node/index.ts';
+import { PagedMap } from '../util/paged-map.ts';
 import {
+  decodeOperation,
   decodeRequestFrame,
+  type Extent,
   encodeResponseFrame,
   type PipelineResponse,
   type ReceivedRequest,
   RPC_LIMITS,
   toServiceError,
-} from '../rpc/index.ts';
-import { PagedMap } from '../util/paged-map.ts';
+} from '../wire/index.ts';
 import { asKvError, type KvServiceOptions, patienceMs } from './kv-service.ts';
 
 const MIB = 1024 * 1024;

@@ -11,10 +11,10 @@ import {
   type SnapshotLimits,
   systemClock,
 } from '../node/index.ts';
-import { SERVER_OPTIONS } from '../rpc/index.ts';
 import { openLevelStorage, type Storage } from '../storage/index.ts';
 import { GrpcTransport } from '../transport/index.ts';
 import { PROGRAM_VERSION } from '../util/program-version.ts';
+import { SERVER_OPTIONS } from '../wire/index.ts';
 import type { ServerConfig } from './config.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { addServices } from './services.ts';

@@ -2,7 +2,7 @@
 import type { Server, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
-import { adminService, kvService, packageDefinition } from '../rpc/index.ts';
+import { adminService, kvService, packageDefinition } from '../wire/index.ts';
 import { type AdminServiceOptions, createAdminHandlers } from './admin-service.ts';
 import { createKvHandlers, type KvServiceOptions } from './kv-service.ts';
 import { PipelineService } from './pipeline-service.ts';

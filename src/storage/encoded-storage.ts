@@ -2,17 +2,7 @@
  * The storage port over a map of bytes: every adapter goes through these encodings, the one in memory too,
  * so that none of them can keep a pointer to live state.
  */
-import {
-  commandFromWire,
-  commandToWire,
-  decodeAnswers,
-  decodePruned,
-  decodeRecordApart,
-  encodeAnswers,
-  encodePruned,
-  encodeRecordApart,
-  MAX_SLOT,
-} from '../codec/index.ts';
+
 import {
   type Command,
   formatInstance,
@@ -29,6 +19,16 @@ import {
 import { KvError } from '../errors.ts';
 import type { AnswerPage, Row } from '../kv/index.ts';
 import { assert } from '../util/assert.ts';
+import {
+  commandFromWire,
+  commandToWire,
+  decodePruned,
+  decodeRecordApart,
+  encodePruned,
+  encodeRecordApart,
+  MAX_SLOT,
+} from '../wire/index.ts';
+import { decodeAnswers, encodeAnswers } from './answer-codec.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
 import {
   ANSWERS_RANGE,

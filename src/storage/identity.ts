@@ -1,6 +1,6 @@
 /** The identity of a data directory as bytes (message StoredIdentity), and its comparison (R6.5). */
 import { randomBytes } from 'node:crypto';
-import { malformed, messageType } from '../codec/index.ts';
+import { malformed, messageType } from '../wire/index.ts';
 import { FORMAT_VERSION, type Identity } from './storage.ts';
 
 /** An identity together with the format of the data. */

@@ -19,10 +19,11 @@
  *
  * The messages are in proto/epaxos/v1/instance.proto and storage.proto.
  */
-import { CLIENT_ID_BYTES, keyToString } from '../codec/index.ts';
+
 import type { InstanceId, ReplicaId, Slot } from '../epaxos/index.ts';
 import type { AnswerPageId } from '../kv/index.ts';
 import { assert } from '../util/assert.ts';
+import { CLIENT_ID_BYTES, keyToString } from '../wire/index.ts';
 import type { ByteRange } from './byte-store.ts';
 
 const Kind = {

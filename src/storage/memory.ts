@@ -2,8 +2,9 @@
  * A store in memory with the same contract as the one on disk, down to what a crash leaves: for tests and
  * the simulator. It holds bytes, not objects, and knows which of its batches were synced.
  */
-import { keyToBytes, keyToString } from '../codec/index.ts';
+
 import { KvError } from '../errors.ts';
+import { keyToBytes, keyToString } from '../wire/index.ts';
 import type { ByteRange, ByteReader, ByteStore, ByteWrite } from './byte-store.ts';
 import { EncodedStorage } from './encoded-storage.ts';
 import { drawStoreId } from './identity.ts';

@@ -1,5 +1,5 @@
 /** The store of a peer, as it was at first contact, as bytes (message StoredPeer). */
-import { malformed, messageType } from '../codec/index.ts';
+import { malformed, messageType } from '../wire/index.ts';
 
 const peerType = messageType<{ readonly store: string }>('StoredPeer');
 

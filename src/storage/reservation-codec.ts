@@ -1,6 +1,7 @@
 /** The last slot of the own row that is reserved (R6.4), as bytes (message StoredReservation). */
-import { checkSlot, messageType } from '../codec/index.ts';
+
 import type { Slot } from '../epaxos/index.ts';
+import { checkSlot, messageType } from '../wire/index.ts';
 
 const reservationType = messageType<{ readonly last: number }>('StoredReservation');
 

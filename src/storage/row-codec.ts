@@ -1,4 +1,6 @@
 /** Rows of the table as bytes (message StoredRow), by hand: many are written, one for every key that a put has changed. */
+
+import type { Row } from '../kv/index.ts';
 import {
   bytesTag,
   checkCount,
@@ -9,8 +11,7 @@ import {
   WireReader,
   writeBytes,
   writeInteger,
-} from '../codec/index.ts';
-import type { Row } from '../kv/index.ts';
+} from '../wire/index.ts';
 
 const VERSION = integerTag(1);
 const VALUE = bytesTag(2);

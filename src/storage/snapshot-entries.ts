@@ -2,15 +2,16 @@
  * Which entries another replica's snapshot may hold, and in what order. What is installed is read back when a core begins from
  * it, and nothing can be done about it then; so whatever could not be read is refused as it arrives.
  */
+
+import { formatInstance, type Pruned, Status } from '../epaxos/index.ts';
 import {
   commandFromWire,
-  decodeAnswers,
   decodeRecordApart,
   malformed,
   type RecordApart,
   type SnapshotEntry,
-} from '../codec/index.ts';
-import { formatInstance, type Pruned, Status } from '../epaxos/index.ts';
+} from '../wire/index.ts';
+import { decodeAnswers } from './answer-codec.ts';
 import { kindOf, parseAnswersKey, parseInstanceKey, parseRowKey } from './keys.ts';
 import { decodeRow } from './row-codec.ts';
 

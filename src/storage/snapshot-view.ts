@@ -3,9 +3,10 @@
  * instances. Of instances that are not executed here nothing is told: the other replica fetches or
  * recovers those as usual. Marks are left out, as every record in it is of an executed instance.
  */
-import { decodePruned, type SnapshotEntry } from '../codec/index.ts';
+
 import { formatInstance, type Pruned } from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
+import { decodePruned, type SnapshotEntry } from '../wire/index.ts';
 import type { ByteReader } from './byte-store.ts';
 import { ANSWERS_RANGE, after, INSTANCE_RANGE, PRUNED_KEY, parseInstanceKey, ROW_RANGE } from './keys.ts';
 import type { SnapshotView } from './storage.ts';

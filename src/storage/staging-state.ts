@@ -1,6 +1,7 @@
 /** How far the copy of another replica's snapshot has come, as bytes (message StoredStaging). */
-import { type DecodeContext, malformed, messageType, prunedFromWire } from '../codec/index.ts';
+
 import type { Pruned } from '../epaxos/index.ts';
+import { type DecodeContext, malformed, messageType, prunedFromWire } from '../wire/index.ts';
 import type { Staged } from './storage.ts';
 
 /** What is being done: entries arrive; they take the place of the store's own; they are dropped. */

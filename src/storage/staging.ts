@@ -5,6 +5,9 @@
  * the note says that it was begun, and whoever opens the store begins it again. That is possible because
  * every step can be repeated, and the staged entries are dropped only when all others are done.
  */
+
+import { type Deps, type InstanceId, type Pruned, type ReplicaId, replicaIds } from '../epaxos/index.ts';
+import { assert } from '../util/assert.ts';
 import {
   commandFromWire,
   decodePruned,
@@ -13,9 +16,7 @@ import {
   encodeRecordApart,
   malformed,
   type SnapshotChunk,
-} from '../codec/index.ts';
-import { type Deps, type InstanceId, type Pruned, type ReplicaId, replicaIds } from '../epaxos/index.ts';
-import { assert } from '../util/assert.ts';
+} from '../wire/index.ts';
 import { BatchedWriter } from './batched-writer.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
 import {

@@ -3,9 +3,10 @@
  * changed together: the instance space, the key-value table, and the replica's identity. One contract
  * suite (test/storage) holds for every adapter.
  */
-import type { SnapshotChunk, SnapshotEntry } from '../codec/index.ts';
+
 import type { InstanceId, InstanceRecord, Pruned, ReplicaId, Slot } from '../epaxos/index.ts';
 import type { AnswerPage, AnswerPageId, Row } from '../kv/index.ts';
+import type { SnapshotChunk, SnapshotEntry } from '../wire/index.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
 export const FORMAT_VERSION = 4;

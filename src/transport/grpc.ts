@@ -1,9 +1,10 @@
 /**
  * The transport over gRPC. To each peer this replica dials one connection with long-lived streams, on
  * which its requests leave; replies to a peer's requests leave on the streams which that peer dialled.
- * Which message travels on which stream, and in which direction, is the table ROUTES (rpc/routes.ts).
+ * Which message travels on which stream, and in which direction, is the table ROUTES (wire/peer/routes.ts).
  */
 import type { Envelope, Message, ReplicaId } from '../epaxos/index.ts';
+import { assert } from '../util/assert.ts';
 import {
   decodeFrame,
   encodeMessage,
@@ -12,8 +13,7 @@ import {
   RPC_LIMITS,
   type SnapshotChunk,
   type SnapshotRequest,
-} from '../rpc/index.ts';
-import { assert } from '../util/assert.ts';
+} from '../wire/index.ts';
 import type { Membership, PeerStores } from './handshake.ts';
 import { IncomingStreams, type ReplicaServiceHandlers } from './incoming-streams.ts';
 import {

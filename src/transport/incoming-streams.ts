@@ -20,7 +20,7 @@ import {
   type SnapshotChunk,
   type SnapshotRequest,
   toServiceError,
-} from '../rpc/index.ts';
+} from '../wire/index.ts';
 import { answerMetadata, checkHandshake, checkStore, type Membership, type PeerStores } from './handshake.ts';
 import type { QueueLimits, TransportObserver } from './options.ts';
 import { OutboundQueue } from './outbound-queue.ts';

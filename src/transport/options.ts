@@ -1,7 +1,7 @@
 /** The transport's timing, queues and events: what may be tuned (tests do) and what may be watched. */
 import type { ReplicaId } from '../epaxos/index.ts';
 import type { KvError } from '../errors.ts';
-import { RPC_LIMITS } from '../rpc/index.ts';
+import { RPC_LIMITS } from '../wire/index.ts';
 
 export interface TransportTiming {
   /** A ping to every peer this often. */

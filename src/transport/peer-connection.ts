@@ -17,7 +17,7 @@ import {
   openChannel,
   type ReplicaStream,
   replicaService,
-} from '../rpc/index.ts';
+} from '../wire/index.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { QueueLimits, TransportTiming } from './options.ts';
 import { OutboundQueue } from './outbound-queue.ts';

@@ -5,7 +5,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { ReplicaId } from '../epaxos/index.ts';
 import type { KvError } from '../errors.ts';
-import type { Lane, MessageStream, SnapshotChunk, SnapshotRequest } from '../rpc/index.ts';
+import type { Lane, MessageStream, SnapshotChunk, SnapshotRequest } from '../wire/index.ts';
 import { Backoff } from './backoff.ts';
 import { checkStore, handshakeMetadata, type Membership, type PeerStores } from './handshake.ts';
 import type { QueueLimits, TransportObserver, TransportTiming } from './options.ts';

@@ -16,7 +16,7 @@ import {
   type SnapshotChunk,
   type SnapshotRequest,
   toServiceError,
-} from '../rpc/index.ts';
+} from '../wire/index.ts';
 
 export interface ReceiveOptions {
   /** `host:port` */

@@ -5,7 +5,7 @@
  */
 import type { Envelope, Message, ReplicaId } from '../epaxos/index.ts';
 import type { KvError } from '../errors.ts';
-import type { SnapshotChunk, SnapshotRequest } from '../rpc/index.ts';
+import type { SnapshotChunk, SnapshotRequest } from '../wire/index.ts';
 
 /** How a peer looks from here. */
 export interface PeerStatus {

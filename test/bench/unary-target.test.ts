@@ -1,8 +1,8 @@
 /** The plain client of the comparison: what it puts together by hand is what the schema says. */
 import { afterEach, expect, it } from 'vitest';
 import { EPAXOS_PATHS, UnaryTarget } from '../../bench/unary-target.ts';
-import { keyToString } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
+import { keyToString } from '../../src/wire/index.ts';
 import { setUp as setUpServices } from '../server/services-setup.ts';
 
 const closing: (() => void)[] = [];

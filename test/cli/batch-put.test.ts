@@ -3,7 +3,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { run } from '../../src/cli/program.ts';
 import { KvError } from '../../src/errors.ts';
-import type { PutRequest, PutResponse } from '../../src/rpc/index.ts';
+import type { PutRequest, PutResponse } from '../../src/wire/index.ts';
 import { type Behaviour, FakeReplica, refusedEndpoint, silence } from '../client/fake-replica.ts';
 import { runCli } from './run-cli.ts';
 

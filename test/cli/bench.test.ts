@@ -1,8 +1,8 @@
 /** `epaxos bench` against replicas that answer as told. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KvError } from '../../src/errors.ts';
-import type { PutRequest, StatusResponse } from '../../src/rpc/index.ts';
 import { LatencyHistogram } from '../../src/util/latency-histogram.ts';
+import type { PutRequest, StatusResponse } from '../../src/wire/index.ts';
 import { type Behaviour, FakeReplica, refusedEndpoint, statusOf } from '../client/fake-replica.ts';
 import { runCli } from './run-cli.ts';
 

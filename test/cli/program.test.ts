@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KvError } from '../../src/errors.ts';
-import type { PutRequest } from '../../src/rpc/index.ts';
+import type { PutRequest } from '../../src/wire/index.ts';
 import { type Behaviour, FakeReplica, refusedEndpoint, silence } from '../client/fake-replica.ts';
 import { runCli } from './run-cli.ts';
 

@@ -8,18 +8,19 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import { decodeOperation, keyToBytes } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
 import {
   adminService,
   type DeleteRequest,
   type DeleteResponse,
+  decodeOperation,
   decodeRequestFrame,
   encodeResponseFrame,
   type GetRequest,
   type GetResponse,
   type KeyValue,
+  keyToBytes,
   kvService,
   type MultiGetRequest,
   type MultiGetResponse,
@@ -30,7 +31,7 @@ import {
   type StatusRequest,
   type StatusResponse,
   toServiceError,
-} from '../../src/rpc/index.ts';
+} from '../../src/wire/index.ts';
 
 /** What a replica does with a call; a promise that never settles is silence. */
 export interface Behaviour {

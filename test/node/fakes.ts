@@ -1,5 +1,5 @@
 /** Ports of the server that a test drives by hand; what happens to them is written to one list, in order. */
-import type { SnapshotChunk, SnapshotRequest } from '../../src/codec/index.ts';
+
 import type {
   Envelope,
   Execution,
@@ -21,6 +21,7 @@ import type { Core } from '../../src/node/node-options.ts';
 import type { Effects, SnapshotStaging, SnapshotView, Staged, Storage } from '../../src/storage/index.ts';
 import type { PeerStatus, Transport, TransportEvents } from '../../src/transport/index.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
+import type { SnapshotChunk, SnapshotRequest } from '../../src/wire/index.ts';
 import { storedRow } from '../kv/operations.ts';
 
 /** A clock that stands still until it is moved. */

@@ -1,10 +1,10 @@
 /** Previous values in recorded answers: how much of them a replica keeps in memory. */
 import { expect, it } from 'vitest';
-import { putOperation } from '../../src/codec/index.ts';
 import { LIMITS, Sessions } from '../../src/kv/index.ts';
 import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
 import { Applier, KEPT_VALUE_BYTES } from '../../src/node/applier.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
+import { putOperation } from '../../src/wire/index.ts';
 
 const client = 'c'.repeat(16);
 const value = new Uint8Array(LIMITS.valueBytes); // one array for all: only its length counts here

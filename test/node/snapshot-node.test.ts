@@ -1,12 +1,12 @@
 /** The loop of a replica that is too far behind: it copies a snapshot, puts it in place, and goes on from it. */
 import { describe, expect, it, vi } from 'vitest';
-import type { SnapshotChunk } from '../../src/codec/index.ts';
 import type { Message, Ready } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { Sessions } from '../../src/kv/index.ts';
 import { Node } from '../../src/node/node.ts';
 import type { Restored } from '../../src/node/node-options.ts';
 import { createLogger } from '../../src/server/logger.ts';
+import type { SnapshotChunk } from '../../src/wire/index.ts';
 import { get, put } from '../kv/operations.ts';
 import { FakeCore, FakeStorage, FakeTransport, failing, ManualClock, NOTHING } from './fakes.ts';
 import { submit } from './promised.ts';

@@ -1,9 +1,9 @@
 /** Snapshots for peers: chunks, going on where a stream broke, and how many are open for how long. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { SnapshotChunk } from '../../src/codec/index.ts';
 import { SnapshotServer } from '../../src/node/snapshot-server.ts';
 import { createLogger } from '../../src/server/logger.ts';
 import { MemoryStorage, type SnapshotView } from '../../src/storage/index.ts';
+import type { SnapshotChunk } from '../../src/wire/index.ts';
 import { collect, effectsOf, rowOf } from '../storage/samples.ts';
 import { ManualClock } from './fakes.ts';
 

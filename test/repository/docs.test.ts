@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { CLUSTER_SIZES } from '../../src/epaxos/index.ts';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts';
 import { LIMITS } from '../../src/kv/index.ts';
-import { STATUS_OF_CODE } from '../../src/rpc/status.ts';
+import { STATUS_OF_CODE } from '../../src/wire/status.ts';
 import { anchorsIn, codeIn, codeWords, linesOver, linksIn, tableUnder } from './markdown.ts';
 import { declares, faultsOf, placeExists, rulesOf } from './rules.ts';
 import { fileExists, readText, repositoryFiles } from './tree.ts';

@@ -7,7 +7,7 @@ import {
   type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { adminService, kvService, RPC_LIMITS } from '../../src/rpc/index.ts';
+import { adminService, kvService, RPC_LIMITS } from '../../src/wire/index.ts';
 
 /** What a failed call rejects with, the trailing metadata in plain sight. */
 export interface CallFailure {

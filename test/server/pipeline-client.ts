@@ -1,15 +1,18 @@
 /** A stream of requests, as a client of any make would open it. */
 import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
-import { encodeDelete, encodeGet, encodeMultiGet, encodePut } from '../../src/codec/index.ts';
+import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
 import {
   decodeResponseFrame,
+  encodeDelete,
+  encodeGet,
+  encodeMultiGet,
+  encodePut,
   encodeRequestFrame,
   kvService,
   type PipelineRequest,
   type PipelineResponse,
   RPC_LIMITS,
-} from '../../src/rpc/index.ts';
-import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
+} from '../../src/wire/index.ts';
 import { bytesOf } from '../kv/operations.ts';
 
 const CLIENT = Buffer.alloc(16, 7);

@@ -1,11 +1,10 @@
 /** Streams of requests over a real gRPC server, with a node that a test drives by hand. */
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { messageType } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
 import type { OperationResult } from '../../src/kv/index.ts';
-import { encodeRequestFrame, RPC_LIMITS } from '../../src/rpc/index.ts';
 import { PIPELINE_LIMITS } from '../../src/server/pipeline-stream.ts';
+import { encodeRequestFrame, messageType, RPC_LIMITS } from '../../src/wire/index.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { get, multiGet, PipelineClient, put, remove, request } from './pipeline-client.ts';
 import { WAIT } from './servers.ts';

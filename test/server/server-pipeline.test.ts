@@ -1,7 +1,7 @@
 /** Streams of requests to whole servers. */
 import { status } from '@grpc/grpc-js';
 import { afterEach, expect, it } from 'vitest';
-import type { PipelineResponse } from '../../src/rpc/index.ts';
+import type { PipelineResponse } from '../../src/wire/index.ts';
 import { get, multiGet, PipelineClient, put, remove } from './pipeline-client.ts';
 import { Cluster, WAIT } from './servers.ts';
 

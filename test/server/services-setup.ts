@@ -5,10 +5,10 @@ import type { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult, ReadOperation } from '../../src/kv/index.ts';
 import { systemClock } from '../../src/node/clock.ts';
 import { Call, Request, type Waiter } from '../../src/node/pending.ts';
-import { SERVER_OPTIONS } from '../../src/rpc/index.ts';
 import { createLogger } from '../../src/server/logger.ts';
 import { addServices, type Services } from '../../src/server/services.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
+import { SERVER_OPTIONS } from '../../src/wire/index.ts';
 import { FakeCore } from '../node/fakes.ts';
 import { GrpcClient } from './grpc-client.ts';
 

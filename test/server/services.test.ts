@@ -2,9 +2,9 @@
 import { status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
-import { keyToBytes } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { isWrite } from '../../src/kv/index.ts';
+import { keyToBytes } from '../../src/wire/index.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { NO_ROW, setUp } from './services-setup.ts';
 

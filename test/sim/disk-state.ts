@@ -1,5 +1,5 @@
 /** What is on a simulated disk: the state that one batch after another makes. */
-import { decodeAnswers, decodeRecord, encodeAnswers, encodeRecord } from '../../src/codec/index.ts';
+
 import {
   type InstanceId,
   type InstanceKey,
@@ -9,6 +9,8 @@ import {
   Status,
 } from '../../src/epaxos/index.ts';
 import type { AnswerPage, Row } from '../../src/kv/index.ts';
+import { decodeAnswers, encodeAnswers } from '../../src/storage/answer-codec.ts';
+import { decodeRecord, encodeRecord } from '../../src/wire/index.ts';
 import type { Snapshot, SnapshotEntry, Staged, StoredPage } from './snapshot.ts';
 import { withWidened } from './wide.ts';
 

@@ -1,6 +1,5 @@
 /** Faults that the simulator has found, each reduced to the few steps that show it. */
 import { expect, test } from 'vitest';
-import { getOperation, putOperation } from '../../src/codec/index.ts';
 import {
   type Envelope,
   type InstanceRecord,
@@ -9,6 +8,7 @@ import {
   type ReplicaId,
   replicaIds,
 } from '../../src/epaxos/index.ts';
+import { getOperation, putOperation } from '../../src/wire/index.ts';
 import { drawOptions } from './options.ts';
 import { simulate } from './world.ts';
 

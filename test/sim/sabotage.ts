@@ -1,7 +1,8 @@
 /** Ways to break a world on purpose, to prove that the checkers notice. None is ever drawn from a seed. */
-import { getOperation, keyToBytes } from '../../src/codec/index.ts';
+
 import { type Execution, type InstanceRecord, type ReplicaId, Status } from '../../src/epaxos/index.ts';
 import type { KvOperation, MultiGetOperation, Row } from '../../src/kv/index.ts';
+import { getOperation, keyToBytes } from '../../src/wire/index.ts';
 import type { Reply } from './calls.ts';
 import type { DiskContents } from './disk-state.ts';
 import type { Snapshot } from './snapshot.ts';

@@ -3,7 +3,6 @@
  * executed before is refused.
  */
 import { describe, expect, test } from 'vitest';
-import { putOperation } from '../../src/codec/index.ts';
 import {
   type Envelope,
   emptyRecord,
@@ -16,6 +15,7 @@ import {
   Status,
 } from '../../src/epaxos/index.ts';
 import { Sessions } from '../../src/kv/index.ts';
+import { putOperation } from '../../src/wire/index.ts';
 import { sessionsOf } from '../storage/samples.ts';
 import { Disk } from './disk.ts';
 import { storedPage } from './disk-state.ts';

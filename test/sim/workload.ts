@@ -2,16 +2,17 @@
  * The clients: each does one operation after another on few keys, gives an attempt a deadline, and repeats the
  * same request, under the same id, on another replica when it does not know the outcome.
  */
+
+import { isWide, type ReplicaId } from '../../src/epaxos/index.ts';
+import { isWrite, type KvOperation, type OperationResult, type RequestId } from '../../src/kv/index.ts';
+import type { Prng } from '../../src/util/prng.ts';
 import {
   decodeOperation,
   deleteOperation,
   getOperation,
   multiGetOperation,
   putOperation,
-} from '../../src/codec/index.ts';
-import { isWide, type ReplicaId } from '../../src/epaxos/index.ts';
-import { isWrite, type KvOperation, type OperationResult, type RequestId } from '../../src/kv/index.ts';
-import type { Prng } from '../../src/util/prng.ts';
+} from '../../src/wire/index.ts';
 import { type Outcome, type Reply, requestKey } from './calls.ts';
 import { demand } from './checkers/violation.ts';
 import { between, chance, pick } from './draw.ts';

@@ -1,9 +1,9 @@
 /** The contract of the storage port, continued: snapshots, at the side that sends and the one that installs. */
 import { describe, expect, test } from 'vitest';
-import type { SnapshotChunk, SnapshotEntry } from '../../src/codec/index.ts';
 import { formatInstance, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import type { SnapshotView, Storage } from '../../src/storage/index.ts';
+import type { SnapshotChunk, SnapshotEntry } from '../../src/wire/index.ts';
 import type { StoreMaker } from './contract.ts';
 import { collect, committedRecord, effectsOf, rowOf } from './samples.ts';
 

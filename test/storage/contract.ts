@@ -1,11 +1,11 @@
 /** The contract of the storage port: one suite that is run for every store. */
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { keyToBytes, keyToString } from '../../src/codec/index.ts';
 import { Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { LIMITS, type RecordedAnswer, type Row } from '../../src/kv/index.ts';
 import type { Storage } from '../../src/storage/index.ts';
+import { keyToBytes, keyToString } from '../../src/wire/index.ts';
 import { testPruning } from './contract-pruning.ts';
 import { testRecords } from './contract-records.ts';
 import { testSnapshots } from './contract-snapshots.ts';

@@ -1,11 +1,11 @@
 /** Rows: as protobufjs reads and writes them, and nothing else gets through. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { messageType } from '../../src/codec/index.ts';
 import type { Row } from '../../src/kv/index.ts';
 import { decodeRow, encodeRow } from '../../src/storage/row-codec.ts';
-import { anySequence } from '../codec/arbitraries.ts';
+import { messageType } from '../../src/wire/index.ts';
 import { codeOf, decodesOrRefuses } from '../support/refusals.ts';
+import { anySequence } from '../wire/arbitraries.ts';
 
 const wire = messageType<Partial<Row>>('StoredRow');
 const anyRow: fc.Arbitrary<Row> = fc.record({

@@ -1,9 +1,10 @@
 /** Things to store, and how to read all of something. */
-import { putOperation } from '../../src/codec/index.ts';
+
 import { type InstanceId, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { type RecordedAnswer, type Row, Sessions } from '../../src/kv/index.ts';
 import type { Effects, Storage } from '../../src/storage/index.ts';
+import { putOperation } from '../../src/wire/index.ts';
 
 /** N of every store of these tests. */
 export const REPLICAS = 3;

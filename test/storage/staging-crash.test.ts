@@ -1,11 +1,11 @@
 /** Installing a snapshot, with a crash at every single write of it, and at every write of the repair. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { SnapshotChunk } from '../../src/codec/index.ts';
 import { KvError } from '../../src/errors.ts';
 import type { ByteStore } from '../../src/storage/byte-store.ts';
 import { EncodedStorage } from '../../src/storage/encoded-storage.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { MemoryByteStore } from '../../src/storage/memory.ts';
+import type { SnapshotChunk } from '../../src/wire/index.ts';
 import { chunksOf, contentsOf, fillReceiver, fillSender, INSTALLED } from './contract-snapshots.ts';
 import { FailingStore } from './failing-store.ts';
 import { effectsOf, REPLICAS, rowOf } from './samples.ts';

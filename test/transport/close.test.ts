@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import { encodeMessage } from '../../src/rpc/index.ts';
 import { handshakeMetadata } from '../../src/transport/handshake.ts';
+import { encodeMessage } from '../../src/wire/index.ts';
 import {
   commitOf,
   eventually,

@@ -1,13 +1,19 @@
 /** What one replica sends arrives at the other, in few frames, within bounded memory. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import { putOperation } from '../../src/codec/index.ts';
 import { emptyRecord, type Message } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { decodeFrame, encodeMessage, type Lane, ROUTES, RPC_LIMITS } from '../../src/rpc/index.ts';
 import { handshakeMetadata } from '../../src/transport/handshake.ts';
 import { GrpcTransport } from '../../src/transport/index.ts';
-import { sampleOfEach } from '../rpc/arbitraries.ts';
+import {
+  decodeFrame,
+  encodeMessage,
+  type Lane,
+  putOperation,
+  ROUTES,
+  RPC_LIMITS,
+} from '../../src/wire/index.ts';
+import { sampleOfEach } from '../wire/client/arbitraries.ts';
 import {
   commitOf,
   eventually,

@@ -1,8 +1,8 @@
 /** Peers that die, return, fall silent or call twice. */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import { decodeFrame, ROUTES } from '../../src/rpc/index.ts';
 import { handshakeMetadata } from '../../src/transport/handshake.ts';
+import { decodeFrame, ROUTES } from '../../src/wire/index.ts';
 import {
   afterwards,
   commitOf,

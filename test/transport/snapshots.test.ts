@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ReplicaId } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import type { SnapshotChunk, SnapshotRequest } from '../../src/rpc/index.ts';
+import type { SnapshotChunk, SnapshotRequest } from '../../src/wire/index.ts';
 import { eventually, freePort, IMPATIENT, TestReplica } from './support.ts';
 
 const KIB = 1024;

@@ -12,13 +12,6 @@ import {
 import { afterEach, expect, vi } from 'vitest';
 import type { Commit, Envelope, Message, ReplicaId } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import {
-  HEARTBEAT_STREAM,
-  REPLICA_STREAMS,
-  type ReplicaStream,
-  replicaService,
-  SERVER_OPTIONS,
-} from '../../src/rpc/index.ts';
 import { answerMetadata } from '../../src/transport/handshake.ts';
 import {
   GrpcTransport,
@@ -28,6 +21,13 @@ import {
   type TransportEvents,
   type TransportTiming,
 } from '../../src/transport/index.ts';
+import {
+  HEARTBEAT_STREAM,
+  REPLICA_STREAMS,
+  type ReplicaStream,
+  replicaService,
+  SERVER_OPTIONS,
+} from '../../src/wire/index.ts';
 
 const HOST = '127.0.0.1';
 

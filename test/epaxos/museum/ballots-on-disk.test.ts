@@ -6,8 +6,8 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeRecord, encodeRecord } from '../../../src/codec/index.ts';
 import { emptyRecord, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
+import { decodeRecord, encodeRecord } from '../../../src/wire/index.ts';
 
 const anyBallots = fc
   .tuple(fc.nat({ max: 2 ** 31 }), fc.nat({ max: 2 ** 31 }))

@@ -3,7 +3,6 @@
  * and at one ballot only one value is ever accepted. Told of every record that is written.
  */
 
-import { commandToWire } from '../../../src/codec/index.ts';
 import {
   type Command,
   formatInstance,
@@ -13,6 +12,7 @@ import {
   type ReplicaId,
   Status,
 } from '../../../src/epaxos/index.ts';
+import { commandToWire } from '../../../src/wire/index.ts';
 import { demand } from './violation.ts';
 
 /** A committed value, and when it was first seen to be one. */

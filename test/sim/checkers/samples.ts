@@ -1,5 +1,5 @@
 /** What the tests of the checkers show them: commands, records, and the check that refuses. */
-import { getOperation, putOperation } from '../../../src/codec/index.ts';
+
 import {
   type Command,
   emptyRecord,
@@ -8,6 +8,7 @@ import {
   Status,
 } from '../../../src/epaxos/index.ts';
 import type { KvOperation } from '../../../src/kv/index.ts';
+import { getOperation, putOperation } from '../../../src/wire/index.ts';
 import { WIDE_KEY, widened } from '../wide.ts';
 import { type Check, Violation } from './violation.ts';
 

@@ -2,9 +2,10 @@
  * The database of one process: what LevelByteStore (src/storage) asks of a LevelDB database, over a simulated volume, in
  * virtual time. Everything that is asked of it is a step at which its process may die.
  */
-import { keyToString } from '../../../src/codec/index.ts';
+
 import type { LogDirectory } from '../../../src/storage/level-log.ts';
 import type { Database } from '../../../src/storage/level-reader.ts';
+import { keyToString } from '../../../src/wire/index.ts';
 import type { BytesRange, Change, SortedBytes } from './sorted-bytes.ts';
 import { bytesOf, type Lineage, type Volume } from './volume.ts';
 

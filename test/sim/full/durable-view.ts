@@ -1,5 +1,5 @@
 /** What a volume holds whatever crash comes, in the words of the checkers. */
-import { decodePruned, decodeRecordApart, keyToString } from '../../../src/codec/index.ts';
+
 import type { InstanceId, InstanceRecord, Slot } from '../../../src/epaxos/index.ts';
 import type { Row } from '../../../src/kv/index.ts';
 import {
@@ -12,6 +12,8 @@ import {
 } from '../../../src/storage/keys.ts';
 import { decodeReservation } from '../../../src/storage/reservation-codec.ts';
 import { decodeRow } from '../../../src/storage/row-codec.ts';
+import { decodeRecordApart, keyToString } from '../../../src/wire/index.ts';
+import { decodePruned } from '../../../src/wire/peer/pruned.ts';
 import type { DurableState } from '../checkers/durability.ts';
 import type { SortedBytes } from './sorted-bytes.ts';
 import type { Volume } from './volume.ts';

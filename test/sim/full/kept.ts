@@ -1,8 +1,10 @@
 /** What a replica holds at the end, against what it must hold and what it may. */
-import { decodeAnswers, keyToString } from '../../../src/codec/index.ts';
+
 import { formatInstance, type Replica } from '../../../src/epaxos/index.ts';
 import { isWrite, Sessions } from '../../../src/kv/index.ts';
+import { decodeAnswers } from '../../../src/storage/answer-codec.ts';
 import { ANSWERS_RANGE, executedKey, parseAnswersKey } from '../../../src/storage/keys.ts';
+import { keyToString } from '../../../src/wire/index.ts';
 import { requestKey } from '../calls.ts';
 import { isSameResult } from '../checkers/effects.ts';
 import { demand } from '../checkers/violation.ts';

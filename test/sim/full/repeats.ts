@@ -1,7 +1,8 @@
 /** Old requests, sent once more: late, to any replica, as they were or with another content. They must change nothing. */
-import { decodeOperation, putOperation } from '../../../src/codec/index.ts';
+
 import { isWrite, type KvOperation } from '../../../src/kv/index.ts';
 import type { Prng } from '../../../src/util/prng.ts';
+import { decodeOperation, putOperation } from '../../../src/wire/index.ts';
 import type { Outcome } from '../calls.ts';
 import { requestKey } from '../calls.ts';
 import { isSameResult } from '../checkers/effects.ts';

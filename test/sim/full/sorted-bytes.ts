@@ -1,5 +1,5 @@
 /** An ordered map from bytes to bytes: what a simulated database holds. Ordered only when somebody asks for a range. */
-import { keyToBytes, keyToString } from '../../../src/codec/index.ts';
+import { keyToBytes, keyToString } from '../../../src/wire/index.ts';
 
 /** One change; null removes the key. Keys are bytes as binary strings. */
 export type Change = readonly [key: string, value: Uint8Array | null];

@@ -2,6 +2,10 @@
  * The transport port of one process, over the simulated network: messages as a server's peers get them, decoded from
  * bytes of their own; and snapshots as streams of chunks, which the receiver pulls.
  */
+
+import type { Envelope, Message, ReplicaId } from '../../../src/epaxos/index.ts';
+import { KvError } from '../../../src/errors.ts';
+import type { PeerStatus, PeerStores, Transport, TransportEvents } from '../../../src/transport/index.ts';
 import {
   commandFromWire,
   commandToWire,
@@ -9,11 +13,8 @@ import {
   encodeSnapshotChunk,
   type SnapshotChunk,
   type SnapshotRequest,
-} from '../../../src/codec/index.ts';
-import type { Envelope, Message, ReplicaId } from '../../../src/epaxos/index.ts';
-import { KvError } from '../../../src/errors.ts';
-import { RPC_LIMITS } from '../../../src/rpc/limits.ts';
-import type { PeerStatus, PeerStores, Transport, TransportEvents } from '../../../src/transport/index.ts';
+} from '../../../src/wire/index.ts';
+import { RPC_LIMITS } from '../../../src/wire/limits.ts';
 import type { Network } from '../network.ts';
 
 /** The process whose transport it is. */

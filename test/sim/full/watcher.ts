@@ -2,7 +2,7 @@
  * What one process does, told to the checkers: from what its core hands out, what its state machine answers, what leaves, and
  * what its store becomes. The production loop knows nothing of it.
  */
-import { decodePruned, keyToString } from '../../../src/codec/index.ts';
+
 import type { Envelope, InstanceRecord, Ready, Replica, ReplicaId } from '../../../src/epaxos/index.ts';
 import {
   asKvOperation,
@@ -16,6 +16,8 @@ import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
 import { PRUNED_KEY, parseInstanceKey, STAGING_KEY } from '../../../src/storage/keys.ts';
 import { decodeStaging, Phase } from '../../../src/storage/staging-state.ts';
 import type { Effects, SnapshotView } from '../../../src/storage/storage.ts';
+import { keyToString } from '../../../src/wire/index.ts';
+import { decodePruned } from '../../../src/wire/peer/pruned.ts';
 import type { Observers } from '../observers.ts';
 import { countPruning, type Statistics } from '../statistics.ts';
 import { type DurableView, rowsIn, unsealed } from './durable-view.ts';

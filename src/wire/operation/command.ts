@@ -1,0 +1,85 @@
+/**
+ * Commands as bytes: message Command. What was received, or encoded before, is not encoded again: these very bytes are
+ * passed on and stored.
+ */
+import type { Command, Operation } from '../../epaxos/index.ts';
+import { KvError } from '../../errors.ts';
+import { asKvOperation, LIMITS } from '../../kv/index.ts';
+import { malformed } from '../check.ts';
+import { asBuffer, bytesTag, fieldLength, WireReader, writeBytes } from '../protobuf.ts';
+import { decodeOperation } from './operation.ts';
+
+/** Message Command, encoded. */
+export type WireCommand = Uint8Array;
+
+const OPERATIONS_TAG = bytesTag(1);
+
+const encodedCommands = new WeakMap<Command, Buffer>();
+
+/** Of commands that were read from bytes: their operations, null when they were let go of. */
+const readOperations = new WeakMap<Command, { operations: readonly Operation[] | null }>();
+
+/** The bytes of a command; they are shared and must not be changed. */
+export function commandToWire(command: Command): Buffer {
+  const known = encodedCommands.get(command);
+  if (known !== undefined) return known;
+  const { operations } = command;
+  let length = 0;
+  for (const { size } of operations) length += fieldLength(size);
+  const encoded = Buffer.allocUnsafe(length);
+  let position = 0;
+  for (const operation of operations) {
+    position = writeBytes(encoded, position, OPERATIONS_TAG, asKvOperation(operation).bytes);
+  }
+  encodedCommands.set(command, encoded);
+  return encoded;
+}
+
+/**
+ * The inverse of {@link commandToWire}. The command keeps `bytes`, which must not be changed afterwards.
+ * @throws KvError invalidArgument if it holds no operation or a malformed one, limitExceeded if it is over
+ *   {@link LIMITS}.commandBytes or one of its operations over the limits of keys and values
+ */
+export function commandFromWire(bytes: WireCommand): Command {
+  const encoded = asBuffer(bytes);
+  const read: { operations: readonly Operation[] | null } = { operations: decodeOperations(encoded) };
+  const command: Command = {
+    get operations() {
+      read.operations ??= decodeOperations(encoded);
+      return read.operations;
+    },
+  };
+  encodedCommands.set(command, encoded);
+  readOperations.set(command, read);
+  return command;
+}
+
+/**
+ * The command's operations are not needed for now. If it was read from bytes, they are read again when somebody asks
+ * for them: most of what is executed is kept for a while, for peers that may need its bytes, and never asked.
+ */
+export function letGoOfOperations(command: Command): void {
+  const read = readOperations.get(command);
+  if (read !== undefined) read.operations = null;
+}
+
+function decodeOperations(encoded: Buffer): readonly Operation[] {
+  const reader = new WireReader(encoded, 'Command');
+  let size = 0;
+  const operations: Operation[] = [];
+  while (!reader.isDone) {
+    const tag = reader.varint();
+    if (tag !== OPERATIONS_TAG) {
+      reader.skip(tag);
+      continue;
+    }
+    const extent = reader.extent();
+    size += extent.end - extent.start;
+    if (size > LIMITS.commandBytes) {
+      throw new KvError('limitExceeded', `a command has more than ${LIMITS.commandBytes} bytes`);
+    }
+    operations.push(decodeOperation(encoded, extent));
+  }
+  if (operations.length === 0) throw malformed('a command without operations');
+  return operations;
+}

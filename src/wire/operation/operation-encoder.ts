@@ -1,0 +1,147 @@
+/**
+ * Operations to bytes (message Operation of proto/epaxos/v1/instance.proto), by hand. One operation has one
+ * encoding here: fields in the order of their numbers, those with their default left out. A request that is
+ * repeated must carry the very same bytes, whoever encodes it.
+ */
+import { assert } from '../../util/assert.ts';
+import { bytesTag, fieldLength, integerTag, varintLength, writeBytes, writeInteger } from '../protobuf.ts';
+import {
+  CLIENT_ID_BYTES,
+  checkKeyBytes,
+  checkKeyCount,
+  checkOperationBytes,
+  checkRequestName,
+  checkValueBytes,
+} from './operation-checks.ts';
+
+/** The tags of the fields of a put, get or delete, which differ; null for a field that it does not have. */
+export interface BodyTags {
+  readonly value: number | null;
+  readonly returnPrevious: number | null;
+  readonly unrecorded: number | null;
+}
+
+/** The tags of the fields, by message. */
+export const TAGS = {
+  request: bytesTag(1),
+  put: bytesTag(2),
+  get: bytesTag(3),
+  delete: bytesTag(4),
+  multiGet: bytesTag(5),
+  requestId: { client: bytesTag(1), sequence: integerTag(2) },
+  /** Of a multi-get, each of its keys. */
+  key: bytesTag(1),
+  ofPut: { value: bytesTag(2), returnPrevious: integerTag(3), unrecorded: integerTag(4) },
+  ofGet: { value: null, returnPrevious: null, unrecorded: null },
+  ofDelete: { value: null, returnPrevious: integerTag(2), unrecorded: integerTag(3) },
+} as const;
+
+/** What every operation has. */
+export interface OperationName {
+  /** 16 bytes, drawn once a client. */
+  readonly client: Uint8Array;
+  /** A safe integer ≥ 1. */
+  readonly sequence: number;
+  readonly key: Uint8Array;
+}
+
+/** What every write has. */
+export interface WriteName extends OperationName {
+  readonly returnPrevious: boolean;
+  /** False if absent. */
+  readonly unrecorded?: boolean;
+}
+
+const CLIENT_FIELD_BYTES = fieldLength(CLIENT_ID_BYTES);
+
+/**
+ * The operation that sets `key` to `value`. Nothing of the arguments is kept.
+ * @throws KvError invalidArgument (empty key, bad request id) or limitExceeded, outcome notApplied
+ */
+export function encodePut(put: WriteName & { readonly value: Uint8Array }): Buffer {
+  const { key, value, returnPrevious, unrecorded = false } = put;
+  checkValueBytes(value.length);
+  const length =
+    fieldLength(key.length) +
+    (value.length > 0 ? fieldLength(value.length) : 0) +
+    flagLength(returnPrevious) +
+    flagLength(unrecorded);
+  const { bytes, position } = begin(put, TAGS.put, length);
+  let at = position;
+  if (value.length > 0) at = writeBytes(bytes, at, TAGS.ofPut.value, value);
+  at = writeFlag(bytes, at, TAGS.ofPut.returnPrevious, returnPrevious);
+  writeFlag(bytes, at, TAGS.ofPut.unrecorded, unrecorded);
+  return bytes;
+}
+
+/**
+ * The operation that reads `key`.
+ * @throws KvError as {@link encodePut}
+ */
+export function encodeGet(get: OperationName): Buffer {
+  return begin(get, TAGS.get, fieldLength(get.key.length)).bytes;
+}
+
+/**
+ * The operation that removes `key`.
+ * @throws KvError as {@link encodePut}
+ */
+export function encodeDelete(remove: WriteName): Buffer {
+  const { key, returnPrevious, unrecorded = false } = remove;
+  const length = fieldLength(key.length) + flagLength(returnPrevious) + flagLength(unrecorded);
+  const { bytes, position } = begin(remove, TAGS.delete, length);
+  const at = writeFlag(bytes, position, TAGS.ofDelete.returnPrevious, returnPrevious);
+  writeFlag(bytes, at, TAGS.ofDelete.unrecorded, unrecorded);
+  return bytes;
+}
+
+/**
+ * The operation that reads `keys`, at one moment.
+ * @throws KvError invalidArgument (no key, an empty key, bad request id) or limitExceeded, outcome notApplied
+ */
+export function encodeMultiGet(
+  multiGet: Omit<OperationName, 'key'> & { readonly keys: readonly Uint8Array[] },
+): Buffer {
+  const { client, sequence, keys } = multiGet;
+  const [key, ...others] = keys;
+  checkKeyCount(keys.length);
+  assert(key !== undefined, 'there is a first key');
+  let bodyLength = 0;
+  for (const { length } of keys) {
+    checkKeyBytes(length);
+    bodyLength += fieldLength(length);
+  }
+  const { bytes, position } = begin({ client, sequence, key }, TAGS.multiGet, bodyLength);
+  checkOperationBytes(bytes.length);
+  let at = position;
+  for (const other of others) at = writeBytes(bytes, at, TAGS.key, other);
+  return bytes;
+}
+
+/** A buffer for the whole operation, written up to and including the key, with which the body begins. */
+function begin(
+  { client, sequence, key }: OperationName,
+  kind: number,
+  bodyLength: number,
+): { readonly bytes: Buffer; readonly position: number } {
+  checkRequestName({ clientBytes: client.length, sequence });
+  checkKeyBytes(key.length);
+  const nameLength = CLIENT_FIELD_BYTES + 1 + varintLength(sequence);
+  const bytes = Buffer.allocUnsafe(fieldLength(nameLength) + fieldLength(bodyLength));
+  let at = writeInteger(bytes, 0, TAGS.request, nameLength);
+  at = writeBytes(bytes, at, TAGS.requestId.client, client);
+  at = writeInteger(bytes, at, TAGS.requestId.sequence, sequence);
+  at = writeInteger(bytes, at, kind, bodyLength);
+  return { bytes, position: writeBytes(bytes, at, TAGS.key, key) };
+}
+
+function flagLength(flag: boolean): number {
+  return flag ? 2 : 0;
+}
+
+function writeFlag(bytes: Buffer, position: number, tag: number, flag: boolean): number {
+  if (!flag) return position;
+  bytes[position] = tag;
+  bytes[position + 1] = 1;
+  return position + 2;
+}

@@ -1,0 +1,255 @@
+/**
+ * Operations as bytes. An operation is encoded once, where the client's request comes in or by the client
+ * itself; from there on those very bytes are passed from replica to replica and stored, and everything else
+ * is read from them. Reading is by hand: it is done for every operation on every replica.
+ */
+import type { Access } from '../../epaxos/index.ts';
+import type {
+  DeleteOperation,
+  GetOperation,
+  KvOperation,
+  MultiGetOperation,
+  PutOperation,
+  RequestId,
+} from '../../kv/index.ts';
+import { asBuffer, type Extent, WireReader } from '../protobuf.ts';
+import { DecodedMultiGet } from './multi-get.ts';
+import { checkKeyBytes, checkRequestName, checkValueBytes, refuse } from './operation-checks.ts';
+import {
+  type BodyTags,
+  encodeDelete,
+  encodeGet,
+  encodeMultiGet,
+  encodePut,
+  TAGS,
+} from './operation-encoder.ts';
+
+/** Bytes as a binary string: one character (0–255) a byte, so that string order is byte order. */
+export function keyToString(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+/** The inverse of {@link keyToString}; the result is a fresh buffer. */
+export function keyToBytes(key: string): Buffer {
+  return Buffer.from(key, 'latin1');
+}
+
+// An operation that was just encoded is read back from its bytes, so that what is executed where the request
+// came in is what every other replica reads, even if the caller's buffers change later.
+
+/**
+ * The operation that sets `key` to `value`.
+ * @throws KvError invalidArgument (empty key, bad request id) or limitExceeded (kv's LIMITS)
+ */
+export function putOperation(fields: {
+  readonly request: RequestId;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly returnPrevious: boolean;
+  /** False if absent. */
+  readonly unrecorded?: boolean;
+}): PutOperation {
+  return decodeOperation(encodePut({ ...fields, ...named(fields.request) })) as PutOperation;
+}
+
+/**
+ * The operation that reads `key`.
+ * @throws KvError invalidArgument (empty key, bad request id) or limitExceeded (kv's LIMITS)
+ */
+export function getOperation(fields: {
+  readonly request: RequestId;
+  readonly key: Uint8Array;
+}): GetOperation {
+  return decodeOperation(encodeGet({ ...fields, ...named(fields.request) })) as GetOperation;
+}
+
+/**
+ * The operation that removes `key`.
+ * @throws KvError invalidArgument (empty key, bad request id) or limitExceeded (kv's LIMITS)
+ */
+export function deleteOperation(fields: {
+  readonly request: RequestId;
+  readonly key: Uint8Array;
+  readonly returnPrevious: boolean;
+  /** False if absent. */
+  readonly unrecorded?: boolean;
+}): DeleteOperation {
+  return decodeOperation(encodeDelete({ ...fields, ...named(fields.request) })) as DeleteOperation;
+}
+
+/**
+ * The operation that reads `keys`, at one moment (R8.2).
+ * @throws KvError invalidArgument (no key, an empty key, bad request id) or limitExceeded (kv's LIMITS)
+ */
+export function multiGetOperation(fields: {
+  readonly request: RequestId;
+  readonly keys: readonly Uint8Array[];
+}): MultiGetOperation {
+  return decodeOperation(encodeMultiGet({ ...fields, ...named(fields.request) })) as MultiGetOperation;
+}
+
+function named({ client, sequence }: RequestId): { readonly client: Buffer; readonly sequence: number } {
+  return { client: keyToBytes(client), sequence };
+}
+
+/**
+ * The operation that `bytes` hold, or a part of them: its fields in any order, those that are not known skipped; of a
+ * field that comes twice the last one counts. The operation keeps `bytes`, and what it gives are views of them: the
+ * caller hands the buffer over and must not change it.
+ * @throws KvError invalidArgument if the bytes are no operation, limitExceeded over kv's LIMITS
+ */
+export function decodeOperation(
+  bytes: Uint8Array,
+  extent: Extent = { start: 0, end: bytes.length },
+): KvOperation {
+  const operation = new DecodedOperation(asBuffer(bytes), extent);
+  if (operation.kind !== 'multiGet') return operation as KvOperation;
+  return new DecodedMultiGet({
+    request: operation.request,
+    bytes: operation.bytes,
+    body: operation.value,
+  });
+}
+
+/**
+ * An operation in the bytes that it came in. There are very many of them, and most live until they are executed: so
+ * each is one small object, which makes whatever else is asked for when it is asked for it. Of a multi-get, which is
+ * not so small, it reads no more than the request, and where the rest is.
+ */
+class DecodedOperation implements Access {
+  readonly kind: KvOperation['kind'];
+  /** It touches one key, and so is itself the only access. */
+  readonly #accesses: readonly Access[] = [this];
+  key = '';
+  returnPrevious = false;
+  unrecorded = false;
+  #client = '';
+  #sequence = 0;
+  readonly source: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  /** Of the value; of a multi-get, of its body. */
+  valueStart = 0;
+  valueEnd = 0;
+
+  constructor(source: Buffer, extent: Extent) {
+    this.source = source;
+    this.#start = extent.start;
+    this.#end = extent.end;
+    const reader = new WireReader(source, 'Operation', extent);
+    let isNamed = false;
+    let put = false;
+    let get = false;
+    let remove = false;
+    let multiGet = false;
+    while (!reader.isDone) {
+      const tag = reader.varint();
+      switch (tag) {
+        case TAGS.request:
+          isNamed = true;
+          this.#readRequest(reader);
+          break;
+        case TAGS.put:
+          put = true;
+          this.#readBody(reader, TAGS.ofPut);
+          break;
+        case TAGS.get:
+          get = true;
+          this.#readBody(reader, TAGS.ofGet);
+          break;
+        case TAGS.delete:
+          remove = true;
+          this.#readBody(reader, TAGS.ofDelete);
+          break;
+        case TAGS.multiGet:
+          multiGet = true;
+          this.#readValue(reader);
+          break;
+        default:
+          reader.skip(tag);
+      }
+    }
+    if (!isNamed) throw refuse('invalidArgument', 'the operation names no request');
+    checkRequestName({ clientBytes: this.#client.length, sequence: this.#sequence });
+    const isOfOneKey = put || get || remove;
+    if (!isOfOneKey && !multiGet) throw refuse('invalidArgument', 'the operation is of no known kind');
+    if ((put && (get || remove)) || (get && remove) || (isOfOneKey && multiGet)) {
+      throw refuse('invalidArgument', 'the operation is of more than one kind');
+    }
+    if (multiGet) {
+      this.kind = 'multiGet';
+      return;
+    }
+    checkKeyBytes(this.key.length);
+    checkValueBytes(this.valueEnd - this.valueStart);
+    this.kind = put ? 'put' : get ? 'get' : 'delete';
+  }
+
+  get request(): RequestId {
+    return { client: this.#client, sequence: this.#sequence };
+  }
+
+  get accesses(): readonly Access[] {
+    return this.#accesses;
+  }
+
+  get writes(): boolean {
+    return this.kind !== 'get';
+  }
+
+  get size(): number {
+    return this.#end - this.#start;
+  }
+
+  get bytes(): Buffer {
+    return this.source.subarray(this.#start, this.#end);
+  }
+
+  get value(): Buffer {
+    return this.source.subarray(this.valueStart, this.valueEnd);
+  }
+
+  #readRequest(reader: WireReader): void {
+    this.#client = '';
+    this.#sequence = 0;
+    const outer = reader.enter();
+    while (!reader.isDone) {
+      const tag = reader.varint();
+      if (tag === TAGS.requestId.client) this.#client = reader.recurringText();
+      else if (tag === TAGS.requestId.sequence) this.#sequence = reader.varint();
+      else reader.skip(tag);
+    }
+    reader.leave(outer);
+  }
+
+  /** Reads the put, get or delete; of several the last one counts. */
+  #readBody(reader: WireReader, tags: BodyTags): void {
+    this.key = '';
+    this.valueStart = 0;
+    this.valueEnd = 0;
+    this.returnPrevious = false;
+    this.unrecorded = false;
+    const outer = reader.enter();
+    while (!reader.isDone) {
+      const tag = reader.varint();
+      if (tag === TAGS.key) {
+        this.key = reader.text('latin1');
+      } else if (tag === tags.value) {
+        this.#readValue(reader);
+      } else if (tag === tags.returnPrevious) {
+        this.returnPrevious = reader.bool();
+      } else if (tag === tags.unrecorded) {
+        this.unrecorded = reader.bool();
+      } else {
+        reader.skip(tag);
+      }
+    }
+    reader.leave(outer);
+  }
+
+  #readValue(reader: WireReader): void {
+    const { start, end } = reader.extent();
+    this.valueStart = start;
+    this.valueEnd = end;
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Frames between replicas: bytes to messages and back. A frame consists of repeated fields only, so the
+ * frames of single messages, one after another, are a frame of all of them: a message is encoded once,
+ * however many peers it goes to and whatever it is sent together with.
+ */
+
+import type { Message, MessageType } from '../../epaxos/index.ts';
+import { KvError } from '../../errors.ts';
+import { checkCount, type DecodeContext, malformed } from '../check.ts';
+import { type MessageType as CodecType, messageType } from '../schema.ts';
+import { CONVERSIONS, type Conversion } from './replica-messages.ts';
+import {
+  type Direction,
+  frameName,
+  type Lane,
+  MESSAGE_STREAMS,
+  type MessageStream,
+  ROUTES,
+} from './routes.ts';
+
+/** A frame as a plain object: by field, the messages of one type. */
+type Frame = Readonly<Record<string, readonly unknown[]>>;
+
+/** One lane's frames, and which messages they carry. */
+interface LaneCodec {
+  readonly frame: CodecType<Frame>;
+  readonly fields: readonly { readonly name: string; readonly type: MessageType }[];
+}
+
+/** What was in a frame. */
+export interface DecodedFrame {
+  readonly messages: readonly Message[];
+  /** How many messages were malformed; a frame that cannot be parsed at all counts as one. */
+  readonly refused: number;
+  /** Why the first of them was refused; null if none was. */
+  readonly reason: KvError | null;
+}
+
+const LANES = Object.fromEntries(
+  MESSAGE_STREAMS.map((stream) => [
+    stream,
+    {
+      request: laneCodec({ stream, direction: 'request' }),
+      response: laneCodec({ stream, direction: 'response' }),
+    },
+  ]),
+) as Readonly<Record<MessageStream, Readonly<Record<Direction, LaneCodec>>>>;
+
+const beatType = messageType<{ readonly sequence: number }>('Ping');
+
+/** The frame that holds this one message; several of one lane, concatenated, are a frame too. */
+export function encodeMessage(message: Message): Buffer {
+  const route = ROUTES[message.type];
+  return LANES[route.stream][route.direction].frame.encode({
+    [route.field]: [conversionOf(message.type).toWire(message)],
+  });
+}
+
+/**
+ * The messages of a frame that arrived. Malformed ones are left out and reported; the others count.
+ * Operations are views of `bytes`, which must not be changed afterwards.
+ * @param context N, by which vectors and ids are judged
+ */
+export function decodeFrame(bytes: Uint8Array, lane: Lane, context: DecodeContext): DecodedFrame {
+  const { frame, fields } = LANES[lane.stream][lane.direction];
+  const messages: Message[] = [];
+  let refused = 0;
+  let reason: KvError | null = null;
+  const refuse = (error: unknown) => {
+    if (!(error instanceof KvError)) throw error;
+    refused++;
+    reason ??= error;
+  };
+  try {
+    const content = frame.decode(bytes);
+    for (const { name, type } of fields) {
+      const { fromWire } = conversionOf(type);
+      for (const wire of content[name] ?? []) {
+        try {
+          messages.push(fromWire(wire as Parameters<typeof fromWire>[0], context));
+        } catch (error) {
+          refuse(error);
+        }
+      }
+    }
+  } catch (error) {
+    refuse(error);
+  }
+  return { messages, refused, reason };
+}
+
+/** A ping or a pong: they look the same. */
+export function encodeBeat(sequence: number): Buffer {
+  return beatType.encode({ sequence });
+}
+
+/**
+ * The sequence of a ping or a pong.
+ * @throws KvError invalidArgument
+ */
+export function decodeBeat(bytes: Uint8Array): number {
+  const sequence = checkCount(beatType.decode(bytes).sequence, "the heartbeat's sequence");
+  if (sequence === 0) throw malformed("the heartbeat's sequence is missing");
+  return sequence;
+}
+
+function laneCodec(lane: Lane): LaneCodec {
+  const types = (Object.keys(ROUTES) as MessageType[]).filter((type) => {
+    return ROUTES[type].stream === lane.stream && ROUTES[type].direction === lane.direction;
+  });
+  const fields = types.map((type) => ({ name: ROUTES[type].field, type }));
+  return { frame: messageType<Frame>(frameName(lane)), fields };
+}
+
+/** The table is right for every type; the compiler cannot follow a type that is only known when running. */
+function conversionOf(type: MessageType): Conversion<MessageType> {
+  return CONVERSIONS[type] as unknown as Conversion<MessageType>;
+}

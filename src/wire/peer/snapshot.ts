@@ -1,0 +1,75 @@
+/**
+ * Snapshots on their way from one replica to another that is too far behind (R9.1): entries of the
+ * sender's store in the order of their keys, in chunks.
+ */
+import type { Pruned } from '../../epaxos/index.ts';
+import { type DecodeContext, malformed } from '../check.ts';
+import { messageType } from '../schema.ts';
+import { prunedFromWire } from './pruned.ts';
+
+/** One entry of a store, as bytes; what the key says is known to storage/ alone. */
+export interface SnapshotEntry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+export interface SnapshotRequest {
+  /** The snapshot that was begun; '' for none. One that the sender has no more is begun anew. */
+  readonly id: string;
+  /** The last key that has arrived of it; no bytes for none. */
+  readonly after: Uint8Array;
+}
+
+export interface SnapshotChunk {
+  /** Which snapshot it is of. One that was not asked for begins from the beginning. */
+  readonly id: string;
+  /** The sender's, the same in all chunks of a snapshot. */
+  readonly pruned: Pruned;
+  /** In the order of their keys, right after those of the chunk before. */
+  readonly entries: readonly SnapshotEntry[];
+  /** True in the last chunk. */
+  readonly done: boolean;
+}
+
+const ID_CHARACTERS = 64;
+
+interface WireChunk extends Omit<SnapshotChunk, 'pruned'> {
+  readonly pruned: Pruned | null;
+}
+
+const requestType = messageType<SnapshotRequest>('SnapshotRequest');
+const chunkType = messageType<WireChunk>('SnapshotChunk');
+
+export function encodeSnapshotRequest(request: SnapshotRequest): Buffer {
+  return requestType.encode(request);
+}
+
+/** @throws KvError invalidArgument */
+export function decodeSnapshotRequest(bytes: Uint8Array): SnapshotRequest {
+  const { id, after } = requestType.decode(bytes);
+  return { id: checkId(id), after };
+}
+
+export function encodeSnapshotChunk(chunk: SnapshotChunk): Buffer {
+  return chunkType.encode(chunk);
+}
+
+/**
+ * Keys and values are views of `bytes`, which must not be changed afterwards.
+ * @throws KvError invalidArgument
+ */
+export function decodeSnapshotChunk(bytes: Uint8Array, context: DecodeContext): SnapshotChunk {
+  const { id, pruned, entries, done } = chunkType.decode(bytes);
+  if (id === '') throw malformed('the snapshot has no id');
+  return {
+    id: checkId(id),
+    pruned: prunedFromWire(pruned, context),
+    entries: entries.map(({ key, value }) => ({ key, value })),
+    done,
+  };
+}
+
+function checkId(id: string): string {
+  if (id.length > ID_CHARACTERS) throw malformed(`the snapshot's id has ${id.length} characters`);
+  return id;
+}

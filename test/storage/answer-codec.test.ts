@@ -1,0 +1,105 @@
+/** Pages of answers: round trips, and refusal of everything else. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { KvError } from '../../src/errors.ts';
+import { AnswerPage, PAGE_SEQUENCES, type RecordedAnswer, Sessions } from '../../src/kv/index.ts';
+import { decodeAnswers, encodeAnswers } from '../../src/storage/answer-codec.ts';
+import { keyToBytes, messageType } from '../../src/wire/index.ts';
+import { decodesOrRefuses } from '../support/refusals.ts';
+import { anyResult } from '../wire/arbitraries.ts';
+
+const ID = { client: 'c'.repeat(16), number: 3 };
+const firstSequence = ID.number * PAGE_SEQUENCES;
+
+function pageOf(answers: readonly RecordedAnswer[]): AnswerPage {
+  const sessions = new Sessions();
+  for (const answer of answers) sessions.record(answer);
+  const [page = new AnswerPage(ID)] = sessions.pages();
+  return page;
+}
+
+const anyAnswer = fc.record({
+  request: fc.record({
+    client: fc.constant(ID.client),
+    sequence: fc.integer({ min: firstSequence, max: firstSequence + PAGE_SEQUENCES - 1 }),
+  }),
+  key: fc.constantFrom('a', 'b', '\xff\x00'),
+  result: fc.oneof(
+    anyResult,
+    fc.nat().map((version) => ({ version, value: null, previousVersion: 0 })),
+  ),
+});
+const anyAnswers = fc.uniqueArray(anyAnswer, {
+  selector: ({ request, key }) => `${request.sequence}/${key}`,
+  maxLength: 3 * PAGE_SEQUENCES,
+});
+
+/** Bytes that hold anything at all in the fields of a page. */
+function encodeAny(fields: Record<string, unknown>): Buffer {
+  return messageType<Record<string, unknown>>('StoredAnswers').encode(fields);
+}
+
+describe('a page of answers', () => {
+  test('what was encoded is decoded', () => {
+    fc.assert(
+      fc.property(anyAnswers, (answers) => {
+        const page = decodeAnswers(ID, encodeAnswers(pageOf(answers)));
+        expect([page.client, page.number, page.size]).toEqual([ID.client, ID.number, answers.length]);
+        for (const { request, key, result } of answers) {
+          const found = page.find(request, key);
+          const value = found?.value && Uint8Array.from(found.value);
+          expect(found && { ...found, value }).toEqual(result);
+        }
+      }),
+    );
+  });
+
+  test('it is encoded as protobuf does', () => {
+    fc.assert(
+      fc.property(anyAnswers, (answers) => {
+        const page = pageOf(answers);
+        const places = Array.from({ length: PAGE_SEQUENCES }, (_, place) => place).filter(
+          (place) => page.keyHashes[place] !== 0,
+        );
+        const fields = {
+          places,
+          keyHashes: places.map((place) => page.keyHashes[place]),
+          versions: places.map((place) => page.versions[place]),
+          others: Array.from(page.others?.values() ?? [], ({ request, key, result }) => {
+            return { sequence: request.sequence, key: keyToBytes(key), ...result };
+          }),
+        };
+        expect(encodeAnswers(page).equals(encodeAny(fields))).toBe(true);
+      }),
+    );
+  });
+
+  test('a full page of versions has less than twelve bytes an answer', () => {
+    const answers = Array.from({ length: PAGE_SEQUENCES }, (_, place) => ({
+      request: { client: ID.client, sequence: firstSequence + place },
+      key: `key ${place}`,
+      result: { version: 100_000 + place, value: null, previousVersion: 0 },
+    }));
+    expect(encodeAnswers(pageOf(answers)).length).toBeLessThan(12 * PAGE_SEQUENCES);
+  });
+
+  test.each([
+    ['a place beyond it', { places: [64], keyHashes: [1], versions: [1] }],
+    ['a place twice', { places: [1, 1], keyHashes: [1, 1], versions: [1, 1] }],
+    ['a place without a hash', { places: [1], keyHashes: [0], versions: [1] }],
+    ['lists of different lengths', { places: [1], keyHashes: [1], versions: [] }],
+    ['an answer of another page', { others: [{ sequence: 1, key: Buffer.from('k'), version: 1 }] }],
+    ['an answer without a sequence', { others: [{ key: Buffer.from('k'), version: 1 }] }],
+    ['a version that is no safe integer', { others: [{ sequence: 200, version: 2 ** 53 }] }],
+    [
+      'a previous version that is none',
+      { others: [{ sequence: 200, version: 1, previousVersion: 2 ** 60 }] },
+    ],
+  ])('is refused with %s', (_, fields) => {
+    expect(() => decodeAnswers(ID, encodeAny(fields))).toThrow(KvError);
+  });
+
+  test('any bytes at all, and pages with some bytes changed, are decoded or refused', () => {
+    decodesOrRefuses((bytes) => decodeAnswers(ID, bytes), anyAnswers.map(pageOf).map(encodeAnswers));
+  });
+});

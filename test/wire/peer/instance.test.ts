@@ -1,0 +1,178 @@
+/** Records of instances: round trips, and refusal of what no replica can hold. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  CLUSTER_SIZES,
+  type Command,
+  type InstanceRecord,
+  Status,
+  sizeOf,
+} from '../../../src/epaxos/index.ts';
+import { asKvOperation, LIMITS } from '../../../src/kv/index.ts';
+import { AssertionError } from '../../../src/util/assert.ts';
+import {
+  attributesFromWire,
+  commandFromWire,
+  commandToWire,
+  decodeRecord,
+  depsFromWire,
+  encodeRecord,
+  instanceIdFromWire,
+  letGoOfOperations,
+  MAX_SLOT,
+  putOperation,
+  recordFromWire,
+  recordToWire,
+  type WireRecord,
+} from '../../../src/wire/index.ts';
+import { codeOf, decodesOrRefuses } from '../../support/refusals.ts';
+import { anyCommand, anyInstanceId, anyRecord, encodedCommand } from '../arbitraries.ts';
+
+const three = { replicas: 3 };
+const request = { client: 'c'.repeat(16), sequence: 1 };
+
+function put(valueBytes: number) {
+  return putOperation({
+    request,
+    key: Buffer.from('key'),
+    value: new Uint8Array(valueBytes),
+    returnPrevious: false,
+  });
+}
+
+/** An operation of exactly that many bytes, a large one. */
+function operationOfSize(size: number): Uint8Array {
+  const guess = size - 100;
+  return put(guess + size - put(guess).bytes.length).bytes;
+}
+
+const committed: InstanceRecord = {
+  id: { replica: 2, slot: 17 },
+  status: Status.committed,
+  ballot: 5,
+  acceptedBallot: 0,
+  command: { operations: [put(3)] },
+  noOp: false,
+  attributes: { seq: 4, deps: [0, 16, 2] },
+  initial: null,
+  follower: 3,
+};
+
+describe('records', () => {
+  test.each(CLUSTER_SIZES)('what was encoded is decoded (N = %d)', (replicas) => {
+    fc.assert(
+      fc.property(anyRecord(replicas), (record) => {
+        expect(decodeRecord(encodeRecord(record), { replicas })).toEqual(record);
+      }),
+    );
+  });
+
+  test('an executed record is stored as committed', () => {
+    const decoded = decodeRecord(encodeRecord({ ...committed, status: Status.executed }), three);
+    expect(decoded).toEqual(committed);
+  });
+
+  test('operations keep their very bytes', () => {
+    const bytesOf = ({ operations }: Command) => operations.map((each) => asKvOperation(each).bytes);
+    fc.assert(
+      fc.property(anyCommand, (command) => {
+        const bytes = commandToWire(command);
+        const decoded = commandFromWire(bytes);
+        expect(bytesOf(decoded)).toEqual(bytesOf(command));
+        for (const each of bytesOf(decoded)) expect(each.buffer).toBe(bytes.buffer);
+        expect(sizeOf(decoded)).toBe(bytesOf(command).reduce((sum, { length }) => sum + length, 0));
+      }),
+    );
+  });
+
+  test('operations that were let go of are read again from the same bytes', () => {
+    fc.assert(
+      fc.property(anyCommand, (command) => {
+        const bytes = commandToWire(command);
+        const decoded = commandFromWire(bytes);
+        const first = decoded.operations;
+        expect(decoded.operations).toBe(first);
+        letGoOfOperations(decoded);
+        expect(decoded.operations).not.toBe(first);
+        expect(decoded).toEqual(command);
+        expect(commandToWire(decoded).equals(bytes)).toBe(true);
+        letGoOfOperations(command); // it was not read from bytes: it stays as it is
+        expect(commandFromWire(commandToWire(command))).toEqual(command);
+      }),
+    );
+  });
+
+  test('a record of a cluster of another size is refused', () => {
+    expect(codeOf(() => decodeRecord(encodeRecord(committed), { replicas: 5 }))).toBe('invalidArgument');
+  });
+
+  const wire = recordToWire(committed);
+  const bad: [string, Partial<WireRecord>][] = [
+    ['no id', { id: null }],
+    ['replica 0', { id: { replica: 0, slot: 1 } }],
+    ['a replica over N', { id: { replica: 4, slot: 1 } }],
+    ['slot 0', { id: { replica: 1, slot: 0 } }],
+    ['a slot over the highest', { id: { replica: 1, slot: MAX_SLOT + 1 } }],
+    ['the status executed', { status: Status.executed }],
+    ['an unknown status', { status: 77 }],
+    ['an unsafe ballot', { ballot: 2 ** 53 }],
+    ['an unsafe accepted ballot', { acceptedBallot: 2 ** 64 }],
+    ['a command without operations', { command: encodedCommand([]) }],
+    ['an empty operation', { command: encodedCommand([new Uint8Array(0)]) }],
+    ['a value without attributes', { attributes: null }],
+    ['attributes without a value', { status: Status.none }],
+    ['neither command nor no-op', { command: null }],
+    ['an unsafe seq', { attributes: { seq: 2 ** 53, deps: [0, 0, 0] } }],
+    ['too few deps', { attributes: { seq: 1, deps: [0, 0] } }],
+    ['too many deps', { attributes: { seq: 1, deps: [0, 0, 0, 0] } }],
+    ['deps over the highest slot', { attributes: { seq: 1, deps: [0, MAX_SLOT + 1, 0] } }],
+    ['bad initial attributes', { initial: { seq: 1, deps: [] } }],
+    ['a follower over N', { follower: 4 }],
+  ];
+  test.each(bad)('%s is refused', (_what, change) => {
+    expect(codeOf(() => recordFromWire({ ...wire, ...change }, three))).toBe('invalidArgument');
+  });
+
+  test('what is missing altogether is refused', () => {
+    expect(codeOf(() => recordFromWire(null, three))).toBe('invalidArgument');
+    expect(codeOf(() => instanceIdFromWire(null, three))).toBe('invalidArgument');
+    expect(codeOf(() => attributesFromWire(null, three))).toBe('invalidArgument');
+    expect(codeOf(() => depsFromWire([], three))).toBe('invalidArgument');
+  });
+
+  test('ids and vectors that are in range are taken', () => {
+    fc.assert(
+      fc.property(anyInstanceId(7), (id) => {
+        expect(instanceIdFromWire(id, { replicas: 7 })).toEqual(id);
+      }),
+    );
+    expect(depsFromWire([0, 1, MAX_SLOT], three)).toEqual([0, 1, MAX_SLOT]);
+  });
+
+  test('a command may be as large as the limit says, and no larger', () => {
+    const share = Math.floor(LIMITS.commandBytes / 5);
+    const sizes = [share, share, share, share, LIMITS.commandBytes - 4 * share];
+    const full = sizes.map(operationOfSize);
+    expect(full.reduce((sum, bytes) => sum + bytes.length, 0)).toBe(LIMITS.commandBytes);
+    expect(codeOf(() => commandFromWire(encodedCommand(full)))).toBe('none');
+    expect(codeOf(() => commandFromWire(encodedCommand([...full, put(1).bytes])))).toBe('limitExceeded');
+  });
+
+  test('a record that could not be read back is not written', () => {
+    expect(() => encodeRecord({ ...committed, attributes: null })).toThrow(AssertionError);
+    expect(() => encodeRecord({ ...committed, command: null })).toThrow(AssertionError);
+    expect(() => encodeRecord({ ...committed, status: Status.none })).toThrow(AssertionError);
+  });
+
+  test('every cut of a record is refused or reads as a record', () => {
+    const bytes = encodeRecord(committed);
+    for (let length = 0; length < bytes.length; length++) {
+      codeOf(() => decodeRecord(bytes.subarray(0, length), three));
+    }
+    expect(codeOf(() => decodeRecord(bytes.subarray(0, 0), three))).toBe('invalidArgument');
+  });
+
+  test('any bytes at all, and records with some bytes changed, are decoded or refused', () => {
+    decodesOrRefuses((bytes) => decodeRecord(bytes, three), anyRecord(3).map(encodeRecord));
+  });
+});
