@@ -2,9 +2,9 @@
 
 import type { KvOperation } from '../../src/kv/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
-import { getOperation, putOperation } from '../../src/wire/index.ts';
 import { between, chance } from '../../test/sim/draw.ts';
 import type { EventQueue } from '../../test/sim/event-queue.ts';
+import { getOperation, putOperation } from '../../test/support/kv-operations.ts';
 import type { Samples } from './samples.ts';
 import type { Setting, WorldOptions } from './settings.ts';
 import type { Request } from './site.ts';

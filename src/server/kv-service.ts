@@ -27,7 +27,7 @@ import {
   type MultiGetResponse,
   type PutRequest,
   type PutResponse,
-  type RequestIdentity,
+  type RequestIdBytes,
   toServiceError,
 } from '../wire/index.ts';
 import type { Logger } from './logger.ts';
@@ -136,7 +136,7 @@ interface Conversion<Request, Response, Operation = KvOperation> {
 }
 
 /** How an operation is named: what is left out of a request here is what its operation says about it. */
-interface RequestName extends RequestIdentity {
+interface RequestName extends RequestIdBytes {
   readonly unrecorded: boolean;
 }
 
@@ -144,7 +144,7 @@ interface RequestName extends RequestIdentity {
  * The request ids of clients as they are; and ids of our own for requests without one. Nobody else knows
  * those, so nobody can repeat such a request, and no answer is kept of it.
  */
-function requestNames(): (given: RequestIdentity | null) => RequestName {
+function requestNames(): (given: RequestIdBytes | null) => RequestName {
   const client = randomBytes(CLIENT_ID_BYTES);
   let last = 0;
   return (given) => {

@@ -14,6 +14,7 @@ export {
   encodeMultiGet,
   encodePut,
   type OperationName,
+  type RequestIdBytes,
   type WriteName,
 } from './operation/operation-encoder.ts';
 export * from './peer/instance.ts';

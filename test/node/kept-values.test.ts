@@ -4,7 +4,7 @@ import { LIMITS, Sessions } from '../../src/kv/index.ts';
 import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
 import { Applier, KEPT_VALUE_BYTES } from '../../src/node/applier.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
-import { putOperation } from '../../src/wire/index.ts';
+import { putOperation } from '../support/kv-operations.ts';
 
 const client = 'c'.repeat(16);
 const value = new Uint8Array(LIMITS.valueBytes); // one array for all: only its length counts here

@@ -1,7 +1,7 @@
 /** Multi-gets in the simulator: what its naive state machine demands of them, and what is written into the history. */
 import { describe, expect, test } from 'vitest';
 import type { KvOperation, OperationResult, Row } from '../../src/kv/index.ts';
-import { getOperation, multiGetOperation, putOperation } from '../../src/wire/index.ts';
+import { getOperation, multiGetOperation, putOperation } from '../support/kv-operations.ts';
 import { Effects } from './checkers/effects.ts';
 import { checkLinearizability } from './checkers/linearizability.ts';
 import { checkSerializability } from './checkers/serializability.ts';

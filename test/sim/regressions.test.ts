@@ -8,7 +8,7 @@ import {
   type ReplicaId,
   replicaIds,
 } from '../../src/epaxos/index.ts';
-import { getOperation, putOperation } from '../../src/wire/index.ts';
+import { getOperation, putOperation } from '../support/kv-operations.ts';
 import { drawOptions } from './options.ts';
 import { simulate } from './world.ts';
 

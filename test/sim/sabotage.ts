@@ -2,7 +2,8 @@
 
 import { type Execution, type InstanceRecord, type ReplicaId, Status } from '../../src/epaxos/index.ts';
 import type { KvOperation, MultiGetOperation, Row } from '../../src/kv/index.ts';
-import { getOperation, keyToBytes } from '../../src/wire/index.ts';
+import { keyToBytes } from '../../src/wire/index.ts';
+import { getOperation } from '../support/kv-operations.ts';
 import type { Reply } from './calls.ts';
 import type { DiskContents } from './disk-state.ts';
 import type { Snapshot } from './snapshot.ts';

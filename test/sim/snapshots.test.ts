@@ -15,8 +15,8 @@ import {
   Status,
 } from '../../src/epaxos/index.ts';
 import { Sessions } from '../../src/kv/index.ts';
-import { putOperation } from '../../src/wire/index.ts';
 import { sessionsOf } from '../storage/samples.ts';
+import { putOperation } from '../support/kv-operations.ts';
 import { Disk } from './disk.ts';
 import { storedPage } from './disk-state.ts';
 import { chunkOf, type Snapshot } from './snapshot.ts';

@@ -6,13 +6,8 @@
 import { isWide, type ReplicaId } from '../../src/epaxos/index.ts';
 import { isWrite, type KvOperation, type OperationResult, type RequestId } from '../../src/kv/index.ts';
 import type { Prng } from '../../src/util/prng.ts';
-import {
-  decodeOperation,
-  deleteOperation,
-  getOperation,
-  multiGetOperation,
-  putOperation,
-} from '../../src/wire/index.ts';
+import { decodeOperation } from '../../src/wire/index.ts';
+import { deleteOperation, getOperation, multiGetOperation, putOperation } from '../support/kv-operations.ts';
 import { type Outcome, type Reply, requestKey } from './calls.ts';
 import { demand } from './checkers/violation.ts';
 import { between, chance, pick } from './draw.ts';

@@ -4,7 +4,7 @@ import { type InstanceId, type InstanceRecord, Status } from '../../src/epaxos/i
 import { KvError } from '../../src/errors.ts';
 import { type RecordedAnswer, type Row, Sessions } from '../../src/kv/index.ts';
 import type { Effects, Storage } from '../../src/storage/index.ts';
-import { putOperation } from '../../src/wire/index.ts';
+import { putOperation } from '../support/kv-operations.ts';
 
 /** N of every store of these tests. */
 export const REPLICAS = 3;

@@ -5,14 +5,8 @@ import { emptyRecord, type Message } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { handshakeMetadata } from '../../src/transport/handshake.ts';
 import { GrpcTransport } from '../../src/transport/index.ts';
-import {
-  decodeFrame,
-  encodeMessage,
-  type Lane,
-  putOperation,
-  ROUTES,
-  RPC_LIMITS,
-} from '../../src/wire/index.ts';
+import { decodeFrame, encodeMessage, type Lane, ROUTES, RPC_LIMITS } from '../../src/wire/index.ts';
+import { putOperation } from '../support/kv-operations.ts';
 import { sampleOfEach } from '../wire/client/arbitraries.ts';
 import {
   commitOf,

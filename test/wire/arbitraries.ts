@@ -8,15 +8,8 @@ import {
   Status,
 } from '../../src/epaxos/index.ts';
 import { type KvOperation, LIMITS, type OperationResult, type RequestId } from '../../src/kv/index.ts';
-import {
-  deleteOperation,
-  getOperation,
-  keyToString,
-  MAX_SLOT,
-  messageType,
-  multiGetOperation,
-  putOperation,
-} from '../../src/wire/index.ts';
+import { keyToString, MAX_SLOT, messageType } from '../../src/wire/index.ts';
+import { deleteOperation, getOperation, multiGetOperation, putOperation } from '../support/kv-operations.ts';
 
 export const anySequence = fc.oneof(
   fc.integer({ min: 1, max: 200 }),

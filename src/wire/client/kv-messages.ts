@@ -3,12 +3,7 @@
  * they are in memory: what the service definitions take and give. In what was received every field is
  * present, with null for an absent message; in what is sent, fields that have their default may be left out.
  */
-
-/** `client`: 16 bytes; `sequence` ≥ 1. */
-export interface RequestIdentity {
-  readonly client: Uint8Array;
-  readonly sequence: number;
-}
+import type { RequestIdBytes } from '../operation/operation-encoder.ts';
 
 export interface KeyValue {
   readonly value: Uint8Array;
@@ -20,7 +15,7 @@ export interface PutRequest {
   readonly value: Uint8Array;
   readonly returnPrevious: boolean;
   /** Null: the replica draws one. */
-  readonly requestId: RequestIdentity | null;
+  readonly requestId: RequestIdBytes | null;
 }
 
 export interface PutResponse {
@@ -55,7 +50,7 @@ export interface DeleteRequest {
   readonly key: Uint8Array;
   readonly returnPrevious: boolean;
   /** Null: the replica draws one. */
-  readonly requestId: RequestIdentity | null;
+  readonly requestId: RequestIdBytes | null;
 }
 
 export interface DeleteResponse {

@@ -5,6 +5,7 @@
  */
 
 import { LIMITS } from '../../kv/index.ts';
+import type { RequestIdBytes } from '../operation/operation-encoder.ts';
 import { bytesTag, fieldLength, integerTag, WireReader } from '../protobuf.ts';
 import {
   integerLength,
@@ -24,14 +25,13 @@ import type {
   MultiGetResponse,
   PutRequest,
   PutResponse,
-  RequestIdentity,
 } from './kv-messages.ts';
 
 const PUT = { key: bytesTag(1), value: bytesTag(2), returnPrevious: integerTag(3), requestId: bytesTag(4) };
 const GET = { key: bytesTag(1), stale: integerTag(2) };
 const MULTI_GET = { keys: bytesTag(1), stale: integerTag(2) };
 const DELETE = { key: bytesTag(1), returnPrevious: integerTag(2), requestId: bytesTag(3) };
-const IDENTITY = { client: bytesTag(1), sequence: integerTag(2) };
+const REQUEST_ID = { client: bytesTag(1), sequence: integerTag(2) };
 const WRITTEN = { version: integerTag(1), previous: bytesTag(2) };
 const ENTRIES = bytesTag(1);
 
@@ -46,13 +46,13 @@ export function decodePutRequest(bytes: Buffer): PutRequest {
   let key = NO_BYTES;
   let value = NO_BYTES;
   let returnPrevious = false;
-  let requestId: RequestIdentity | null = null;
+  let requestId: RequestIdBytes | null = null;
   while (!reader.isDone) {
     const tag = reader.varint();
     if (tag === PUT.key) key = reader.bytes();
     else if (tag === PUT.value) value = reader.bytes();
     else if (tag === PUT.returnPrevious) returnPrevious = reader.bool();
-    else if (tag === PUT.requestId) requestId = readIdentity(reader);
+    else if (tag === PUT.requestId) requestId = readRequestId(reader);
     else reader.skip(tag);
   }
   return { key, value, returnPrevious, requestId };
@@ -91,12 +91,12 @@ export function decodeDeleteRequest(bytes: Buffer): DeleteRequest {
   const reader = new WireReader(bytes, 'DeleteRequest');
   let key = NO_BYTES;
   let returnPrevious = false;
-  let requestId: RequestIdentity | null = null;
+  let requestId: RequestIdBytes | null = null;
   while (!reader.isDone) {
     const tag = reader.varint();
     if (tag === DELETE.key) key = reader.bytes();
     else if (tag === DELETE.returnPrevious) returnPrevious = reader.bool();
-    else if (tag === DELETE.requestId) requestId = readIdentity(reader);
+    else if (tag === DELETE.requestId) requestId = readRequestId(reader);
     else reader.skip(tag);
   }
   return { key, returnPrevious, requestId };
@@ -127,14 +127,14 @@ export function encodeMultiGetResponse({ entries }: MultiGetResponse): Buffer {
   return response;
 }
 
-function readIdentity(reader: WireReader): RequestIdentity {
+function readRequestId(reader: WireReader): RequestIdBytes {
   let client = NO_BYTES;
   let sequence = 0;
   const outer = reader.enter();
   while (!reader.isDone) {
     const tag = reader.varint();
-    if (tag === IDENTITY.client) client = reader.bytes();
-    else if (tag === IDENTITY.sequence) sequence = reader.varint();
+    if (tag === REQUEST_ID.client) client = reader.bytes();
+    else if (tag === REQUEST_ID.sequence) sequence = reader.varint();
     else reader.skip(tag);
   }
   reader.leave(outer);

@@ -36,12 +36,16 @@ export const TAGS = {
   ofDelete: { value: null, returnPrevious: integerTag(2), unrecorded: integerTag(3) },
 } as const;
 
-/** What every operation has. */
-export interface OperationName {
+/** A request's id (kv's RequestId) on its way to or from bytes. */
+export interface RequestIdBytes {
   /** 16 bytes, drawn once a client. */
   readonly client: Uint8Array;
   /** A safe integer ≥ 1. */
   readonly sequence: number;
+}
+
+/** What every operation has. */
+export interface OperationName extends RequestIdBytes {
   readonly key: Uint8Array;
 }
 

@@ -4,25 +4,11 @@
  * is read from them. Reading is by hand: it is done for every operation on every replica.
  */
 import type { Access } from '../../epaxos/index.ts';
-import type {
-  DeleteOperation,
-  GetOperation,
-  KvOperation,
-  MultiGetOperation,
-  PutOperation,
-  RequestId,
-} from '../../kv/index.ts';
+import type { KvOperation, RequestId } from '../../kv/index.ts';
 import { asBuffer, type Extent, WireReader } from '../protobuf.ts';
 import { DecodedMultiGet } from './multi-get.ts';
 import { checkKeyBytes, checkRequestName, checkValueBytes, refuse } from './operation-checks.ts';
-import {
-  type BodyTags,
-  encodeDelete,
-  encodeGet,
-  encodeMultiGet,
-  encodePut,
-  TAGS,
-} from './operation-encoder.ts';
+import { type BodyTags, TAGS } from './operation-encoder.ts';
 
 /** Bytes as a binary string: one character (0–255) a byte, so that string order is byte order. */
 export function keyToString(bytes: Uint8Array): string {
@@ -32,64 +18,6 @@ export function keyToString(bytes: Uint8Array): string {
 /** The inverse of {@link keyToString}; the result is a fresh buffer. */
 export function keyToBytes(key: string): Buffer {
   return Buffer.from(key, 'latin1');
-}
-
-// An operation that was just encoded is read back from its bytes, so that what is executed where the request
-// came in is what every other replica reads, even if the caller's buffers change later.
-
-/**
- * The operation that sets `key` to `value`.
- * @throws KvError invalidArgument (empty key, bad request id) or limitExceeded (kv's LIMITS)
- */
-export function putOperation(fields: {
-  readonly request: RequestId;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-  readonly returnPrevious: boolean;
-  /** False if absent. */
-  readonly unrecorded?: boolean;
-}): PutOperation {
-  return decodeOperation(encodePut({ ...fields, ...named(fields.request) })) as PutOperation;
-}
-
-/**
- * The operation that reads `key`.
- * @throws KvError invalidArgument (empty key, bad request id) or limitExceeded (kv's LIMITS)
- */
-export function getOperation(fields: {
-  readonly request: RequestId;
-  readonly key: Uint8Array;
-}): GetOperation {
-  return decodeOperation(encodeGet({ ...fields, ...named(fields.request) })) as GetOperation;
-}
-
-/**
- * The operation that removes `key`.
- * @throws KvError invalidArgument (empty key, bad request id) or limitExceeded (kv's LIMITS)
- */
-export function deleteOperation(fields: {
-  readonly request: RequestId;
-  readonly key: Uint8Array;
-  readonly returnPrevious: boolean;
-  /** False if absent. */
-  readonly unrecorded?: boolean;
-}): DeleteOperation {
-  return decodeOperation(encodeDelete({ ...fields, ...named(fields.request) })) as DeleteOperation;
-}
-
-/**
- * The operation that reads `keys`, at one moment (R8.2).
- * @throws KvError invalidArgument (no key, an empty key, bad request id) or limitExceeded (kv's LIMITS)
- */
-export function multiGetOperation(fields: {
-  readonly request: RequestId;
-  readonly keys: readonly Uint8Array[];
-}): MultiGetOperation {
-  return decodeOperation(encodeMultiGet({ ...fields, ...named(fields.request) })) as MultiGetOperation;
-}
-
-function named({ client, sequence }: RequestId): { readonly client: Buffer; readonly sequence: number } {
-  return { client: keyToBytes(client), sequence };
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   Status,
 } from '../../../src/epaxos/index.ts';
 import type { KvOperation } from '../../../src/kv/index.ts';
-import { getOperation, putOperation } from '../../../src/wire/index.ts';
+import { getOperation, putOperation } from '../../support/kv-operations.ts';
 import { WIDE_KEY, widened } from '../wide.ts';
 import { type Check, Violation } from './violation.ts';
 

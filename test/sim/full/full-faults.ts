@@ -1,7 +1,8 @@
 /** What goes wrong in whole replicas only, beside the faults that all worlds have (../faults.ts). */
 
 import type { Prng } from '../../../src/util/prng.ts';
-import { decodeOperation, putOperation } from '../../../src/wire/index.ts';
+import { decodeOperation } from '../../../src/wire/index.ts';
+import { putOperation } from '../../support/kv-operations.ts';
 import { between, chance, pick } from '../draw.ts';
 import type { EventQueue } from '../event-queue.ts';
 import type { History } from '../history.ts';

@@ -2,7 +2,8 @@
 
 import { isWrite, type KvOperation } from '../../../src/kv/index.ts';
 import type { Prng } from '../../../src/util/prng.ts';
-import { decodeOperation, putOperation } from '../../../src/wire/index.ts';
+import { decodeOperation } from '../../../src/wire/index.ts';
+import { putOperation } from '../../support/kv-operations.ts';
 import type { Outcome } from '../calls.ts';
 import { requestKey } from '../calls.ts';
 import { isSameResult } from '../checkers/effects.ts';

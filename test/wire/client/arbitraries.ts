@@ -2,7 +2,12 @@
 import fc from 'fast-check';
 import type { Attributes, Command, InstanceId, Message, MessageType } from '../../../src/epaxos/index.ts';
 import { type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
-import { deleteOperation, getOperation, multiGetOperation, putOperation } from '../../../src/wire/index.ts';
+import {
+  deleteOperation,
+  getOperation,
+  multiGetOperation,
+  putOperation,
+} from '../../support/kv-operations.ts';
 
 const MAX_SLOT = 2 ** 50 - 1;
 

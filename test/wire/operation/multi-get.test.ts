@@ -8,8 +8,8 @@ import {
   encodeMultiGet,
   keyToString,
   messageType,
-  multiGetOperation,
 } from '../../../src/wire/index.ts';
+import { multiGetOperation } from '../../support/kv-operations.ts';
 import { codeOf } from '../../support/refusals.ts';
 import { anyKeys, anyRequest, encodedCommand } from '../arbitraries.ts';
 

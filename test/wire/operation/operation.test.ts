@@ -4,16 +4,14 @@ import { describe, expect, test } from 'vitest';
 import { isRecorded, isWrite, type KvOperation, LIMITS } from '../../../src/kv/index.ts';
 import {
   decodeOperation,
-  deleteOperation,
   encodeDelete,
   encodeGet,
   encodePut,
-  getOperation,
   keyToBytes,
   keyToString,
   messageType,
-  putOperation,
 } from '../../../src/wire/index.ts';
+import { deleteOperation, getOperation, putOperation } from '../../support/kv-operations.ts';
 import { codeOf, decodesOrRefuses } from '../../support/refusals.ts';
 import { anyKey, anyOperation, anyRequest, anySequence } from '../arbitraries.ts';
 

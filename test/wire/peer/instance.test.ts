@@ -20,11 +20,11 @@ import {
   instanceIdFromWire,
   letGoOfOperations,
   MAX_SLOT,
-  putOperation,
   recordFromWire,
   recordToWire,
   type WireRecord,
 } from '../../../src/wire/index.ts';
+import { putOperation } from '../../support/kv-operations.ts';
 import { codeOf, decodesOrRefuses } from '../../support/refusals.ts';
 import { anyCommand, anyInstanceId, anyRecord, encodedCommand } from '../arbitraries.ts';
 
