@@ -15,6 +15,7 @@ import { addStatus } from './commands/status.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { type CliIo, note } from './io.ts';
 import { addGlobalFlags } from './session.ts';
+import { releaseStopSignals } from './stop-signals.ts';
 
 const HELP = `
 Answers go to standard output, everything else to standard error.
@@ -32,6 +33,9 @@ Examples:
   epaxos --endpoints db1:7001,db2:7001,db3:7001 status
 `;
 
+/** They stop in order when they are signalled; the others are ended by the signal itself. */
+const STOP_IN_ORDER: ReadonlySet<string> = new Set(['start', 'server']);
+
 /** The whole command line, ready to parse. */
 export function createProgram(context: CommandContext): Command {
   const program = new Command('epaxos')
@@ -41,6 +45,9 @@ export function createProgram(context: CommandContext): Command {
     .helpCommand('help [command]', 'explain a command')
     .addHelpText('after', HELP)
     .exitOverride()
+    .hook('preAction', (_, command) => {
+      if (!STOP_IN_ORDER.has(command.name())) releaseStopSignals();
+    })
     .configureOutput({
       writeOut: (text) => context.io.stdout.write(text),
       writeErr: (text) => context.io.stderr.write(text),

@@ -21,6 +21,8 @@ export interface OpenNodeOptions {
   readonly drawSeed: () => number;
   /** Is told of every core that begins, and may put something around it. */
   readonly watch?: (restored: RestoredReplica) => Core;
+  /** Gives up reading the store back here; what is read later, for a snapshot, it does not concern. */
+  readonly signal?: AbortSignal;
 }
 
 /** Not started yet. */
@@ -32,7 +34,7 @@ export interface OpenedNode {
 
 /**
  * Reads the store back and makes the loop that goes on from there.
- * @throws KvError storageFailure if anything stored cannot be read back
+ * @throws KvError storageFailure if anything stored cannot be read back; the signal's reason
  */
 export async function openNode(options: OpenNodeOptions): Promise<OpenedNode> {
   const { storage, clock, logger } = options.loop;
@@ -44,26 +46,33 @@ export async function openNode(options: OpenNodeOptions): Promise<OpenedNode> {
   });
   const node = new Node({
     ...options.loop,
-    ...(await restore(options)),
+    ...(await restore(options, options.signal)),
     restore: () => restore(options),
     serveSnapshot: (peer, request) => snapshots.serve(peer, request),
   });
   return { node, snapshots };
 }
 
-/** Reads back what the store holds. */
-async function restore({ loop, replica, drawSeed, watch }: OpenNodeOptions): Promise<Restored> {
+/** Reads back what the store holds. @param signal gives it up */
+async function restore(
+  { loop, replica, drawSeed, watch }: OpenNodeOptions,
+  signal?: AbortSignal,
+): Promise<Restored> {
   const { id, replicas, tickMs, storage, logger } = loop;
-  const records = await collect(storage.records());
-  const sessions = new Sessions(await collect(storage.answerPages()));
+  const records = await collect(storage.records(), signal);
+  const sessions = new Sessions(await collect(storage.answerPages(), signal));
   const core = new Replica({ ...replica, id, replicas, tickMs, seed: drawSeed() });
   core.restore({ records, pruned: storage.pruned(), reserved: storage.reserved() });
   logger.info({ instances: records.length, answers: sessions.size }, 'store read');
   return { core: watch === undefined ? core : watch({ core, sessions }), sessions };
 }
 
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+async function collect<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): Promise<T[]> {
   const all: T[] = [];
-  for await (const one of source) all.push(one);
+  for await (const one of source) {
+    signal?.throwIfAborted();
+    all.push(one);
+  }
+  signal?.throwIfAborted();
   return all;
 }

@@ -6,6 +6,7 @@ import type { ReplicaOptions } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
   type AnswerExpiryLimits,
+  type Clock,
   createPeerStores,
   openNode,
   type SnapshotLimits,
@@ -40,6 +41,8 @@ export interface ServerParts {
   readonly replica?: Pick<ReplicaOptions, 'timing' | 'limits'>;
   readonly snapshots?: Partial<SnapshotLimits>;
   readonly answerExpiry?: AnswerExpiryLimits;
+  /** Instead of the machine's own. */
+  readonly clock?: Clock;
 }
 
 export interface RunningServer {
@@ -56,16 +59,23 @@ export interface RunningServer {
 
 /**
  * Starts a replica. It serves as soon as this resolves; it answers requests once a majority is reachable.
+ * @param signal gives the start up between two of its steps
  * @throws KvError addressInUse or badConfiguration (listen), and what opening the store throws
- * (dataDirectoryLocked, dataDirectoryMismatch, storageFailure); nothing is left open then
+ * (dataDirectoryLocked, dataDirectoryMismatch, storageFailure); the signal's reason; nothing is left open then
  */
-export async function startServer(config: ServerConfig, parts: ServerParts = {}): Promise<RunningServer> {
+export async function startServer(
+  config: ServerConfig,
+  parts: ServerParts = {},
+  signal?: AbortSignal,
+): Promise<RunningServer> {
   const { id, cluster, peers } = config;
   const logger = parts.logger ?? createLogger({ level: config.logLevel, cluster, replica: id });
-  const clock = systemClock;
+  const clock = parts.clock ?? systemClock;
+  signal?.throwIfAborted();
   const storage = parts.storage ?? (await openStorage(config));
   const server = new Server(SERVER_OPTIONS);
   try {
+    signal?.throwIfAborted();
     const stores = createPeerStores(storage, (error) =>
       logger.error({ err: error }, 'cannot remember a peer'),
     );
@@ -98,6 +108,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
       replica: { ...parts.replica, thrifty: config.thrifty },
       snapshots: parts.snapshots ?? {},
       drawSeed: () => randomInt(2 ** 32),
+      ...(signal === undefined ? {} : { signal }),
     });
     server.addService(
       transport.service.definition,
@@ -105,6 +116,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     );
     const services = addServices(server, { node, logger, config, version: PROGRAM_VERSION, clock });
     const address = await bind(server, config.listen);
+    signal?.throwIfAborted();
     node.start();
     services.setHealth('server', true);
     logger.info({ address, version: PROGRAM_VERSION }, 'serving');
@@ -138,6 +150,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
       },
     };
   } catch (error) {
+    if (signal?.aborted) logger.info('told to stop while it was starting');
     server.forceShutdown();
     await storage.close();
     throw error;

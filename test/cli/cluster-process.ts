@@ -7,17 +7,25 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const LOADER = import.meta.resolve('tsx');
 
+export interface CliProcessOptions {
+  /** A module that is imported before the program. */
+  readonly preload?: URL;
+  /** Added to the environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 export class CliProcess {
   readonly #child: ChildProcess;
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[]) {
-    const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('EPAXOS_'));
-    this.#child = spawn(process.execPath, ['--import', LOADER, MAIN, ...args], {
+  constructor(args: readonly string[], options: CliProcessOptions = {}) {
+    const own = Object.entries(process.env).filter(([name]) => !name.startsWith('EPAXOS_'));
+    const preload = options.preload === undefined ? [] : ['--import', options.preload.href];
+    this.#child = spawn(process.execPath, ['--import', LOADER, ...preload, MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: Object.fromEntries(environment),
+      env: { ...Object.fromEntries(own), ...options.environment },
     });
     this.#child.stdout?.on('data', (data) => {
       this.stdout += data;

@@ -1,8 +1,8 @@
 /** `epaxos server`: runs one replica until it is told to stop. */
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { type Command, Option } from 'commander';
 import { CONFIG_FILE, loadConfig, SETTINGS, type ServerConfig, startServer } from '../../server/index.ts';
-import { createDeferred } from '../../util/deferred.ts';
 import { EXIT } from '../exit-codes.ts';
 import { write } from '../io.ts';
 import { tableOf } from '../printers.ts';
@@ -57,20 +57,23 @@ export function addServer(program: Command, context: CommandContext): void {
  * @throws what starting throws; the reason if the replica could not go on
  */
 async function serve(config: ServerConfig, parent: Readable | null): Promise<void> {
-  const stopRequested = createDeferred<void>();
+  const stopping = new AbortController();
+  const stopRequested = once(stopping.signal, 'abort');
   const stopListening = onStopSignals({
-    stop: () => stopRequested.resolve(),
+    stop: () => stopping.abort(),
     force: () => process.exit(EXIT.error),
   });
   parent
     ?.on('error', () => undefined) // it closes then as well
-    .once('close', () => stopRequested.resolve())
+    .once('close', () => stopping.abort())
     .resume();
   try {
-    const server = await startServer(config);
-    const failure = await Promise.race([stopRequested.promise, server.failed]);
+    const server = await startServer(config, {}, stopping.signal);
+    const failure = await Promise.race([stopRequested, server.failed]);
     await server.stop();
     if (failure instanceof Error) throw failure;
+  } catch (error) {
+    if (error !== stopping.signal.reason) throw error; // else it was told to stop before it served
   } finally {
     stopListening();
   }

@@ -63,7 +63,7 @@ async function runCluster(flags: StartFlags, context: CommandContext): Promise<v
     force: () => cluster.kill(),
   });
   try {
-    await cluster.start();
+    if (stops.length === 0) await cluster.start();
     if (stops.length === 0) {
       await write(io.stdout, describeCluster(cluster));
       await cluster.watch((replica, exit) => void note(io, describeExit(replica, exit)));
