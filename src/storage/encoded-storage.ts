@@ -47,6 +47,7 @@ import {
   slotRange,
 } from './keys.ts';
 import { decodePeer, encodePeer } from './peer-codec.ts';
+import { rememberNoOp } from './pruned-no-ops.ts';
 import { decodeReservation, encodeReservation } from './reservation-codec.ts';
 import { decodeRow, encodeRow } from './row-codec.ts';
 import { StoredSnapshot } from './snapshot-view.ts';
@@ -235,11 +236,13 @@ export class EncodedStorage implements Storage {
       writes = [];
     };
     let slots = 0;
+    const isCopying = this.staging.status() !== null;
     for (const [row, last] of upTo.entries()) {
       const first = (pruned[row] ?? 0) + 1;
       assert(last >= first - 1, `row ${row + 1} is pruned up to ${first - 1}, which is not taken back`);
       for (let slot = first; slot <= last; slot += 1) {
         const id = { replica: row + 1, slot };
+        if (isCopying) writes.push(...rememberNoOp(this.#store, id, this.#replicas));
         for (const key of [recordKey(id), executedKey(id), commandKey(id)]) writes.push({ key, value: null });
         pruned[row] = slot;
         slots += 1;

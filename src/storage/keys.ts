@@ -16,6 +16,7 @@
  * | 7          |                                           | StoredStaging                                |
  * | 8          | a key with first byte 1, 2 or 3           | its value, of another replica's snapshot     |
  * | 9          |                                           | StoredReservation                            |
+ * | 10         | a key with first byte 1                   | its value, of a no-op that was pruned while a snapshot was copied |
  *
  * The messages are in proto/epaxos/v1/instance.proto and storage.proto.
  */
@@ -37,6 +38,7 @@ const Kind = {
   staging: 7,
   staged: 8,
   reservation: 9,
+  prunedNoOp: 10,
 } as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -95,6 +97,8 @@ export const ANSWERS_RANGE: ByteRange = rangeOf(Kind.answers);
 export const ROW_RANGE: ByteRange = rangeOf(Kind.row);
 /** All entries of another replica's snapshot. */
 export const STAGED_RANGE: ByteRange = rangeOf(Kind.staged);
+/** All no-ops that were pruned while a snapshot was copied. */
+export const PRUNED_NO_OP_RANGE: ByteRange = rangeOf(Kind.prunedNoOp);
 /** All numbers of batches. */
 export const BATCH_RANGE: ByteRange = rangeOf(Kind.batch);
 
@@ -187,8 +191,13 @@ export function stagedKey(key: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([Kind.staged]), key]);
 }
 
-/** The key of the entry that lies there. */
-export function parseStagedKey(key: Uint8Array): Uint8Array {
+/** Where the entry of that key is kept when its instance, a no-op, is pruned while a snapshot is being copied. */
+export function prunedNoOpKey(key: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([Kind.prunedNoOp]), key]);
+}
+
+/** The key of the entry that lies at a {@link stagedKey} or a {@link prunedNoOpKey}. */
+export function innerKey(key: Uint8Array): Uint8Array {
   return key.subarray(KIND_BYTES);
 }
 

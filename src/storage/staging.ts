@@ -16,6 +16,7 @@ import {
   encodeRecordApart,
   malformed,
   type SnapshotChunk,
+  type SnapshotEntry,
 } from '../wire/index.ts';
 import { BatchedWriter } from './batched-writer.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
@@ -24,16 +25,19 @@ import {
   commandKey,
   executedKey,
   INSTANCE_RANGE,
+  innerKey,
   kindOf,
   PRUNED_KEY,
+  PRUNED_NO_OP_RANGE,
   parseInstanceKey,
-  parseStagedKey,
+  prunedNoOpKey,
   ROW_RANGE,
   recordKey,
   STAGED_RANGE,
   STAGING_KEY,
   stagedKey,
 } from './keys.ts';
+import { isNoOp, isRemembered, rememberedParts } from './pruned-no-ops.ts';
 import { EntryChecker } from './snapshot-entries.ts';
 import { decodeStaging, encodeStaging, Phase, type StagingState } from './staging-state.ts';
 import type { SnapshotStaging, Staged } from './storage.ts';
@@ -118,19 +122,21 @@ export class Staging implements SnapshotStaging {
   /**
    * Whether every instance that was executed here is executed in the snapshot, too. The peers were told that it
    * is: they may have forgotten it, and propose what comes after it without naming it (R2.7). So it must not be taken
-   * back.
+   * back. A no-op changes nothing and comes before nothing, so it can stay executed in whatever state there is.
    */
   async #hasWhatIsExecuted(state: StagingState): Promise<boolean> {
     const own = this.#pruned()?.pruned;
     for (const replica of replicaIds(this.#replicas)) {
       const last = own?.[replica - 1] ?? 0;
       for (let slot = (state.pruned.pruned[replica - 1] ?? 0) + 1; slot <= last; slot += 1) {
-        if (!this.#isExecutedIn(state, { replica, slot })) return false;
+        const id = { replica, slot };
+        if (!this.#isExecutedIn(state, id) && !isRemembered(this.#store, id)) return false;
       }
     }
     for await (const key of this.#store.keys(INSTANCE_RANGE)) {
       const place = instanceOf(key);
-      if (place.part === 'executed' && !this.#isExecutedIn(state, place.id)) return false;
+      if (place.part !== 'executed' || this.#isExecutedIn(state, place.id)) continue;
+      if (!isNoOp(this.#store, place.id, this.#replicas)) return false;
     }
     return true;
   }
@@ -147,15 +153,16 @@ export class Staging implements SnapshotStaging {
     }
     await this.#dropPruned(state, writer);
     for await (const [staged, value] of this.#store.entries(STAGED_RANGE)) {
-      const key = parseStagedKey(staged);
+      const key = innerKey(staged);
       const place = kindOf(key) === 'instance' ? instanceOf(key) : null;
       if (place?.part !== 'record') {
         await writer.add({ key, value });
         continue;
       }
-      await writer.add({ key, value: this.#withOwnCommand(place.id, value) });
+      for (const write of this.#withOwnCommand(place.id, { key, value })) await writer.add(write);
       await writer.add({ key: executedKey(place.id), value: NOTHING });
     }
+    await this.#restoreNoOps(state, writer);
     await writer.flush();
     const pruned = this.#prunedAfter(state);
     const done = noteOf({ ...state, phase: Phase.clearing });
@@ -167,11 +174,26 @@ export class Staging implements SnapshotStaging {
    * A record of the snapshot, which knows a command if this replica does. Of an instance that ended as a no-op the sender may
    * never have learned it; here it is not forgotten, and goes on counting (R2.4).
    */
-  #withOwnCommand(id: InstanceId, value: Uint8Array): Uint8Array {
-    const own = this.#store.get(commandKey(id));
-    if (own === undefined) return value;
-    const { state, hasCommand } = decodeRecordApart(value, { replicas: this.#replicas });
-    return hasCommand ? value : encodeRecordApart({ ...state, command: commandFromWire(own) });
+  #withOwnCommand(id: InstanceId, record: SnapshotEntry): readonly ByteWrite[] {
+    const key = commandKey(id);
+    const own = this.#store.get(key) ?? this.#store.get(prunedNoOpKey(key));
+    if (own === undefined) return [record];
+    const { state, hasCommand } = decodeRecordApart(record.value, { replicas: this.#replicas });
+    if (hasCommand) return [record];
+    const whole = encodeRecordApart({ ...state, command: commandFromWire(own) });
+    return [
+      { key: record.key, value: whole },
+      { key, value: own },
+    ];
+  }
+
+  /** What was pruned here and is not in the snapshot: the rows will begin before it again. */
+  async #restoreNoOps(state: StagingState, writer: BatchedWriter): Promise<void> {
+    for await (const { id, key, value } of rememberedParts(this.#store)) {
+      if (this.#isExecutedIn(state, id)) continue;
+      await writer.add({ key, value });
+      await writer.add({ key: executedKey(id), value: NOTHING });
+    }
   }
 
   /** Removes the records that the sender has pruned, with their marks. */
@@ -194,7 +216,9 @@ export class Staging implements SnapshotStaging {
   /** Removes all entries, and at last the note. */
   async #drop(): Promise<void> {
     const writer = new BatchedWriter(this.#store);
-    for await (const key of this.#store.keys(STAGED_RANGE)) await writer.add({ key, value: null });
+    for (const range of [PRUNED_NO_OP_RANGE, STAGED_RANGE]) {
+      for await (const key of this.#store.keys(range)) await writer.add({ key, value: null });
+    }
     await writer.add({ key: STAGING_KEY, value: null });
     await writer.flush();
   }

@@ -78,11 +78,11 @@ export interface SnapshotStaging {
   clear(): Promise<void>;
   /**
    * Makes the complete snapshot the state of this store, and drops it. Afterwards the table and the answers
-   * are the snapshot's, and an instance is executed exactly if it was so in the snapshot. What this replica has
-   * said of instances that are not executed in the snapshot is untouched (R9.1). Nothing else may be written
+   * are the snapshot's, and an instance is executed if it was so in the snapshot, or was executed here as a no-op. What
+   * this replica has said of instances that are not executed in the snapshot is untouched (R9.8). Nothing else may be written
    * meanwhile. It is on disk when this resolves.
-   * @returns false if the snapshot lacks instances that were executed here: then it is dropped and nothing else
-   * has changed. The peers may have been told that they are, and rely on it (R2.7)
+   * @returns false if the snapshot lacks instances, other than no-ops, that were executed here: then it is dropped
+   * and nothing else has changed. The peers may have been told that they are, and rely on it (R2.7)
    */
   install(): Promise<boolean>;
 }

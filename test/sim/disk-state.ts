@@ -62,6 +62,8 @@ export class DiskState {
   #pages = new Map<string, StoredPage>();
   #installed: string | null = null;
   #executions = 0;
+  /** No-ops that were pruned while a snapshot was being copied. */
+  #prunedNoOps = new Map<InstanceKey, Stored>();
 
   /** @param options.encoded whether records are held as bytes, and read back from them */
   constructor(options: { readonly replicas: number; readonly encoded: boolean }) {
@@ -80,6 +82,7 @@ export class DiskState {
     copy.#pages = new Map(this.#pages);
     copy.#installed = this.#installed;
     copy.#executions = this.#executions;
+    copy.#prunedNoOps = new Map(this.#prunedNoOps);
     return copy;
   }
 
@@ -94,7 +97,7 @@ export class DiskState {
     this.#executions += batch.executed?.length ?? 0;
     if (batch.pruned) this.#prune(batch.pruned);
     this.reserved = batch.reserved ?? this.reserved;
-    if (batch.staged !== undefined) this.staged = batch.staged;
+    if (batch.staged !== undefined) this.#stage(batch.staged);
     if (batch.installed !== undefined) this.#install(batch.installed);
   }
 
@@ -142,28 +145,35 @@ export class DiskState {
   }
 
   /**
-   * True if everything that was executed here is executed in the snapshot. What was told to be executed must stay so:
-   * others may have forgotten it, and propose what comes after it without naming it (R2.7).
+   * True if everything that was executed here, but for no-ops, is executed in the snapshot. What was told to be executed
+   * must stay so: others may have forgotten it, and propose what comes after it without naming it (R2.7).
    */
-  fits({ pruned, entries }: Staged): boolean {
-    const executed = new Set<InstanceKey>();
-    for (const entry of entries) if (entry.type === 'record') executed.add(instanceKey(entry.record.id));
-    const has = ({ replica, slot }: InstanceId) =>
-      slot <= (pruned.pruned[replica - 1] ?? 0) || executed.has(instanceKey({ replica, slot }));
+  fits(staged: Staged): boolean {
+    const has = executedIn(staged);
     for (const { record } of this.#records.values()) {
-      if (this.isExecuted(record.id) && !has(record.id)) return false;
+      if (this.isExecuted(record.id) && !record.noOp && !has(record.id)) return false;
     }
     return (this.pruned?.pruned ?? []).every((upTo, row) => {
-      for (let slot = 1; slot <= upTo; slot += 1) if (!has({ replica: row + 1, slot })) return false;
+      for (let slot = 1; slot <= upTo; slot += 1) {
+        const id = { replica: row + 1, slot };
+        if (!has(id) && !this.#prunedNoOps.has(instanceKey(id))) return false;
+      }
       return true;
     });
   }
 
   /**
-   * The snapshot becomes the state. Rows, answers and executed marks are exactly the sender's. Records of what the
-   * sender has not executed stay, with all that was promised; those that it has pruned go. The floor never sinks.
+   * The snapshot becomes the state. Rows and answers are exactly the sender's; executed is what was so there, and the
+   * no-ops that were executed here. Records of what the sender has not executed stay, with all that was promised; those
+   * that it has pruned go. The floor never sinks.
    */
-  #install({ id, pruned, entries, executions }: Staged): void {
+  #install(staged: Staged): void {
+    const { id, pruned, entries, executions } = staged;
+    const has = executedIn(staged);
+    const noOps = [...this.#records.values()].filter(
+      ({ record }) => record.noOp && this.isExecuted(record.id),
+    );
+    const kept = [...noOps, ...this.#prunedNoOps.values()].filter(({ record }) => !has(record.id));
     this.#rows.clear();
     this.#pages.clear();
     this.#executed.clear();
@@ -178,11 +188,20 @@ export class DiskState {
         this.#executed.add(instanceKey(entry.record.id));
       }
     }
+    for (const stored of kept) {
+      this.#records.set(instanceKey(stored.record.id), stored);
+      this.#executed.add(instanceKey(stored.record.id));
+    }
     const floor = pruned.floor.map((slot, row) => Math.max(slot, this.pruned?.floor[row] ?? 0));
     this.pruned = { pruned: pruned.pruned, floor };
-    this.staged = null;
+    this.#stage(null);
     this.#installed = id;
-    this.#executions = executions;
+    this.#executions = executions + kept.length;
+  }
+
+  #stage(staged: Staged | null): void {
+    if (staged?.id !== this.staged?.id) this.#prunedNoOps.clear();
+    this.staged = staged;
   }
 
   #put(record: InstanceRecord): void {
@@ -205,12 +224,21 @@ export class DiskState {
     for (const [row, upTo] of pruned.pruned.entries()) {
       for (let slot = (this.pruned?.pruned[row] ?? 0) + 1; slot <= upTo; slot += 1) {
         const key = instanceKey({ replica: row + 1, slot });
+        const stored = this.#records.get(key);
+        if (this.staged !== null && stored?.record.noOp) this.#prunedNoOps.set(key, stored);
         this.#records.delete(key);
         this.#executed.delete(key);
       }
     }
     this.pruned = pruned;
   }
+}
+
+/** Tells whether the sender of a snapshot had executed an instance. */
+function executedIn({ pruned, entries }: Staged): (id: InstanceId) => boolean {
+  const executed = new Set<InstanceKey>();
+  for (const entry of entries) if (entry.type === 'record') executed.add(instanceKey(entry.record.id));
+  return (id) => id.slot <= (pruned.pruned[id.replica - 1] ?? 0) || executed.has(instanceKey(id));
 }
 
 function nameOf({ client, number }: StoredPage): string {

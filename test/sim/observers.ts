@@ -122,13 +122,13 @@ export class Observers {
     this.#begun(replica, contents);
   }
 
-  #install(replica: ReplicaId, { installed: snapshot }: Begun): void {
+  #install(replica: ReplicaId, { installed: snapshot, executions }: Begun): void {
     if (snapshot === null) throw new RangeError(`replica ${replica} has lost a snapshot that was in place`);
     this.#clock += 1;
     this.#installed.set(replica, snapshot);
     this.#statistics.snapshotsInstalled += 1;
-    this.#guard(() => this.#order.install(replica, snapshot, this.#clock));
-    this.#effects.install(replica, snapshot);
+    this.#guard(() => this.#order.install(replica, snapshot, { at: this.#clock, executions }));
+    this.#effects.install(replica, snapshot, executions);
     this.#durability.installed(replica);
   }
 

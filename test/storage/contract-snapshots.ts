@@ -269,6 +269,30 @@ export function testSnapshots(create: () => Promise<Storage>, reopen: StoreMaker
       expect(await contentsOf(storage)).toEqual(before);
     });
 
+    test('stays fit when a no-op is executed here, pruned or not, while it is copied', async () => {
+      let storage = await filled(fillReceiver);
+      const chunks = await chunksOfSender('first');
+      const noOps = [2, 3, 4].map((slot) => ({
+        ...committedRecord({ replica: 3, slot }),
+        noOp: true,
+        command: slot === 3 ? committedRecord({ replica: 3, slot }).command : null,
+      }));
+      const first = committedRecord({ replica: 3, slot: 1 });
+      for (const [index, chunk] of chunks.entries()) {
+        await storage.staging.add(2, chunk);
+        if (index > 0) continue;
+        await storage.writeRecords([first, ...noOps], sync);
+        await storage.writeEffects(effectsOf({ executed: [first, ...noOps].map(({ id }) => id) }));
+        await storage.writeEffects(effectsOf({ pruned: { pruned: [1, 0, 3], floor: NO_FLOOR } }));
+        storage = await reopen(storage);
+      }
+      expect(await storage.staging.install()).toBe(true);
+      storage = await reopen(storage);
+      const records = (await collect(storage.records())).filter(({ id }) => id.replica === 3 && id.slot > 1);
+      expect(records).toEqual(noOps.map((noOp) => ({ ...noOp, status: Status.executed })));
+      expect(storage.pruned()?.pruned).toEqual([5, 4, 0]);
+    });
+
     test('gives back what was pruned here and is executed in it', async () => {
       const storage = await create();
       const executed = [{ replica: 3, slot: 1 }];

@@ -53,6 +53,8 @@ interface World {
   readonly noOps: readonly boolean[];
   readonly sender: Side;
   readonly receiver: Side;
+  /** What the receiver prunes while it copies, where it has executed it. */
+  readonly meanwhile: Deps;
   /** Entries in a chunk. */
   readonly chunkEntries: number;
 }
@@ -70,19 +72,27 @@ const world: fc.Arbitrary<World> = fc.record({
   noOps: fc.array(fc.boolean(), { minLength: IDS.length, maxLength: IDS.length }),
   sender: side,
   receiver: side,
+  meanwhile: fc.tuple(fc.nat(SLOTS), fc.nat(SLOTS), fc.nat(SLOTS)),
   chunkEntries: fc.integer({ min: 1, max: 6 }),
 });
 
-/** The same, where the sender has executed all that the receiver has. */
+/** The same, where the sender has executed all that the receiver has, but for no-ops that this one remembers. */
 const fitting: fc.Arbitrary<World> = world.map((each) => ({
   ...each,
   sender: {
     ...each.sender,
-    views: each.sender.views.map((view, index) =>
-      stageOf(each.receiver, index) === 'executed' ? { ...view, stage: 'executed' } : view,
-    ),
+    views: each.sender.views.map((view, index) => {
+      const isFree = each.noOps[index] === true && !isPruned(each.receiver, idAt(index));
+      return stageOf(each.receiver, index) === 'executed' && !isFree ? { ...view, stage: 'executed' } : view;
+    }),
   },
 }));
+
+function idAt(index: number): InstanceId {
+  const id = IDS[index];
+  if (id === undefined) throw new RangeError(`no instance ${index}`);
+  return id;
+}
 
 function slotOf(deps: Deps, { replica }: InstanceId): number {
   return deps[replica - 1] ?? 0;
@@ -93,9 +103,7 @@ function isPruned({ pruned }: Side, id: InstanceId): boolean {
 }
 
 function stageOf(at: Side, index: number): Stage {
-  const id = IDS[index];
-  if (id === undefined) throw new RangeError(`no instance ${index}`);
-  return isPruned(at, id) ? 'executed' : (at.views[index]?.stage ?? 'unknown');
+  return isPruned(at, idAt(index)) ? 'executed' : (at.views[index]?.stage ?? 'unknown');
 }
 
 function recordOf(id: InstanceId, { stage, knowsCommand }: View, endsAsNoOp: boolean): InstanceRecord | null {
@@ -149,22 +157,36 @@ async function stateOf(storage: Storage) {
 }
 type State = Awaited<ReturnType<typeof stateOf>>;
 
+interface Prepared {
+  /** What the receiver has when it begins to copy, and when it installs. */
+  readonly known: State;
+  readonly before: State;
+  readonly sent: State;
+}
+
 /** Fills and stages, up to the moment before the installation. */
-async function prepare(receiver: EncodedStorage, drawn: World): Promise<{ before: State; sent: State }> {
+async function prepare(receiver: EncodedStorage, drawn: World): Promise<Prepared> {
   const { noOps, chunkEntries } = drawn;
   const sender = new MemoryStorage({ replicas: REPLICAS });
   await fill(sender, 'sender', { noOps, at: drawn.sender });
   await fill(receiver, 'receiver', { noOps, at: drawn.receiver });
-  const before = await stateOf(receiver);
+  const known = await stateOf(receiver);
   for (const chunk of await chunksOf(sender.openSnapshot(), 's', chunkEntries)) {
     await receiver.staging.add(1, chunk);
   }
+  const { pruned, floor } = drawn.receiver;
+  const upTo = drawn.meanwhile.map((last, row) => {
+    let slot = pruned[row] ?? 0;
+    while (slot < last && stageOf(drawn.receiver, row * SLOTS + slot) === 'executed') slot += 1;
+    return slot;
+  });
+  await receiver.writeEffects(effectsOf({ pruned: { pruned: upTo, floor } }));
   await receiver.writeRecords([], { sync: true });
-  return { before, sent: await stateOf(sender) };
+  return { known, before: await stateOf(receiver), sent: await stateOf(sender) };
 }
 
-/** What R9.3 says of the state after an installation. */
-function expectInstalled(after: State, { before, sent }: { before: State; sent: State }): void {
+/** What R9.8 says of the state after an installation. */
+function expectInstalled(after: State, { known, before, sent }: Prepared): void {
   expect(after.rows).toEqual(sent.rows);
   expect(after.answers).toEqual(sent.answers);
   expect(after.pruned.floor).toEqual(
@@ -172,7 +194,7 @@ function expectInstalled(after: State, { before, sent }: { before: State; sent: 
   );
   for (const id of IDS) {
     const name = formatInstance(id);
-    const [own, theirs, now] = [before, sent, after].map((state) => state.records.get(name));
+    const [own, theirs, now] = [known, sent, after].map((state) => state.records.get(name));
     const isForgotten = id.slot <= slotOf(after.pruned.pruned, id);
     if (isForgotten) {
       expect(now, name).toBeUndefined();

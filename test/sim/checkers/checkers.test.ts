@@ -182,7 +182,7 @@ describe('order of execution across snapshots', () => {
   test('a snapshot stands for the executions in it', () => {
     const order = withSnapshot();
     order.executed(2, 1, writes);
-    order.install(2, 's', 7);
+    order.install(2, 's', { at: 7, executions: 2 });
     expect(order.everywhereAt(2)).toBe(7);
     expect(order.everywhereAt(3)).toBe(Number.POSITIVE_INFINITY);
     expect(refusal(() => order.executed(2, 2, writes))).toBe('exactlyOnce');
@@ -195,7 +195,21 @@ describe('order of execution across snapshots', () => {
   test('it takes nothing back', () => {
     const order = withSnapshot();
     for (const instance of [1, 2, 3]) order.executed(2, instance, writes);
-    expect(refusal(() => order.install(2, 's', 7))).toBe('durability');
+    expect(refusal(() => order.install(2, 's', { at: 7, executions: 2 }))).toBe('durability');
+  });
+
+  test('no-ops that were executed before stay so, and the store says so', () => {
+    const order = withSnapshot();
+    order.executed(2, 1, writes);
+    order.executed(2, 9, { command: null, at: 2 });
+    order.executed(1, 9, { command: null, at: 3 });
+    expect(order.everywhereAt(9)).toBe(3);
+    order.install(2, 's', { at: 7, executions: 3 });
+    expect(order.everywhereAt(9)).toBe(3);
+    expect(refusal(() => order.executed(2, 9, { command: null, at: 8 }))).toBe('exactlyOnce');
+    order.executed(2, 3, writes);
+    expect(order.rewind(2, 3)).toBe(1);
+    expect(refusal(() => order.install(2, 's', { at: 9, executions: 2 }))).toBe('durability');
   });
 });
 
@@ -236,7 +250,9 @@ describe('effects', () => {
     executed(put('k', 1), { result: { version: 1 }, version: 1 }, effects, 1);
     effects.opened(1, { snapshot: 's', executions: 1 });
     executed(put('k', 2), { result: { version: 2 }, version: 2 }, effects, 1);
-    effects.install(2, 's');
+    effects.install(2, 's', 2);
+    expect(effects.table(2).get('k')?.version).toBe(1);
+    effects.rewind(2, 2);
     expect(effects.table(2).get('k')?.version).toBe(1);
     expect(executed(put('k', 1), { result: { version: 1 }, version: 0 }, effects, 2)).toBeNull();
     expect(executed(put('k', 2), { result: { version: 3 }, version: 2 }, effects, 2)).toBe('effects');

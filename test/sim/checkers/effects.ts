@@ -132,11 +132,13 @@ export class Effects {
     this.#snapshots.set(snapshot, this.#model(replica).first(executions));
   }
 
-  /** A replica has executed now what a snapshot stands for, and nothing else. */
-  install(replica: ReplicaId, snapshot: string): void {
+  /** A replica has executed now what a snapshot stands for, and as many no-ops as make it `executions`. */
+  install(replica: ReplicaId, snapshot: string, executions: number): void {
     const model = this.#snapshots.get(snapshot);
     if (model === undefined) throw new RangeError(`no snapshot ${snapshot}`);
-    this.#models[replica - 1] = model.first(model.log.length);
+    const installed = model.first(model.log.length);
+    while (installed.log.length < executions) installed.execute([]);
+    this.#models[replica - 1] = installed;
   }
 
   /** What a replica's table must be now. */

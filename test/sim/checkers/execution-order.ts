@@ -29,6 +29,7 @@ interface Executed {
   readonly instance: InstanceKey;
   /** The keys that it writes. */
   readonly written: readonly string[];
+  readonly isNoOp: boolean;
 }
 
 /** One replica's executions that led to its present table, also those that a snapshot stands for. */
@@ -89,7 +90,7 @@ export class ExecutionOrder {
       written.push(key);
       lineage.writes.set(key, before + 1);
     }
-    lineage.log.push({ instance, written });
+    lineage.log.push({ instance, written, isNoOp: execution.command === null });
     lineage.executed.add(instance);
     this.ever.add(instance);
     this.#gained(instance, execution.at);
@@ -104,10 +105,17 @@ export class ExecutionOrder {
   }
 
   /**
-   * A replica has executed now what a snapshot stands for, in the sender's order, and nothing else.
+   * A replica has executed now what a snapshot stands for, in the sender's order, and the no-ops that it had executed
+   * before, which are nowhere in that order.
+   * @param now.executions how many that are, as its store has it
    * @throws Violation durability if that is less than before
    */
-  install(replica: ReplicaId, snapshot: string, at: number): void {
+  install(
+    replica: ReplicaId,
+    snapshot: string,
+    now: { readonly at: number; readonly executions: number },
+  ): void {
+    const { at, executions } = now;
     const log = this.#snapshots.get(snapshot);
     if (log === undefined) throw new RangeError(`no snapshot ${snapshot}`);
     const before = this.#lineage(replica);
@@ -118,15 +126,27 @@ export class ExecutionOrder {
       for (const key of executed.written) after.writes.set(key, (after.writes.get(key) ?? 0) + 1);
       if (!before.executed.has(executed.instance)) this.#gained(executed.instance, at);
     }
-    const lost = [...before.executed].filter((instance) => !after.executed.has(instance));
-    for (const instance of lost) this.#lost(instance);
+    const missing = before.log.filter(({ instance }) => !after.executed.has(instance));
+    for (const noOp of missing.filter(({ isNoOp }) => isNoOp)) {
+      after.log.push(noOp);
+      after.executed.add(noOp.instance);
+    }
+    const lost = missing.filter(({ isNoOp }) => !isNoOp);
+    for (const { instance } of lost) this.#lost(instance);
     this.#lineages[replica - 1] = after;
     const [first] = lost;
+    const name = formatInstance(instanceOfKey(first?.instance ?? 0));
     demand(
       first === undefined,
       'durability',
+      () => `replica ${replica} had executed ${name}; snapshot ${snapshot} has not`,
+    );
+    demand(
+      after.log.length === executions,
+      'durability',
       () =>
-        `replica ${replica} had executed ${formatInstance(instanceOfKey(first ?? 0))}; snapshot ${snapshot} has not`,
+        `replica ${replica} has executed ${after.log.length} instances after it installed snapshot ${snapshot};` +
+        ` its store marks ${executions}`,
     );
   }
 

@@ -3,7 +3,15 @@
  * what its store becomes. The production loop knows nothing of it.
  */
 
-import type { Envelope, InstanceRecord, Ready, Replica, ReplicaId } from '../../../src/epaxos/index.ts';
+import {
+  type Envelope,
+  formatInstance,
+  type InstanceId,
+  type InstanceRecord,
+  type Ready,
+  type Replica,
+  type ReplicaId,
+} from '../../../src/epaxos/index.ts';
 import {
   asKvOperation,
   type KvOperation,
@@ -13,7 +21,7 @@ import {
 } from '../../../src/kv/index.ts';
 import type { Core, RestoredReplica } from '../../../src/node/index.ts';
 import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
-import { PRUNED_KEY, parseInstanceKey, STAGING_KEY } from '../../../src/storage/keys.ts';
+import { INSTANCE_RANGE, PRUNED_KEY, parseInstanceKey, STAGING_KEY } from '../../../src/storage/keys.ts';
 import { decodeStaging, Phase } from '../../../src/storage/staging-state.ts';
 import type { Effects, SnapshotView } from '../../../src/storage/storage.ts';
 import { keyToString } from '../../../src/wire/index.ts';
@@ -21,7 +29,7 @@ import { decodePruned } from '../../../src/wire/peer/pruned.ts';
 import type { Observers } from '../observers.ts';
 import { countPruning, type Statistics } from '../statistics.ts';
 import { type DurableView, rowsIn, unsealed } from './durable-view.ts';
-import type { Change } from './sorted-bytes.ts';
+import type { Change, SortedBytes } from './sorted-bytes.ts';
 import type { Lineage, Volume } from './volume.ts';
 import { WatchedCore } from './watched-core.ts';
 
@@ -43,8 +51,16 @@ KvState.prototype.apply = function watched(this: KvState, operation: KvOperation
   return result;
 };
 
-/** Snapshots by their id: how many executions of their source they stand for. Of a whole world. */
-export type KnownSnapshots = Map<string, number>;
+/** What a snapshot stands for. */
+interface KnownSnapshot {
+  /** How many executions of its source. */
+  readonly executions: number;
+  /** Whether its source had executed an instance. */
+  readonly has: (id: InstanceId) => boolean;
+}
+
+/** Snapshots by their id. Of a whole world. */
+export type KnownSnapshots = Map<string, KnownSnapshot>;
 
 export interface WatcherOptions {
   readonly id: ReplicaId;
@@ -70,7 +86,7 @@ export class Watcher {
   #hasHappened = true;
   #results = new Map<KvOperation, OperationResult>();
   #operations: (readonly KvOperation[])[] = [];
-  #opened: number | null = null;
+  #opened: KnownSnapshot | null = null;
 
   constructor(options: WatcherOptions) {
     this.#options = options;
@@ -139,16 +155,23 @@ export class Watcher {
 
   /** A snapshot was opened for a peer just now. */
   opened(): void {
-    this.#opened = this.#options.volume.lineage.executions;
+    const { volume, replicas } = this.#options;
+    const pruned = volume.current.get(PRUNED);
+    const upTo = pruned === undefined ? [] : decodePruned(unsealed(pruned), { replicas }).pruned;
+    const marks = new Set(executedIn(volume.current).map(formatInstance));
+    this.#opened = {
+      executions: volume.lineage.executions,
+      has: (id) => id.slot <= (upTo[id.replica - 1] ?? 0) || marks.has(formatInstance(id)),
+    };
   }
 
   /** A chunk of a snapshot is about to leave. */
   serving(snapshot: string): void {
     const { id, observers, snapshots, statistics, guard, note } = this.#options;
     if (snapshots.has(snapshot) || this.#opened === null) return;
-    const executions = this.#opened;
+    snapshots.set(snapshot, this.#opened);
+    const { executions } = this.#opened;
     this.#opened = null;
-    snapshots.set(snapshot, executions);
     statistics.snapshotsOffered += 1;
     note('opens a snapshot', executions);
     guard(() => observers.opened(id, { id: snapshot, executions }));
@@ -157,9 +180,7 @@ export class Watcher {
   /** What a batch makes of the lineage of the store. */
   lineageAfter(changes: readonly Change[], before: Lineage): Lineage {
     const installed = this.#installedBy(changes);
-    if (installed !== null) {
-      return { installed, executions: this.#options.snapshots.get(installed) ?? before.executions };
-    }
+    if (installed !== null) return { installed, executions: this.#executionsAfter(installed) };
     let marks = 0;
     for (const [key, value] of changes) {
       if (value === null || key.charAt(0) !== INSTANCE) continue;
@@ -167,6 +188,14 @@ export class Watcher {
     }
     if (marks === 0 || this.#isInstalling()) return before;
     return { ...before, executions: before.executions + marks };
+  }
+
+  /** How many executions the store stands for once the snapshot is in place: what was executed here stays so. */
+  #executionsAfter(installed: string): number {
+    const { snapshots, volume } = this.#options;
+    const snapshot = snapshots.get(installed);
+    if (snapshot === undefined) throw new RangeError(`no snapshot ${installed}`);
+    return snapshot.executions + executedIn(volume.current).filter((id) => !snapshot.has(id)).length;
   }
 
   /** The id of the snapshot that this batch makes the state of the store; null for none. */
@@ -218,6 +247,14 @@ export class WatchedStorage extends EncodedStorage {
     this.#watcher.opened();
     return super.openSnapshot();
   }
+}
+
+/** The instances that are marked executed in a store. */
+function executedIn(contents: SortedBytes): InstanceId[] {
+  return contents.range({ gte: INSTANCE_RANGE.start, lt: INSTANCE_RANGE.end }).flatMap(([key]) => {
+    const place = parseInstanceKey(key);
+    return place?.part === 'executed' ? [place.id] : [];
+  });
 }
 
 function recordsOf(core: Replica): InstanceRecord[] {
