@@ -90,11 +90,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'stagingNoteDroppedFirst',
     file: 'src/storage/staging.ts',
-    from: `    for await (const key of this.#store.keys(STAGED_RANGE)) await writer.add({ key, value: null });
-    await writer.add({ key: STAGING_KEY, value: null });`,
+    from: `    for (const range of [PRUNED_NO_OP_RANGE, STAGED_RANGE]) {`,
     to: `    await writer.add({ key: STAGING_KEY, value: null });
     await writer.flush();
-    for await (const key of this.#store.keys(STAGED_RANGE)) await writer.add({ key, value: null });`,
+    for (const range of [PRUNED_NO_OP_RANGE, STAGED_RANGE]) {`,
   },
   {
     name: 'floorNotMerged',
