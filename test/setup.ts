@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { isEqualOperation } from './support/operation-equality.ts';
+import { isEqualCommand, isEqualOperation } from './support/operation-equality.ts';
 
 fc.configureGlobal({ seed: Number(process.env.FAST_CHECK_SEED ?? 1) });
-expect.addEqualityTesters([isEqualOperation]);
+expect.addEqualityTesters([isEqualOperation, isEqualCommand]);

@@ -1,7 +1,9 @@
 /** The protocol core: its only door. Synchronous, deterministic, without input or output. */
 
 export { Proposal } from './agreement/proposer.ts';
+export { Command } from './model/command.ts';
 export * from './model/messages.ts';
+export * from './model/operation.ts';
 export {
   DEFAULT_LIMITS,
   DEFAULT_TIMING,

@@ -29,11 +29,13 @@ import {
   tickReads,
   withdrawRead,
 } from './execution/read-barrier.ts';
+import { Command } from './model/command.ts';
 import { isCommitted } from './model/instance-space.ts';
 import type { Message } from './model/messages.ts';
+import type { Operation } from './model/operation.ts';
 import type { ReplicaOptions } from './model/options.ts';
 import type { Pruned, Ready } from './model/ready.ts';
-import type { InstanceId, InstanceRecord, Operation, ReplicaId, Slot } from './model/types.ts';
+import type { InstanceId, InstanceRecord, ReplicaId, Slot } from './model/types.ts';
 import { advanceCatchUp, broadcastWatermarks, onFetch, onWatermarks } from './progress/catch-up.ts';
 import { agePeers } from './progress/peers.ts';
 import { advancePruning, ownWatermarks } from './progress/pruning.ts';
@@ -249,8 +251,9 @@ export class Replica {
   takeReady(): Ready {
     const { state } = this;
     for (const batch of this.proposer.takeBatches()) {
-      state.index.expect(batch.command, batch.touches);
-      this.proposer.opened(propose(state, batch.command), batch);
+      const command = new Command(batch.operations);
+      state.index.expect(command, batch.touches);
+      this.proposer.opened(propose(state, command), batch);
     }
     startReads(state);
     advanceCatchUp(state);

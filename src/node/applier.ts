@@ -17,7 +17,6 @@ import {
   type Sessions,
 } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
-import { letGoOfOperations } from '../wire/index.ts';
 import { AnswerExpiry, type AnswerExpiryLimits, DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
 
 /**
@@ -92,7 +91,7 @@ export class Applier {
         if (operation.kind === 'multiGet') this.#readMany(operation, answering);
         else answering.answer(operation, this.#state.apply(operation));
       }
-      if (command !== null) letGoOfOperations(command);
+      command?.letGoOfOperations();
     }
     for (const each of reads) {
       const operation = asKvOperation(each);

@@ -12,7 +12,7 @@
  *   ballot, some contradiction that is committed, each waiting round by itself); where it takes the first of several, rules of
  *   the protocol say that they are equal (one value a ballot, one proposal an instance).
  */
-import type { InstanceKey, Replica } from '../../src/epaxos/index.ts';
+import { Command, type InstanceKey, type Replica } from '../../src/epaxos/index.ts';
 
 const LEFT_OUT: ReadonlySet<string> = new Set([
   // timing
@@ -87,6 +87,7 @@ export function canonical(value: unknown, names: Names, now = 0): string {
 }
 
 function canonicalObject(value: object, names: Names, now: number): string {
+  if (value instanceof Command) return canonical(value.operations, names, now);
   if (Array.isArray(value)) return `[${value.map((element) => canonical(element, names, now)).join()}]`;
   if (value instanceof Map) {
     const entries = [...value].map(

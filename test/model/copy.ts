@@ -3,7 +3,7 @@
  * made (records, attributes, commands, operations) is shared, and frozen on the way: should the core ever write to
  * one, it fails there and then. All else is copied, whatever fields the core has today.
  */
-import type { Replica } from '../../src/epaxos/index.ts';
+import { Command, type Replica } from '../../src/epaxos/index.ts';
 
 /** Fields that hold immutable values. */
 const SHARED_FIELDS: ReadonlySet<string> = new Set([
@@ -83,6 +83,7 @@ function copy(value: unknown, name: string, memo: Memo): unknown {
 export function freeze<T>(value: T): T {
   if (!isObject(value) || ArrayBuffer.isView(value) || Object.isFrozen(value)) return value;
   Object.freeze(value);
+  if (value instanceof Command) freeze(value.operations);
   for (const element of Object.values(value)) freeze(element);
   return value;
 }

@@ -13,7 +13,7 @@ import { advancePreAccept, answerPreAccepts, propose } from '../../src/epaxos/ag
 import { widen } from '../../src/epaxos/agreement/repetition.ts';
 import {
   type Attributes,
-  type Command,
+  Command,
   type Envelope,
   formatInstance,
   type InstanceKey,
@@ -177,7 +177,7 @@ export class Machine {
     if (this.model.world.queued) {
       if (!replica.propose(new Proposal(operation))) throw new Error('the operation was refused');
     } else {
-      propose(replica.state, { operations: [operation] });
+      propose(replica.state, new Command([operation]));
     }
     for (const peer of peers) replica.setRoundTrip(peer, Number.POSITIVE_INFINITY);
   }

@@ -12,6 +12,7 @@ import type {
   ReplicaId,
   RowProgress,
 } from '../../src/epaxos/index.ts';
+import { Command } from '../../src/epaxos/index.ts';
 import { Outbox } from '../../src/epaxos/model/ready.ts';
 import { KvError } from '../../src/errors.ts';
 import type { AnswerPage, KvOperation, Row } from '../../src/kv/index.ts';
@@ -320,5 +321,5 @@ export function failing(error: Error): AsyncIterable<never> {
 
 /** A committed instance with these operations. */
 export function execution(slot: number, ...operations: readonly Operation[]): Execution {
-  return { id: { replica: 1, slot }, command: { operations } };
+  return { id: { replica: 1, slot }, command: new Command(operations) };
 }

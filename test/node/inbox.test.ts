@@ -1,7 +1,9 @@
 /** The inbox: what it keeps, in which order, and what it drops. */
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/epaxos/index.ts';
+import { Command } from '../../src/epaxos/index.ts';
 import { Inbox } from '../../src/node/inbox.ts';
 import { Request } from '../../src/node/pending.ts';
 import { put } from '../kv/operations.ts';
@@ -17,7 +19,7 @@ function commit(size: number): Message {
   return {
     type: 'commit',
     id: { replica: 1, slot: 1 },
-    command: { operations: [operation] },
+    command: new Command([operation]),
     attributes: { seq: 1, deps: [0, 0, 0] },
   };
 }
@@ -116,7 +118,7 @@ describe('Inbox', () => {
       status: 1,
       ballot: 4,
       acceptedBallot: 0,
-      command: { operations: [{ ...put('a', ''), size: 101 }] },
+      command: new Command([{ ...put('a', ''), size: 101 }]),
       noOp: false,
       attributes: null,
       initial: null,

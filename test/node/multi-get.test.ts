@@ -1,5 +1,7 @@
 /** The loop: multi-gets are proposed, and evaluated where somebody waits for them. */
+
 import { describe, expect, it } from 'vitest';
+import { Command } from '../../src/epaxos/index.ts';
 import type { KvOperation } from '../../src/kv/index.ts';
 import { LIMITS } from '../../src/kv/index.ts';
 import { bytesOf, get, multiGet, put } from '../kv/operations.ts';
@@ -31,7 +33,7 @@ function setUp() {
 
 /** An instance of another replica. */
 function fromElsewhere(...operations: readonly KvOperation[]) {
-  return { id: { replica: 2, slot: 1 }, command: { operations } };
+  return { id: { replica: 2, slot: 1 }, command: new Command(operations) };
 }
 
 const tooLarge = expect.objectContaining({

@@ -1,6 +1,7 @@
 /** The loop: the order of effects, group commit, answers. */
+
 import { describe, expect, it } from 'vitest';
-import { emptyRecord } from '../../src/epaxos/index.ts';
+import { Command, emptyRecord } from '../../src/epaxos/index.ts';
 import { bytesOf, get, put } from '../kv/operations.ts';
 import { execution, NOTHING } from './fakes.ts';
 import { fetch, messages, records, setUp, TIMEOUT_MS } from './node-setup.ts';
@@ -175,7 +176,7 @@ describe('execution', () => {
     const { result } = submit(node, operation, TIMEOUT_MS);
     await clock.settle();
     await perform({
-      executions: [{ id: { replica: 2, slot: 1 }, command: { operations: [{ ...operation }] } }],
+      executions: [{ id: { replica: 2, slot: 1 }, command: new Command([{ ...operation }]) }],
     });
     expect(await result).toMatchObject({ version: 1 });
     expect(core.inputs).toContain('withdraw a');

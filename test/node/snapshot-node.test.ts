@@ -1,6 +1,8 @@
 /** The loop of a replica that is too far behind: it copies a snapshot, puts it in place, and goes on from it. */
+
 import { describe, expect, it, vi } from 'vitest';
 import type { Message, Ready } from '../../src/epaxos/index.ts';
+import { Command } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { Sessions } from '../../src/kv/index.ts';
 import { Node } from '../../src/node/node.ts';
@@ -141,7 +143,7 @@ describe('a replica that is too far behind', () => {
     // Each still waits for its answer, whoever brings it.
     next.batches.push({
       ...NOTHING,
-      executions: [{ id: { replica: 1, slot: 9 }, command: { operations: [open, held] } }],
+      executions: [{ id: { replica: 1, slot: 9 }, command: new Command([open, held]) }],
       reads: [read],
     });
     transport.events?.onMessages(2, [fetch]);

@@ -1,5 +1,7 @@
 /** Multi-gets in the simulator: what its naive state machine demands of them, and what is written into the history. */
+
 import { describe, expect, test } from 'vitest';
+import { Command } from '../../src/epaxos/index.ts';
 import type { KvOperation, OperationResult, Row } from '../../src/kv/index.ts';
 import { getOperation, multiGetOperation, putOperation } from '../support/kv-operations.ts';
 import { Effects } from './checkers/effects.ts';
@@ -36,7 +38,7 @@ describe('effects', () => {
   function judged(rows: OperationResult['rows']): string | null {
     const effects = new Effects(1);
     const execute = (operation: KvOperation, result: OperationResult, slot: number) => {
-      const execution = { id: { replica: 1, slot }, command: { operations: [operation] } };
+      const execution = { id: { replica: 1, slot }, command: new Command([operation]) };
       effects.executed(1, { executions: [execution], results: [result], rows: new Map() });
     };
     execute(put('a', 1), { ...NOTHING, version: 1 }, 1);
@@ -70,7 +72,7 @@ describe('effects', () => {
     const operations = [put('a', 1), put('b', 2), get('a', 3), put('a', 4), put('a', 1)];
     const versions = [1, 1, 1, 2, 1];
     effects.executed(1, {
-      executions: [{ id: { replica: 1, slot: 1 }, command: { operations } }],
+      executions: [{ id: { replica: 1, slot: 1 }, command: new Command(operations) }],
       results: versions.map((version, index) => ({
         ...NOTHING,
         version,

@@ -2,8 +2,10 @@
  * Installing a snapshot, step by step: what the simulated disk makes of it, and why a snapshot that lacks what was
  * executed before is refused.
  */
+
 import { describe, expect, test } from 'vitest';
 import {
+  Command,
   type Envelope,
   emptyRecord,
   formatInstance,
@@ -207,7 +209,7 @@ describe('the simulated disk', () => {
   const row = (value: string) => ({ version: 1, value: Buffer.from(value) });
 
   function record(replica: ReplicaId, slot: number, fields: Partial<InstanceRecord> = {}): InstanceRecord {
-    const command = { operations: [put('key', slot)] };
+    const command = new Command([put('key', slot)]);
     return {
       ...emptyRecord({ replica, slot }),
       status: Status.committed,

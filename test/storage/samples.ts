@@ -1,6 +1,6 @@
 /** Things to store, and how to read all of something. */
 
-import { type InstanceId, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
+import { Command, type InstanceId, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { type RecordedAnswer, type Row, Sessions } from '../../src/kv/index.ts';
 import type { Effects, Storage } from '../../src/storage/index.ts';
@@ -28,7 +28,7 @@ export function committedRecord(id: InstanceId, text = 'value'): InstanceRecord 
     status: Status.committed,
     ballot: 0,
     acceptedBallot: 0,
-    command: { operations: [operation] },
+    command: new Command([operation]),
     noOp: false,
     attributes: { seq: 1, deps: [0, 0, 0] },
     initial: null,

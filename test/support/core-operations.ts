@@ -1,7 +1,7 @@
 /** Operations and commands for tests of the core: an operation has a label, its keys are named. */
 import {
   type Access,
-  type Command,
+  Command,
   EVERYTHING,
   type InstanceId,
   type Operation,
@@ -46,7 +46,7 @@ export function touching(label: string, accesses: readonly Access[]): Operation 
 
 /** One command with these operations. */
 export function commandOf(...operations: Operation[]): Command {
-  return { operations };
+  return new Command(operations);
 }
 
 export function labelOf(operation: Operation): string {

@@ -1,9 +1,9 @@
 /** A proposer at work without a replica: its batches are opened as instances, and closed by the test. */
 import { expect } from 'vitest';
 import { Proposal, Proposer } from '../../src/epaxos/agreement/proposer.ts';
-import { accessesOf, InterferenceIndex } from '../../src/epaxos/conflicts/interference.ts';
+import { InterferenceIndex } from '../../src/epaxos/conflicts/interference.ts';
 import {
-  type Command,
+  Command,
   DEFAULT_LIMITS,
   type InstanceId,
   type Limits,
@@ -45,9 +45,10 @@ export class ProposerBench {
   /** One turn: opens instances with the batches. Returns their names. */
   turn(): string[] {
     return this.proposer.takeBatches().map((batch) => {
-      const { command, touches } = batch;
+      const { touches } = batch;
+      const command = new Command(batch.operations);
       expect(touches.entries.map(({ key }, place) => ({ key, writes: touches.writes[place] }))).toEqual(
-        accessesOf(command),
+        command.accesses,
       );
       expect(touches.entries.every((entry) => entry === this.index.enter(entry.key))).toBe(true);
       this.#slot += 1;

@@ -1,7 +1,8 @@
 /** What one replica sends arrives at the other, in few frames, within bounded memory. */
+
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import { emptyRecord, type Message } from '../../src/epaxos/index.ts';
+import { Command, emptyRecord, type Message } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import { handshakeMetadata } from '../../src/transport/handshake.ts';
 import { GrpcTransport } from '../../src/transport/index.ts';
@@ -31,7 +32,7 @@ const largeOperation = putOperation({
   value: Buffer.alloc(16 * KIB),
   returnPrevious: false,
 });
-const largeCommand = { operations: [largeOperation] };
+const largeCommand = new Command([largeOperation]);
 
 function decoded(frames: readonly Buffer[]) {
   return frames.flatMap((frame) => decodeFrame(frame, COMMITS, { replicas: 3 }).messages);
@@ -101,7 +102,7 @@ it('a message larger than a frame goes alone; one over the limit is dropped and 
   const [one, two] = replicas as [TestReplica, TestReplica];
   const repeated = (times: number) => ({
     ...commitOf(1, 1),
-    command: { operations: Array.from({ length: times }, () => largeOperation) },
+    command: new Command(Array.from({ length: times }, () => largeOperation)),
   });
   const large = repeated(20);
   const tooLarge = repeated(1100);

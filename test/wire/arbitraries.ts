@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import {
   type Attributes,
-  type Command,
+  Command,
   type InstanceId,
   type InstanceRecord,
   Status,
@@ -60,7 +60,7 @@ export const anyOperation: fc.Arbitrary<KvOperation> = fc.oneof(
 
 export const anyCommand: fc.Arbitrary<Command> = fc
   .array(anyOperation, { minLength: 1, maxLength: 5 })
-  .map((operations) => ({ operations }));
+  .map((operations) => new Command(operations));
 
 export const anySlot = fc.oneof(
   fc.integer({ min: 1, max: 300 }),

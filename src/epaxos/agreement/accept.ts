@@ -3,12 +3,12 @@
  * a recovery (section 5). One value a ballot; a majority that took it has chosen it.
  */
 
+import type { Command } from '../model/command.ts';
 import { isCommitted } from '../model/instance-space.ts';
 import type { Accept, AcceptReply } from '../model/messages.ts';
 import {
   type Attributes,
   type Ballot,
-  type Command,
   type InstanceId,
   instanceKey,
   type ReplicaId,

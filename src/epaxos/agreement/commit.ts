@@ -1,11 +1,11 @@
 /** The end of an instance's agreement: its value is final (R3.7) and goes to the executor. */
 import { assert } from '../../util/assert.ts';
+import type { Command } from '../model/command.ts';
 import { equalDeps } from '../model/deps.ts';
 import { isCommitted } from '../model/instance-space.ts';
 import type { Commit } from '../model/messages.ts';
 import {
   type Attributes,
-  type Command,
   formatInstance,
   type InstanceId,
   type InstanceRecord,

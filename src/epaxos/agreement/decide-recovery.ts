@@ -4,11 +4,11 @@
  * majority answered; where the replies prove that there is none, the no-op is free.
  */
 import { assert } from '../../util/assert.ts';
+import type { Command } from '../model/command.ts';
 import { equalDeps, mergeAttributes, noOpAttributes } from '../model/deps.ts';
 import type { Quorums } from '../model/quorum.ts';
 import {
   type Attributes,
-  type Command,
   type InstanceId,
   type InstanceRecord,
   type ReplicaId,

@@ -3,12 +3,12 @@
  * and 4). For N = 3 the designated follower's reply decides; for N ≥ 5 a fast quorum must have nothing to add.
  */
 import { assert } from '../../util/assert.ts';
+import type { Command } from '../model/command.ts';
 import { equalDeps, mergeAttributes, mergeDeps } from '../model/deps.ts';
 import { isCommitted, isTouched } from '../model/instance-space.ts';
 import type { PreAccept, PreAcceptReply } from '../model/messages.ts';
 import {
   type Attributes,
-  type Command,
   emptyRecord,
   type InstanceId,
   instanceKey,

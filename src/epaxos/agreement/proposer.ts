@@ -12,15 +12,9 @@
 import { assert } from '../../util/assert.ts';
 import type { InterferenceIndex, Touches } from '../conflicts/interference.ts';
 import type { KeyEntry } from '../conflicts/key-entry.ts';
+import { EVERYTHING, isWide, type Operation } from '../model/operation.ts';
 import type { Limits } from '../model/options.ts';
-import {
-  EVERYTHING,
-  type InstanceId,
-  type InstanceKey,
-  instanceKey,
-  isWide,
-  type Operation,
-} from '../model/types.ts';
+import { type InstanceId, type InstanceKey, instanceKey } from '../model/types.ts';
 
 /**
  * An operation on its way, from `add` until it is executed, in one instance or another, or withdrawn. Made by whoever
@@ -63,7 +57,7 @@ const GATHERING_TICKS = 2;
 
 /** What makes one instance: its command, and what the proposer must remember of it until it is executed. */
 export interface Batch {
-  readonly command: { readonly operations: Operation[] };
+  readonly operations: Operation[];
   readonly proposals: Proposal[];
   /** What the command touches, in its order: the index need not look it up again. */
   readonly touches: Touches;
@@ -176,7 +170,7 @@ export class Proposer {
             break;
           }
           current = {
-            command: { operations: [] },
+            operations: [],
             proposals: [],
             touches: { entries: [], writes: [] },
             bytes: 0,
@@ -289,7 +283,7 @@ export class Proposer {
     this.leave(proposal);
     proposal.stage = 'proposed';
     return {
-      command: { operations: [operation] },
+      operations: [operation],
       proposals: [proposal],
       touches: {
         entries: [this.index.enter(EVERYTHING)],
@@ -311,7 +305,7 @@ export class Proposer {
     this.leave(proposal);
     proposal.stage = 'proposed';
     batch.proposals.push(proposal);
-    batch.command.operations.push(operation);
+    batch.operations.push(operation);
     batch.bytes += operation.size;
     for (let index = 0; index < entries.length; index += 1) {
       const entry = entries[index];
@@ -330,8 +324,7 @@ export class Proposer {
 
   private fits(batch: Batch, operation: Operation, operations: number): boolean {
     return (
-      batch.command.operations.length < operations &&
-      batch.bytes + operation.size <= this.limits.bytesPerInstance
+      batch.operations.length < operations && batch.bytes + operation.size <= this.limits.bytesPerInstance
     );
   }
 

@@ -3,10 +3,11 @@
  * survive a crash is in the instance's record. An instance has at most one round at a replica.
  * Invariant: tallies are keyed by replica, so that a repeated reply never counts twice.
  */
+
+import type { Command } from '../model/command.ts';
 import type {
   Attributes,
   Ballot,
-  Command,
   InstanceId,
   InstanceKey,
   InstanceRecord,

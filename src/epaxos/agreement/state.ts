@@ -9,6 +9,7 @@ import { InterferenceIndex } from '../conflicts/interference.ts';
 import { Dependencies } from '../execution/dependencies.ts';
 import { Executor } from '../execution/execution.ts';
 import { Reads } from '../execution/read-barrier.ts';
+import type { Command } from '../model/command.ts';
 import { noDeps } from '../model/deps.ts';
 import { InstanceSpace, isCommitted, isKnown } from '../model/instance-space.ts';
 import type { Message } from '../model/messages.ts';
@@ -23,7 +24,6 @@ import {
 import { type Quorums, quorumsOf, replicaIds } from '../model/quorum.ts';
 import { Outbox, type Ready } from '../model/ready.ts';
 import {
-  type Command,
   type Deps,
   formatInstance,
   type InstanceId,
@@ -33,7 +33,6 @@ import {
   type ReplicaId,
   type Slot,
   Status,
-  sizeOf,
 } from '../model/types.ts';
 import type { Lag } from '../progress/catch-up.ts';
 import { createPeer, type Peer } from '../progress/peers.ts';
@@ -223,7 +222,7 @@ export class ReplicaState {
     this.outbox.executions.push({ id: record.id, command });
     this.unflushed = true;
     this.unflushedInstances += 1;
-    if (command !== null) this.unflushedBytes += sizeOf(command);
+    if (command !== null) this.unflushedBytes += command.size;
     this.onExecuted(record);
   }
 

@@ -4,13 +4,13 @@
  * contradicts them; what they name decides, at once or when those instances are settled.
  */
 
+import type { Command } from '../model/command.ts';
 import { includesInstance } from '../model/deps.ts';
 import { isCommitted } from '../model/instance-space.ts';
 import type { Contradiction, Validate, ValidateReply, Waiting } from '../model/messages.ts';
 import {
   type Attributes,
   type Ballot,
-  type Command,
   type InstanceId,
   instanceKey,
   instanceOfKey,

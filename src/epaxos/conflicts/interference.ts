@@ -4,13 +4,12 @@
  * contribution to an instance's attributes (R2.3) and the edges of the execution graph (R7.1).
  */
 import { assert } from '../../util/assert.ts';
+import type { Command } from '../model/command.ts';
 import { noDeps } from '../model/deps.ts';
+import { type Access, EVERYTHING } from '../model/operation.ts';
 import {
-  type Access,
   type Attributes,
-  type Command,
   type Deps,
-  EVERYTHING,
   type InstanceId,
   type InstanceKey,
   instanceKey,
@@ -23,32 +22,10 @@ import { KeyTable } from './key-table.ts';
 export const READ = { writes: false };
 export const WRITE = { writes: true };
 
-const accessesByCommand = new WeakMap<Command, readonly Access[]>();
-
-/** Every key a command touches, once each, or everything; what any of its operations writes is written. */
-export function accessesOf(command: Command): readonly Access[] {
-  const [first, ...others] = command.operations;
-  if (first !== undefined && others.length === 0 && first.accesses.length === 1) return first.accesses;
-  let accesses = accessesByCommand.get(command);
-  if (accesses === undefined) {
-    const byKey = new Map<string, Access>();
-    for (const operation of command.operations) {
-      for (const access of operation.accesses) {
-        if (access.writes || !byKey.has(access.key)) byKey.set(access.key, access);
-      }
-    }
-    // Whoever touches everything touches its other keys with it.
-    const writes = command.operations.some((operation) => operation.accesses.some((each) => each.writes));
-    accesses = byKey.has(EVERYTHING) ? [{ key: EVERYTHING, writes }] : [...byKey.values()];
-    accessesByCommand.set(command, accesses);
-  }
-  return accesses;
-}
-
 /** R2.1, R2.8: the commands touch a common key, or one of them everything, and at least one of them writes it. Symmetric. */
 export function interferes(left: Command, right: Command): boolean {
-  const rightAccesses = accessesOf(right);
-  return accessesOf(left).some((one) =>
+  const rightAccesses = right.accesses;
+  return left.accesses.some((one) =>
     rightAccesses.some((other) => isCommon(one, other) && (one.writes || other.writes)),
   );
 }
@@ -208,7 +185,7 @@ export class InterferenceIndex {
    * through all that each of these instances touches, for of a key not all is kept that touches it.
    */
   interferingOutside(deps: Deps, command: Command): InstanceId[] {
-    const all = accessesOf(command);
+    const all = command.accesses;
     const ofAll = all.some(({ writes }) => writes) ? WRITE : READ;
     const isWide = all[0]?.key === EVERYTHING;
     const accesses = new Map<KeyEntry, { readonly writes: boolean }>([[this.everything, ofAll]]);

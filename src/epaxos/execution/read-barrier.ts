@@ -9,14 +9,8 @@ import { assert } from '../../util/assert.ts';
 import type { ReplicaState } from '../agreement/state.ts';
 import { covers, mergeDeps } from '../model/deps.ts';
 import type { ReadReply, ReadRequest } from '../model/messages.ts';
-import {
-  type Deps,
-  type InstanceKey,
-  instanceKey,
-  isWide,
-  type Operation,
-  type ReplicaId,
-} from '../model/types.ts';
+import { isWide, type Operation } from '../model/operation.ts';
+import { type Deps, type InstanceKey, instanceKey, type ReplicaId } from '../model/types.ts';
 
 /** The row of reads in the executor's graph: no replica has it. */
 export const READ_ROW = 0;

@@ -3,16 +3,9 @@
  * transport knows. Every handler tolerates a message that is late, repeated, reordered or about an
  * instance it never saw.
  */
-import type {
-  Attributes,
-  Ballot,
-  Command,
-  Deps,
-  InstanceId,
-  InstanceRecord,
-  ReplicaId,
-  Slot,
-} from './types.ts';
+
+import type { Command } from './command.ts';
+import type { Attributes, Ballot, Deps, InstanceId, InstanceRecord, ReplicaId, Slot } from './types.ts';
 
 /** The initial coordinator proposes a command at ballot 0 (R3.1, R4.1). */
 export interface PreAccept {

@@ -3,17 +3,11 @@
  * between the core and input/output (protocol.md section 6); whoever runs the core makes it real in
  * the order of the fields, and finishes before it takes the next one.
  */
+
+import type { Command } from './command.ts';
 import type { Envelope } from './messages.ts';
-import type {
-  Command,
-  Deps,
-  InstanceId,
-  InstanceKey,
-  InstanceRecord,
-  Operation,
-  ReplicaId,
-  Slot,
-} from './types.ts';
+import type { Operation } from './operation.ts';
+import type { Deps, InstanceId, InstanceKey, InstanceRecord, ReplicaId, Slot } from './types.ts';
 
 /** A committed instance whose turn has come. No-ops are reported too: their executed mark must be kept. */
 export interface Execution {

@@ -4,6 +4,8 @@
  * out is never changed afterwards, so a store may keep it without copying.
  */
 
+import type { Command } from './command.ts';
+
 /** A replica: an integer from 1 to N. */
 export type ReplicaId = number;
 
@@ -25,47 +27,6 @@ export type Ballot = number;
  */
 export const Status = { none: 0, preAccepted: 1, accepted: 2, committed: 3, executed: 4 } as const;
 export type Status = (typeof Status)[keyof typeof Status];
-
-/** In the place of a key: everything there is (R2.8). No key of a client is empty. */
-export const EVERYTHING = '';
-
-/** One key that an operation touches, or {@link EVERYTHING}, and whether it writes it. */
-export interface Access {
-  /** The key's bytes as a binary string: one character (0–255) a byte, so that string order is byte order. */
-  readonly key: string;
-  readonly writes: boolean;
-}
-
-/** One client's operation. The core looks at what it touches and at its size, never inside. */
-export interface Operation {
-  /**
-   * Every key the operation touches, at least one; or, alone, {@link EVERYTHING}. A function of the operation's bytes
-   * alone (R8.3).
-   */
-  readonly accesses: readonly Access[];
-  /** Bytes of the operation as it is sent and stored. */
-  readonly size: number;
-}
-
-/** True if the operation touches everything, not certain keys (R2.8). */
-export function isWide({ accesses }: Operation): boolean {
-  return accesses[0]?.key === EVERYTHING;
-}
-
-/**
- * What an instance carries: a batch of at least one operation. They run in this order, one after another. One that is
- * wide is alone (R7.9).
- */
-export interface Command {
-  readonly operations: readonly Operation[];
-}
-
-/** Bytes of a command's operations. */
-export function sizeOf({ operations }: Command): number {
-  let bytes = 0;
-  for (const operation of operations) bytes += operation.size;
-  return bytes;
-}
 
 /** A dependency vector of N slots: (q, i) is in it exactly when i ≤ deps[q − 1] (R2.2). */
 export type Deps = readonly Slot[];

@@ -7,7 +7,7 @@ import type { ReplicaState } from '../agreement/state.ts';
 import { covers } from '../model/deps.ts';
 import { isCommitted } from '../model/instance-space.ts';
 import type { Fetch, Watermarks } from '../model/messages.ts';
-import { type InstanceId, type ReplicaId, type Slot, sizeOf } from '../model/types.ts';
+import type { InstanceId, ReplicaId, Slot } from '../model/types.ts';
 import { nearestOf, type Peer, usualTicks } from './peers.ts';
 import { noteReport, ownWatermarks } from './pruning.ts';
 import { fetchDelay } from './stalls.ts';
@@ -157,7 +157,7 @@ export function onFetch(state: ReplicaState, from: ReplicaId, message: Fetch): v
       const record = row.records.get(slot);
       if (record === undefined || !isCommitted(record)) continue;
       state.send(from, commitOf(record));
-      bytes -= record.command === null ? 0 : sizeOf(record.command);
+      bytes -= record.command === null ? 0 : record.command.size;
     }
   }
 }

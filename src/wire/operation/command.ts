@@ -2,7 +2,7 @@
  * Commands as bytes: message Command. What was received, or encoded before, is not encoded again: these very bytes are
  * passed on and stored.
  */
-import type { Command, Operation } from '../../epaxos/index.ts';
+import { Command, type Operation } from '../../epaxos/index.ts';
 import { KvError } from '../../errors.ts';
 import { asKvOperation, LIMITS } from '../../kv/index.ts';
 import { malformed } from '../check.ts';
@@ -14,25 +14,9 @@ export type WireCommand = Uint8Array;
 
 const OPERATIONS_TAG = bytesTag(1);
 
-const encodedCommands = new WeakMap<Command, Buffer>();
-
-/** Of commands that were read from bytes: their operations, null when they were let go of. */
-const readOperations = new WeakMap<Command, { operations: readonly Operation[] | null }>();
-
 /** The bytes of a command; they are shared and must not be changed. */
 export function commandToWire(command: Command): Buffer {
-  const known = encodedCommands.get(command);
-  if (known !== undefined) return known;
-  const { operations } = command;
-  let length = 0;
-  for (const { size } of operations) length += fieldLength(size);
-  const encoded = Buffer.allocUnsafe(length);
-  let position = 0;
-  for (const operation of operations) {
-    position = writeBytes(encoded, position, OPERATIONS_TAG, asKvOperation(operation).bytes);
-  }
-  encodedCommands.set(command, encoded);
-  return encoded;
+  return asBuffer(command.bytes(encodeOperations));
 }
 
 /**
@@ -41,29 +25,22 @@ export function commandToWire(command: Command): Buffer {
  *   {@link LIMITS}.commandBytes or one of its operations over the limits of keys and values
  */
 export function commandFromWire(bytes: WireCommand): Command {
+  return Command.of(bytes, decodeOperations);
+}
+
+function encodeOperations(operations: readonly Operation[]): Buffer {
+  let length = 0;
+  for (const { size } of operations) length += fieldLength(size);
+  const encoded = Buffer.allocUnsafe(length);
+  let position = 0;
+  for (const operation of operations) {
+    position = writeBytes(encoded, position, OPERATIONS_TAG, asKvOperation(operation).bytes);
+  }
+  return encoded;
+}
+
+function decodeOperations(bytes: WireCommand): readonly Operation[] {
   const encoded = asBuffer(bytes);
-  const read: { operations: readonly Operation[] | null } = { operations: decodeOperations(encoded) };
-  const command: Command = {
-    get operations() {
-      read.operations ??= decodeOperations(encoded);
-      return read.operations;
-    },
-  };
-  encodedCommands.set(command, encoded);
-  readOperations.set(command, read);
-  return command;
-}
-
-/**
- * The command's operations are not needed for now. If it was read from bytes, they are read again when somebody asks
- * for them: most of what is executed is kept for a while, for peers that may need its bytes, and never asked.
- */
-export function letGoOfOperations(command: Command): void {
-  const read = readOperations.get(command);
-  if (read !== undefined) read.operations = null;
-}
-
-function decodeOperations(encoded: Buffer): readonly Operation[] {
   const reader = new WireReader(encoded, 'Command');
   let size = 0;
   const operations: Operation[] = [];

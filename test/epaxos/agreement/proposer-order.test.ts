@@ -1,7 +1,9 @@
 /** Batching and holding back, whatever happens (R7.7): against what was added and what is open. */
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Operation } from '../../../src/epaxos/index.ts';
+import { Command } from '../../../src/epaxos/index.ts';
 import { conflict } from '../../support/core-observer.ts';
 import { labelOf, touching } from '../../support/core-operations.ts';
 import { ProposerBench } from '../../support/proposer-bench.ts';
@@ -30,7 +32,7 @@ test('every operation once, per key in order, never too many interfering instanc
           expect(open.length).toBeLessThanOrEqual(limits.openInstances);
           open.forEach((one, index) => {
             for (const access of one.operations.flatMap(({ accesses }) => accesses)) {
-              const alone = { operations: [{ accesses: [access], size: 0 }] };
+              const alone = new Command([{ accesses: [access], size: 0 }]);
               const before = open.slice(0, index).filter((other) => conflict(alone, other));
               expect(before.length).toBeLessThan(limits.interferingInstances);
             }
@@ -65,7 +67,7 @@ test('every operation once, per key in order, never too many interfering instanc
         const single = arrived.filter(({ accesses }) => accesses.length === 1);
         single.forEach((one, index) => {
           for (const other of single.slice(index + 1)) {
-            if (!conflict({ operations: [one] }, { operations: [other] })) continue;
+            if (!conflict(new Command([one]), new Command([other]))) continue;
             const before = bench.proposed.indexOf(labelOf(one)) < bench.proposed.indexOf(labelOf(other));
             expect(before, `${labelOf(one)} before ${labelOf(other)}`).toBe(true);
           }

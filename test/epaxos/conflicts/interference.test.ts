@@ -1,9 +1,9 @@
 /** Interference and its index against an oracle that keeps every known command in a list (section 2). */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { accessesOf, InterferenceIndex, interferes } from '../../../src/epaxos/conflicts/interference.ts';
+import { InterferenceIndex, interferes } from '../../../src/epaxos/conflicts/interference.ts';
 import {
-  type Command,
+  Command,
   EVERYTHING,
   formatInstance,
   type InstanceId,
@@ -26,7 +26,7 @@ const anyCommand: fc.Arbitrary<Command> = fc
     { weight: 6, arbitrary: fc.array(anyOperation, { minLength: 1, maxLength: 3 }) },
     anyWideOperation.map((operation) => [operation]),
   )
-  .map((operations) => ({ operations }));
+  .map((operations) => new Command(operations));
 const anyId: fc.Arbitrary<InstanceId> = fc.record({
   replica: fc.integer({ min: 1, max: 3 }),
   slot: fc.integer({ min: 1, max: 6 }),
@@ -88,7 +88,7 @@ describe('R2.1: interference', () => {
   });
 
   test('the accesses of a batch: every key once, written if any operation writes it', () => {
-    expect(accessesOf(commandOf(get('a', 'x', 'y'), put('b', 'x'), get('c', 'x')))).toEqual([
+    expect(commandOf(get('a', 'x', 'y'), put('b', 'x'), get('c', 'x')).accesses).toEqual([
       { key: 'x', writes: true },
       { key: 'y', writes: false },
     ]);
@@ -236,7 +236,7 @@ describe('the index, for anything it may know', () => {
 
   test('R2.8: whoever touches everything beside keys touches everything', () => {
     const command = commandOf(put('a', 'x'), getAll('b'));
-    expect(accessesOf(command)).toEqual([{ key: EVERYTHING, writes: true }]);
+    expect(command.accesses).toEqual([{ key: EVERYTHING, writes: true }]);
     const index = indexOf([{ id: instance('1.1'), command, seq: 1 }]);
     expect(index.contribution(commandOf(get('c', 'y'))).deps).toEqual([1, 0, 0]);
   });

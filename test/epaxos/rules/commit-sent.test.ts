@@ -1,10 +1,11 @@
 /** R3.6, R3.7: an Accept or a Commit whose command was sent before, with the PreAccept. */
+
 import { describe, expect, test } from 'vitest';
-import { emptyRecord, type InstanceRecord, Replica, Status } from '../../../src/epaxos/index.ts';
+import { Command, emptyRecord, type InstanceRecord, Replica, Status } from '../../../src/epaxos/index.ts';
 import { put } from '../../support/core-operations.ts';
 
 const id = { replica: 2, slot: 1 };
-const command = { operations: [put('a', 'key')] };
+const command = new Command([put('a', 'key')]);
 const attributes = { seq: 1, deps: [0, 0, 0] };
 const commit = { type: 'commit', id, command: 'sent', attributes } as const;
 

@@ -1,6 +1,7 @@
 /** Most of the other checkers, each on what it must let pass and what it must refuse. */
+
 import { describe, expect, test } from 'vitest';
-import { type Command, type InstanceRecord, instanceKey, Status } from '../../../src/epaxos/index.ts';
+import { Command, type InstanceRecord, instanceKey, Status } from '../../../src/epaxos/index.ts';
 import { asKvOperation, type OperationResult } from '../../../src/kv/index.ts';
 import { Agreement } from './agreement.ts';
 import { checkConvergence, whyUnsettled } from './convergence.ts';
@@ -37,7 +38,7 @@ describe('agreement', () => {
     ['command', { command: put('k', 2) }],
     [
       'number of operations',
-      { command: { operations: [...put('k', 1).operations, ...put('k', 2).operations] } },
+      { command: new Command([...put('k', 1).operations, ...put('k', 2).operations]) },
     ],
   ])('another %s', (_, fields) => {
     expect(second(record(COMMITTED), record({ ...COMMITTED, ...fields }))).toBe('agreement');

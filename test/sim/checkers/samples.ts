@@ -1,7 +1,7 @@
 /** What the tests of the checkers show them: commands, records, and the check that refuses. */
 
 import {
-  type Command,
+  Command,
   emptyRecord,
   type InstanceRecord,
   type Operation,
@@ -18,15 +18,15 @@ export function put(key: string, sequence: number, unrecorded = false): Command 
   const request = { client: CLIENT, sequence };
   const value = Buffer.from(`value ${sequence}`);
   const fields = { request, key: Buffer.from(key), value, returnPrevious: false, unrecorded };
-  return { operations: [putOperation(fields)] };
+  return new Command([putOperation(fields)]);
 }
 
 export function get(key: string, sequence: number): Command {
-  return { operations: [getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from(key) })] };
+  return new Command([getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from(key) })]);
 }
 
-export const writeAll: Command = { operations: put(WIDE_KEY, 3).operations.map(asWide) };
-export const readAll: Command = { operations: get(WIDE_KEY, 4).operations.map(asWide) };
+export const writeAll: Command = new Command(put(WIDE_KEY, 3).operations.map(asWide));
+export const readAll: Command = new Command(get(WIDE_KEY, 4).operations.map(asWide));
 
 function asWide(operation: Operation): Operation {
   return widened(operation as KvOperation);

@@ -4,6 +4,7 @@
  */
 
 import {
+  Command,
   type Envelope,
   formatInstance,
   type InstanceId,
@@ -148,7 +149,7 @@ export class Watcher {
     // The operations as they were executed: a command that was let go of makes new ones of its bytes.
     const executed = executions.map((execution, index) => ({
       ...execution,
-      command: execution.command === null ? null : { operations: this.#operations[index] ?? [] },
+      command: execution.command === null ? null : new Command(this.#operations[index] ?? []),
     }));
     guard(() => observers.executed(id, { executions: executed, results, rows: new Map() }));
   }

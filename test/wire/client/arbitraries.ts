@@ -1,7 +1,8 @@
 /** Generators of well-formed protocol messages, of every type, for clusters of 3 and 5 replicas. */
+
 import fc from 'fast-check';
-import type { Attributes, Command, InstanceId, Message, MessageType } from '../../../src/epaxos/index.ts';
-import { type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
+import type { Attributes, InstanceId, Message, MessageType } from '../../../src/epaxos/index.ts';
+import { Command, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
 import {
   deleteOperation,
   getOperation,
@@ -32,7 +33,7 @@ const operation = fc.oneof(
 );
 export const command: fc.Arbitrary<Command> = fc
   .array(operation, { minLength: 1, maxLength: 3 })
-  .map((operations) => ({ operations }));
+  .map((operations) => new Command(operations));
 
 function ballot(replicas: number): fc.Arbitrary<number> {
   return fc.oneof(fc.constant(0), recoveryBallot(replicas));

@@ -1,13 +1,7 @@
 /** Records of instances: round trips, and refusal of what no replica can hold. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  CLUSTER_SIZES,
-  type Command,
-  type InstanceRecord,
-  Status,
-  sizeOf,
-} from '../../../src/epaxos/index.ts';
+import { CLUSTER_SIZES, Command, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
 import { asKvOperation, LIMITS } from '../../../src/kv/index.ts';
 import { AssertionError } from '../../../src/util/assert.ts';
 import {
@@ -18,7 +12,6 @@ import {
   depsFromWire,
   encodeRecord,
   instanceIdFromWire,
-  letGoOfOperations,
   MAX_SLOT,
   recordFromWire,
   recordToWire,
@@ -51,7 +44,7 @@ const committed: InstanceRecord = {
   status: Status.committed,
   ballot: 5,
   acceptedBallot: 0,
-  command: { operations: [put(3)] },
+  command: new Command([put(3)]),
   noOp: false,
   attributes: { seq: 4, deps: [0, 16, 2] },
   initial: null,
@@ -80,7 +73,7 @@ describe('records', () => {
         const decoded = commandFromWire(bytes);
         expect(bytesOf(decoded)).toEqual(bytesOf(command));
         for (const each of bytesOf(decoded)) expect(each.buffer).toBe(bytes.buffer);
-        expect(sizeOf(decoded)).toBe(bytesOf(command).reduce((sum, { length }) => sum + length, 0));
+        expect(decoded.size).toBe(bytesOf(command).reduce((sum, { length }) => sum + length, 0));
       }),
     );
   });
@@ -92,11 +85,11 @@ describe('records', () => {
         const decoded = commandFromWire(bytes);
         const first = decoded.operations;
         expect(decoded.operations).toBe(first);
-        letGoOfOperations(decoded);
+        decoded.letGoOfOperations();
         expect(decoded.operations).not.toBe(first);
         expect(decoded).toEqual(command);
         expect(commandToWire(decoded).equals(bytes)).toBe(true);
-        letGoOfOperations(command); // it was not read from bytes: it stays as it is
+        command.letGoOfOperations(); // it was not read from bytes: it stays as it is
         expect(commandFromWire(commandToWire(command))).toEqual(command);
       }),
     );
