@@ -37,7 +37,7 @@ import type { ReplicaOptions } from './model/options.ts';
 import type { Pruned, Ready } from './model/ready.ts';
 import type { InstanceId, InstanceRecord, ReplicaId, Slot } from './model/types.ts';
 import { advanceCatchUp, broadcastWatermarks, onFetch, onWatermarks } from './progress/catch-up.ts';
-import { agePeers } from './progress/peers.ts';
+import { noteReachable, noteReceived, tickPeers } from './progress/peers.ts';
 import { advancePruning, ownWatermarks } from './progress/pruning.ts';
 import { onPeerFound, onPeerLost } from './progress/stalls.ts';
 import { tickSuspicion } from './progress/suspicion.ts';
@@ -147,6 +147,7 @@ export class Replica {
   step(from: ReplicaId, message: Message): void {
     const { state } = this;
     if (!mayComeFrom(from, message, state.quorums.replicas)) return;
+    noteReceived(state, state.peer(from), message);
     if (isAboutPruned(state, message)) {
       // Old news, or somebody so far behind that only a snapshot helps: it will know by these.
       if (isRequest(message)) state.send(from, ownWatermarks(state));
@@ -190,7 +191,7 @@ export class Replica {
   tick(): void {
     const { state } = this;
     state.now += 1;
-    agePeers(state);
+    for (const peer of tickPeers(state)) this.goOnWithout(peer.id);
     for (const round of [...state.rounds.values()]) tickRound(state, round);
     tickReads(state);
     tickSuspicion(state);
@@ -206,14 +207,10 @@ export class Replica {
   setReachable(id: ReplicaId, reachable: boolean): void {
     const peer = this.state.peer(id);
     if (peer.reachable === reachable) return;
-    peer.reachable = reachable;
+    noteReachable(peer, reachable);
     if (reachable) return onPeerFound(this.state);
     onPeerLost(this.state, id);
-    onReaderLost(this.state);
-    for (const round of [...this.state.rounds.values()]) {
-      if (round.type === 'preAccept') advancePreAccept(this.state, round);
-      widenWithout(this.state, round, id);
-    }
+    this.goOnWithout(id);
   }
 
   /** A measured round trip, so that the nearest follower can be designated (R4.1). */
@@ -274,6 +271,15 @@ export class Replica {
       heldOperations: this.proposer.waiting,
       blockedInstances: this.state.executor.blocked - this.state.reads.waiting.size,
     };
+  }
+
+  /** A peer is not counted on any more, or cannot be reached: what waits for it tries without. */
+  private goOnWithout(id: ReplicaId): void {
+    onReaderLost(this.state);
+    for (const round of [...this.state.rounds.values()]) {
+      if (round.type === 'preAccept') advancePreAccept(this.state, round);
+      widenWithout(this.state, round, id);
+    }
   }
 
   private executed(record: InstanceRecord): void {

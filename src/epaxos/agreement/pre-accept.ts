@@ -16,12 +16,12 @@ import {
   type ReplicaId,
   Status,
 } from '../model/types.ts';
-import { isNearer, nearestOf, noteReply } from '../progress/peers.ts';
+import { isCountedOn, isNearer, isOnTrial, nearestOf, noteReply, patienceWith } from '../progress/peers.ts';
 import { startAccept } from './accept.ts';
 import { commitOf, commitValue } from './commit.ts';
 import type { PreAcceptRound } from './rounds.ts';
 import type { ReplicaState } from './state.ts';
-import { firstAsked, patienceWith, widenAt } from './thrifty.ts';
+import { firstAsked, widenAt } from './thrifty.ts';
 
 /** A follower whose replies usually come so much later is not worth waiting for in order to save a sync (R4.5). */
 const LATE_TICKS = 0.2;
@@ -82,7 +82,7 @@ function asksBoth(state: ReplicaState, follower: ReplicaId): boolean {
   const designated = state.peer(follower);
   // Over long distances a sync does not matter.
   if (designated.replyTicks >= 1) return false;
-  return peers.every((peer) => peer.reachable && !isNearer(designated, peer));
+  return peers.every((peer) => isCountedOn(state, peer) && !isNearer(designated, peer));
 }
 
 /** @param options.early whether it may leave while the own record is being written */
@@ -94,9 +94,11 @@ export function sendPreAccept(
   const { id, command, initial, follower, askedAt } = round;
   const prompt = round.promptUntil !== null;
   // One object for all, so that it is encoded once.
-  const message = { type: 'preAccept', id, command, attributes: initial, follower, prompt } as const;
+  const usual = { type: 'preAccept', id, command, attributes: initial, follower, prompt } as const;
   for (const peer of options.to) {
     if (!askedAt.has(peer)) askedAt.set(peer, state.now);
+    // R3.12: whether it replies is to be seen, also where its reply is not needed (R4.2).
+    const message = isOnTrial(state, state.peer(peer)) ? { ...usual, prompt: follower !== null } : usual;
     if (options.early) state.sendEarly(peer, message);
     else state.send(peer, message);
   }
@@ -184,7 +186,7 @@ function awaitsOther(state: ReplicaState, round: PreAcceptRound, chosen: Attribu
   const { promptUntil, replies, initial } = round;
   if (promptUntil === null || state.now >= promptUntil) return false;
   if (replies.size === state.peers.length || !isSame(chosen, initial)) return false;
-  return state.peers.every(({ reachable }) => reachable);
+  return state.peers.every((peer) => isCountedOn(state, peer));
 }
 
 /**
@@ -224,9 +226,9 @@ function isSame(one: Attributes, other: Attributes): boolean {
 
 function isFastPathLost(state: ReplicaState, round: PreAcceptRound, slowAt: number): boolean {
   if (state.now >= slowAt) return true;
-  if (round.follower !== null) return !state.isReachable(round.follower);
+  if (round.follower !== null) return !state.isCountedOn(round.follower);
   const outstanding = state.peers.filter(
-    ({ id, reachable }) => reachable && round.askedAt.has(id) && !round.replies.has(id),
+    (peer) => isCountedOn(state, peer) && round.askedAt.has(peer.id) && !round.replies.has(peer.id),
   ).length;
   return countEqual(round) + outstanding + 1 < state.quorums.fast;
 }
@@ -264,7 +266,7 @@ function nextInstance(state: ReplicaState): InstanceId {
 
 /** R4.1: the nearest that is alive; the next in the ring where that is not known. */
 function chooseFollower(state: ReplicaState): ReplicaId {
-  const [nearest] = nearestOf(state.peers, 1);
+  const [nearest] = nearestOf(state, state.peers, 1);
   assert(nearest !== undefined, 'two peers at N = 3');
   return nearest.id;
 }

@@ -35,7 +35,7 @@ import {
   Status,
 } from '../model/types.ts';
 import type { Lag } from '../progress/catch-up.ts';
-import { createPeer, type Peer } from '../progress/peers.ts';
+import { createPeer, isCountedOn, noteSent, type Peer } from '../progress/peers.ts';
 import type { PrunePlan, Report } from '../progress/pruning.ts';
 import type { Stall } from '../progress/stalls.ts';
 import type { Round } from './rounds.ts';
@@ -127,12 +127,19 @@ export class ReplicaState {
     return id === this.id || this.peer(id).reachable;
   }
 
+  /** True if what is planned may rest on the peer (R3.12). */
+  isCountedOn(id: ReplicaId): boolean {
+    return isCountedOn(this, this.peer(id));
+  }
+
   send(to: ReplicaId, message: Message): void {
+    noteSent(this, this.peer(to), message);
     this.outbox.messages.push({ to, message });
   }
 
   /** The same for what may leave while what it speaks of is still being written (R6.4). */
   sendEarly(to: ReplicaId, message: Message): void {
+    noteSent(this, this.peer(to), message);
     this.outbox.early.push({ to, message });
   }
 

@@ -11,6 +11,7 @@ import { covers, mergeDeps } from '../model/deps.ts';
 import type { ReadReply, ReadRequest } from '../model/messages.ts';
 import { isWide, type Operation } from '../model/operation.ts';
 import { type Deps, type InstanceKey, instanceKey, type ReplicaId } from '../model/types.ts';
+import { isOnTrial, rankOf } from '../progress/peers.ts';
 
 /** The row of reads in the executor's graph: no replica has it. */
 export const READ_ROW = 0;
@@ -128,7 +129,7 @@ export function startReads(state: ReplicaState): void {
     keys.push(key);
   }
   reads.rounds.set(sequence, round);
-  for (const peer of nearestPeers(state)) sendRead(state, round, peer);
+  for (const peer of firstPeers(state)) sendRead(state, round, peer);
 }
 
 /** A peer reads: it is told what this replica would depend on. */
@@ -185,9 +186,11 @@ export function tickReads(state: ReplicaState): void {
   }
 }
 
-/** A peer went away: rounds that may have counted on it ask everybody else at once. */
+/** A peer is not counted on any more: rounds that may have counted on it, for they have asked nobody else yet, do so. */
 export function onReaderLost(state: ReplicaState): void {
-  for (const round of state.reads.rounds.values()) repeatRead(state, round);
+  for (const round of state.reads.rounds.values()) {
+    if (round.retryTicks === state.timing.retryTicks) repeatRead(state, round);
+  }
 }
 
 function repeatRead(state: ReplicaState, round: BarrierRound): void {
@@ -208,11 +211,11 @@ function contribution(state: ReplicaState, key: string): Deps {
   return state.index.writersOf(key);
 }
 
-/** As many as make a majority with this replica: those that can be reached first, the nearest first. */
-function nearestPeers(state: ReplicaState): ReplicaId[] {
+/** As many as make a majority with this replica, those that are counted on first, the nearest first; and who is on trial (R3.12). */
+function firstPeers(state: ReplicaState): ReplicaId[] {
   return [...state.peers]
-    .sort((a, b) => Number(b.reachable) - Number(a.reachable) || compare(a.roundTripMs, b.roundTripMs))
-    .slice(0, state.quorums.majority - 1)
+    .sort((a, b) => rankOf(state, b) - rankOf(state, a) || compare(a.roundTripMs, b.roundTripMs))
+    .filter((peer, place) => place < state.quorums.majority - 1 || isOnTrial(state, peer))
     .map(({ id }) => id);
 }
 

@@ -11,9 +11,12 @@ export interface Timing {
   readonly fastPathTicks: number;
   /**
    * N = 3: how long at the least the designated follower is waited for after the other has replied (R4.4). Thrifty: how
-   * long at the least those asked are waited for before the others are asked as well (R3.8).
+   * long at the least those asked are waited for before the others are asked as well (R3.8). How long at the least a peer may owe a reply
+   * (R3.12).
    */
   readonly followerTicks: number;
+  /** How often a peer that owes replies is tried again (R3.12). */
+  readonly trialTicks: number;
   /** N = 3: how long the other follower is waited for after both were asked to answer at once (R4.5). */
   readonly promptTicks: number;
   /** When it was waited for in vain, or for long: how long it is not asked to answer at once. */
@@ -45,6 +48,7 @@ export const DEFAULT_TIMING: Timing = {
   maxRetryTicks: 200,
   fastPathTicks: 2,
   followerTicks: 50,
+  trialTicks: 100,
   promptTicks: 2,
   promptPauseTicks: 100,
   fetchTicks: 4,

@@ -91,7 +91,7 @@ function chooseSource(state: ReplicaState, replica: ReplicaId, lag: Lag): Peer |
   const last = able.find(({ id }) => id === lag.asked?.source);
   if (last !== undefined && hasProgressed(lag)) return last;
   const others = able.filter((peer) => peer !== last);
-  return nearestOf(others, 1)[0] ?? last ?? null;
+  return nearestOf(state, others, 1)[0] ?? last ?? null;
 }
 
 /** Whether something of what was asked for has come. */
