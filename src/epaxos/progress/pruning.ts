@@ -8,17 +8,17 @@
  * contradicted by x. So there whatever is forgotten becomes a floor under every later contribution; and a
  * coordinator names all that it has executed, so that the others' floors rarely cost a fast path (pre-accept.ts).
  *
- * While a replica is silent for long, what all others have executed is forgotten too, with a floor under
- * every later contribution, so that the one that was away cannot commit anything without first learning
- * what it missed (by a snapshot). One thing must come first: an instance that is open now may have been proposed
+ * While a replica is silent for long, or heard but far behind and not getting on, it is left out: what all others have
+ * executed is forgotten too, with a floor under every later contribution, so that the one that was left out cannot commit
+ * anything without first learning what it missed (by a snapshot). One thing must come first: an instance that is open now may have been proposed
  * by a coordinator that did not know x yet. As long as it is open, a recovery has to see that x
  * contradicts it (R5.6). So x is forgotten only when everything that any of the others had heard of, when it
  * told that it has executed x, is committed here.
  *
- * What only silent replicas have heard of, say y, is beyond that rule. Its initial deps, which lack x, could be
+ * What only those left out have heard of, say y, is beyond that rule. Its initial deps, which lack x, could be
  * confirmed by a recovery (R5.5, R5.6) if |Q| − e members of its majority Q held them, and no other remembered x: y
  * would be executed before x where x is not known. The coordinator is not in Q, and who has executed x before it hears
- * of y does not agree to such deps. So it takes |Q| − e + 1 silent ones, and with so many nothing is forgotten.
+ * of y does not agree to such deps. So it takes |Q| − e + 1 of them, and with so many nothing is forgotten.
  */
 
 import type { ReplicaState } from '../agreement/state.ts';
@@ -30,10 +30,32 @@ import type { Deps, ReplicaId } from '../model/types.ts';
 export interface Report extends Watermarks {
   /** The tick at which it came. */
   readonly at: number;
+  /** How far it is behind; null if no farther than others have to keep anything for it. */
+  readonly backlog: Backlog | null;
 }
+
+/** R9.13: how a replica gets on that has much left to execute of what is executed here. */
+interface Backlog {
+  /** How many instances that were at the most since then. */
+  readonly most: number;
+  /** The tick at which it last was seen to have got on, or was left out. */
+  readonly since: number;
+  /** For how many ticks from then on it is waited for. */
+  readonly patienceTicks: number;
+  /** Whether the next plan is made without it. */
+  readonly isLeftOut: boolean;
+}
+
+/** Who is behind has got on when so much of its backlog is left. */
+const LEFT_SHARE = 7 / 8;
+
+/** So many times as long as one that is silent may one that is behind be waited for, at the most. */
+const MAX_PATIENCE = 4;
 
 /** To forget up to `upTo`, with a floor, once everything up to `settled` is committed here. */
 export interface PrunePlan {
+  /** The peers whose word it rests on. */
+  readonly counted: readonly ReplicaId[];
   readonly upTo: Deps;
   readonly settled: Deps;
 }
@@ -50,32 +72,70 @@ export function ownWatermarks(state: ReplicaState): Watermarks {
 }
 
 export function noteReport(state: ReplicaState, from: ReplicaId, message: Watermarks): void {
-  state.reports.set(from, { ...message, at: state.now });
+  const backlog = backlogOf(state, state.reports.get(from)?.backlog ?? null, message);
+  state.reports.set(from, { ...message, at: state.now, backlog });
+}
+
+/**
+ * R9.13: who is behind by more than may be kept for anybody has time to get on, as much as one that is silent. If it does
+ * not, the next plan is made without it; then it has twice as much time to come back, by a snapshot, and so on.
+ */
+function backlogOf(state: ReplicaState, before: Backlog | null, { executed }: Watermarks): Backlog | null {
+  const { durablyExecuted, limits, timing, now } = state;
+  let most = 0;
+  durablyExecuted.forEach((slot, row) => {
+    most += Math.max(0, slot - (executed[row] ?? 0));
+  });
+  if (most <= limits.retainedInstances) return null;
+  const patienceTicks = before?.patienceTicks ?? timing.silentTicks;
+  if (before === null || most < LEFT_SHARE * before.most) {
+    return { most, since: now, patienceTicks, isLeftOut: false };
+  }
+  if (now - before.since < patienceTicks) return { ...before, most: Math.max(most, before.most) };
+  const longest = MAX_PATIENCE * timing.silentTicks;
+  return { most, since: now, patienceTicks: Math.min(2 * patienceTicks, longest), isLeftOut: true };
 }
 
 /** Forgets what may be forgotten, a bounded number of slots a turn, whatever number of ticks the turn makes up for. */
 export function advancePruning(state: ReplicaState): void {
   const reports = [...state.reports.values()];
   if (reports.length === state.peers.length) forget(state, executedByAll(state, reports));
+  const counted = countedPeers(state);
+  // Who has fallen silent may be the only one that knows, or could settle, what the plan waits for.
+  if (!state.prunePlan?.counted.every((id) => counted.includes(id))) state.prunePlan = null;
   const retained = state.space.rows.reduce((sum, row) => sum + row.executed - row.pruned, 0);
-  if (state.prunePlan === null && retained > state.limits.retainedInstances) planWithoutSilent(state);
+  if (state.prunePlan === null && retained > state.limits.retainedInstances) planWith(state, counted);
   const plan = state.prunePlan;
   if (plan === null || !covers(state.space.committed(), plan.settled)) return;
   forget(state, plan.upTo, { raiseFloor: true });
   if (covers(state.space.pruned(), plan.upTo)) state.prunePlan = null;
 }
 
-/** Leaves out who has not been heard for long, if they are few enough. */
-function planWithoutSilent(state: ReplicaState): void {
-  const { peers, reports, now, timing, quorums } = state;
-  const heard = peers.filter(({ id }) => now - (reports.get(id)?.at ?? 0) < timing.silentTicks);
-  if (peers.length - heard.length > quorums.majority - quorums.fastFaults) return;
-  const recent = heard.flatMap(({ id }) => reports.get(id) ?? []);
-  if (recent.length < heard.length) return; // who has told nothing since the start is not silent yet
-  const upTo = executedByAll(state, recent);
+/** Everybody but those who were not heard for long, or are left out for once, as they do not get on (R9.2, R9.13). */
+function countedPeers({ peers, reports, now, timing }: ReplicaState): readonly ReplicaId[] {
+  return peers
+    .map(({ id }) => id)
+    .filter((id) => {
+      const report = reports.get(id);
+      return now - (report?.at ?? 0) < timing.silentTicks && !report?.backlog?.isLeftOut;
+    });
+}
+
+/** Leaves out who is not counted, if they are few enough. */
+function planWith(state: ReplicaState, counted: readonly ReplicaId[]): void {
+  const { peers, quorums } = state;
+  if (peers.length - counted.length > quorums.majority - quorums.fastFaults) return;
+  const reports = counted.flatMap((id) => state.reports.get(id) ?? []);
+  if (reports.length < counted.length) return; // who has told nothing since the start is not silent yet
+  const upTo = executedByAll(state, reports);
   if (covers(state.space.pruned(), upTo)) return;
-  const settled = recent.reduce((deps, report) => mergeDeps(deps, report.highest), state.space.highest());
-  state.prunePlan = { upTo, settled };
+  const settled = reports.reduce((deps, report) => mergeDeps(deps, report.highest), state.space.highest());
+  state.prunePlan = { counted, upTo, settled };
+  // What is executed from now on is kept for them again, for a while: a snapshot that is copied is of no use without it.
+  for (const [id, report] of state.reports) {
+    if (report.backlog?.isLeftOut)
+      state.reports.set(id, { ...report, backlog: { ...report.backlog, isLeftOut: false } });
+  }
 }
 
 function executedByAll(state: ReplicaState, reports: readonly Report[]): Deps {
