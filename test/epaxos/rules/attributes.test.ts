@@ -140,3 +140,37 @@ test('R2.7: what every replica has executed is forgotten, and only then', () => 
   expect(cluster.look(2, '2.1').deps).toEqual([0, 0, 0]);
   cluster.run(() => cluster.ids.every((id) => cluster.log(id).join() === 'a,b'));
 });
+
+describe('R2.9: what L has executed is in the initial deps', () => {
+  test.each([
+    { replicas: 3, deps: '0,0,0' },
+    { replicas: 5, deps: '0,1,0,0,0' },
+    { replicas: 7, deps: '0,1,0,0,0,0,0' },
+  ])('N = $replicas: also what does not interfere', ({ replicas, deps }) => {
+    const cluster = new CoreCluster(replicas);
+    cluster.propose(2, put('x', 'key'));
+    cluster.settle();
+    expect(cluster.log(1)).toEqual(['x']);
+    cluster.propose(1, put('y', 'another key'));
+    expect(cluster.messages({ type: 'preAccept', to: 2 })).toEqual([
+      `1→2 preAccept 1.1 y seq 1 deps ${deps}`,
+    ]);
+  });
+
+  test('so a follower that has forgotten it has nothing to add: the fast path is kept', () => {
+    const cluster = new CoreCluster(5);
+    cluster.propose(2, put('x', 'key'));
+    cluster.settle();
+    // Watermarks reach everybody but 1, so that it alone has not forgotten x.
+    const forgotten = (id: number) => cluster.replica(id).state.space.row(2).pruned === 1;
+    for (let tick = 0; tick < 100 && ![2, 3, 4, 5].every(forgotten); tick += 1) {
+      cluster.tick();
+      if (cluster.inFlight({ to: 1, type: 'watermarks' }) > 0) cluster.drop({ to: 1, type: 'watermarks' });
+      cluster.settle();
+    }
+    expect([1, 2, 3].map(forgotten)).toEqual([false, true, true]);
+    const y = cluster.propose(1, put('y', 'another key'));
+    cluster.settle();
+    expect(cluster.path(1, y)).toBe('fast');
+  });
+});

@@ -43,6 +43,44 @@ describe.each(CLUSTER_SIZES)('the majority, N = %i', (replicas) => {
   });
 });
 
+describe('R8.5: whom a read asks first', () => {
+  const asked = (reader: CoreReader, key: string) => {
+    reader.read(get(key, key));
+    return reader.requests().map(({ to }) => to);
+  };
+
+  test('the nearest, by the measured round trips; the order of the ring where these are equal or unknown', () => {
+    const reader = new CoreReader({ replicas: 7 });
+    const { replica } = reader;
+    replica.setRoundTrip(4, 30);
+    expect(asked(reader, 'a')).toEqual([4, 2, 3]);
+    for (const [id, milliseconds] of [
+      [7, 10],
+      [5, 20],
+      [3, 20],
+      [2, 40],
+    ] as const)
+      replica.setRoundTrip(id, milliseconds);
+    expect(asked(reader, 'b')).toEqual([7, 3, 5]);
+  });
+
+  test('who can be reached before who cannot, however near', () => {
+    const reader = new CoreReader({ replicas: 5 });
+    const { replica } = reader;
+    for (const id of [2, 3, 4, 5]) replica.setRoundTrip(id, 10 * id);
+    replica.setReachable(2, false);
+    reader.requests();
+    expect(asked(reader, 'a')).toEqual([3, 4]);
+    replica.setReachable(3, false);
+    replica.setReachable(4, false);
+    replica.setReachable(5, false);
+    reader.requests();
+    expect(asked(reader, 'b')).toEqual([2, 3]);
+    replica.setReachable(5, true);
+    expect(asked(reader, 'c')).toEqual([5, 2]);
+  });
+});
+
 describe('what a read depends on', () => {
   test('what this replica knows itself, whatever the others say', () => {
     const reader = new CoreReader();
