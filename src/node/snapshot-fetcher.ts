@@ -1,5 +1,5 @@
 /**
- * Copies the snapshot of a peer that has forgotten what this replica still needs (R9.1), in the background,
+ * Copies the snapshot of a peer that has forgotten what this replica still needs (R9.3), in the background,
  * one at a time. What has arrived is staged in the store, so that neither a broken stream nor a restart
  * begins from the beginning. Putting it in place is for the loop, between two turns.
  */

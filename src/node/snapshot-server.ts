@@ -1,5 +1,5 @@
 /**
- * Snapshots for peers that are too far behind (R9.1): the store as it was when the peer first asked, cut
+ * Snapshots for peers that are too far behind (R9.3): the store as it was when the peer first asked, cut
  * into chunks. A peer whose stream broke goes on where it was, as long as the snapshot is still there.
  */
 import { randomUUID } from 'node:crypto';

@@ -1,5 +1,5 @@
 /**
- * What a snapshot for another replica holds (R9.1): the table, the answers, and the records and commands of executed
+ * What a snapshot for another replica holds (R9.3): the table, the answers, and the records and commands of executed
  * instances. Of instances that are not executed here nothing is told: the other replica fetches or
  * recovers those as usual. Marks are left out, as every record in it is of an executed instance.
  */

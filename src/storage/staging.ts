@@ -1,5 +1,5 @@
 /**
- * Another replica's snapshot, on its way into this store (R9.1). Its entries are put down beside the
+ * Another replica's snapshot, on its way into this store (R9.7). Its entries are put down beside the
  * store's own, under keys of a kind of their own, together with a note of how far they have come. When all
  * are there they take the place of the store's own, in many batches, which a crash may cut off anywhere:
  * the note says that it was begun, and whoever opens the store begins it again. That is possible because

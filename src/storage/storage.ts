@@ -36,7 +36,7 @@ export interface Effects {
   readonly pruned: Pruned | null;
 }
 
-/** The store as it was at one moment, for a replica that is too far behind (R9.1). */
+/** The store as it was at one moment, for a replica that is too far behind (R9.3). */
 export interface SnapshotView {
   readonly pruned: Pruned;
   /**

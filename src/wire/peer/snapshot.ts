@@ -1,5 +1,5 @@
 /**
- * Snapshots on their way from one replica to another that is too far behind (R9.1): entries of the
+ * Snapshots on their way from one replica to another that is too far behind (R9.3): entries of the
  * sender's store in the order of their keys, in chunks.
  */
 import type { Pruned } from '../../epaxos/index.ts';
