@@ -15,6 +15,9 @@ import { fetchDelay } from './stalls.ts';
 /** How many times as many slots as are asked for at once are looked at for what is missing. */
 const LOOK_AHEAD = 4;
 
+/** So often is a row asked for in vain before what is missing is settled without those who have it. */
+const VAIN_ASKS = 3;
+
 /** A row of which a peer has told that it has more commits. */
 export interface Lag {
   /** The slot up to which somebody has everything committed. */
@@ -26,6 +29,8 @@ export interface Lag {
   committed: Slot;
   /** What was asked for last; null if nothing was yet. */
   asked: { readonly source: ReplicaId; readonly from: Slot; readonly upTo: Slot } | null;
+  /** How often it was asked for since anything came. */
+  asks: number;
 }
 
 /** R9.1: tells the peers how far this replica has come; once a turn, whatever number of ticks the turn makes up for. */
@@ -43,13 +48,24 @@ export function onWatermarks(state: ReplicaState, from: ReplicaId, message: Wate
   state.space.rows.forEach(({ committed }, index) => {
     const target = message.committed[index] ?? 0;
     if (target <= committed || state.lags.has(index + 1)) return;
-    state.lags.set(index + 1, { target, noticedAt: state.now, since: state.now, committed, asked: null });
+    state.lags.set(index + 1, {
+      target,
+      noticedAt: state.now,
+      since: state.now,
+      committed,
+      asked: null,
+      asks: 0,
+    });
   });
 }
 
-/** Whether somebody is known to have it committed, so that it is asked for with all before it. */
+/**
+ * Whether somebody is known to have it committed, so that it is asked for with all before it. If nothing comes of that, as
+ * whoever has it does not hear or does not answer, it is not.
+ */
 export function isBeingFetched(state: ReplicaState, { replica, slot }: InstanceId): boolean {
-  return slot <= (state.lags.get(replica)?.target ?? 0);
+  const lag = state.lags.get(replica);
+  return lag !== undefined && slot <= lag.target && lag.asks < VAIN_ASKS;
 }
 
 /** Asks for what is missing of every row that has been behind for longer than messages usually take. */
@@ -68,6 +84,7 @@ function noteProgress(state: ReplicaState, replica: ReplicaId, lag: Lag): void {
   if (committed > lag.committed) {
     lag.committed = committed;
     lag.since = state.now;
+    lag.asks = 0;
   }
   if (committed < lag.target) return;
   // What was committed meanwhile comes by itself, or is another lag; unless it is much.
@@ -138,6 +155,7 @@ function fetch(
   state.outbox.events.push({ type: 'fetched', slots });
   lag.asked = { source: source.id, from: committed + 1, upTo: ranges.at(-1)?.to ?? 0 };
   lag.since = state.now;
+  lag.asks += 1;
 }
 
 /** Sends what is committed here of the slots asked for, within the limits of one answer. */

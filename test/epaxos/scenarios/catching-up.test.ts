@@ -183,3 +183,34 @@ describe('how fast a replica catches up', () => {
     expect(untilCaughtUp(cluster, 100, { delay: 1, loses })).toBeLessThan(60);
   });
 });
+
+test.each([3, 5])(
+  'what only one has committed that hears nothing is settled by the others (N = %i), though it tells that it has it',
+  (replicas) => {
+    const cluster = new CoreCluster(replicas);
+    cluster.propose(replicas, put('a', 'x'));
+    cluster.deliver({ type: 'preAccept' });
+    cluster.deliver({ type: 'preAcceptReply' });
+    expect(cluster.path(replicas, `${replicas}.1`)).toBe('fast');
+    cluster.drop({ type: 'commit' });
+    cluster.tick(10, [replicas]);
+    cluster.deliver({ type: 'watermarks' });
+    cluster.propose(1, put('b', 'x'));
+    // From now on the one that has it is deaf: it is heard, and can be reached, and all that is sent to it is lost.
+    const deliver = () => {
+      while (cluster.inFlight() > 0) {
+        if (cluster.inFlight({ to: replicas }) > 0) cluster.drop({ to: replicas });
+        if (cluster.inFlight() > 0) cluster.deliver();
+      }
+    };
+    const done = () => cluster.log(1).join() === 'a,b' && cluster.log(2).join() === 'a,b';
+    for (let ticks = 0; !done() && ticks < 2_000; ticks += 1) {
+      deliver();
+      cluster.tick();
+    }
+    expect([cluster.log(1), cluster.log(2)]).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ]);
+  },
+);
