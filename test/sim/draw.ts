@@ -23,6 +23,7 @@ export const Stream = {
   fullFaults: 17,
   repeats: 18,
   wide: 19,
+  outcasts: 20,
 };
 
 /** The generator of one concern of the world with this seed. */

@@ -138,6 +138,18 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
+    name: 'followerNeverGivenUp',
+    file: 'src/epaxos/progress/peers.ts',
+    from: '  peer.responsive = false;\n',
+    to: '',
+  },
+  {
+    name: 'laggardWaitedFor',
+    file: 'src/epaxos/progress/pruning.ts',
+    from: ' && !report?.backlog?.isLeftOut',
+    to: '',
+  },
+  {
     name: 'answersExpireAtOnce',
     file: 'src/node/answer-expiry.ts',
     from: 'this.#runningMs - openedMs - bucketMs >= retentionMs;',

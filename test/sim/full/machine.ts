@@ -59,6 +59,8 @@ export class FullMachine implements Breakable, Observer, Server {
   isGone = false;
   /** Whether its disk does nothing now, and takes everything. */
   isHanging = false;
+  /** Whether all that is sent to it is lost. */
+  isDeaf = false;
   #process: FullProcess | null = null;
   #delayed: (() => void)[] = [];
   #hung: (() => void)[] = [];
@@ -161,7 +163,7 @@ export class FullMachine implements Breakable, Observer, Server {
 
   receive(from: ReplicaId, messages: Parameters<SimulatedTransport['receive']>[1]): void {
     const process = this.#process;
-    if (process === null) return;
+    if (process === null || this.isDeaf) return;
     if (this.isPaused && this.world.options.faults.pausesLose) return;
     this.later(process, 0, () => {
       for (const message of messages) {

@@ -4,12 +4,16 @@
  */
 import type { AnswerExpiryLimits, NodeOptions, SnapshotLimits } from '../../../src/node/index.ts';
 import type { Prng } from '../../../src/util/prng.ts';
-import { between, chance, generator, Stream, subset } from '../draw.ts';
+import { between, chance, generator, pick, Stream, subset } from '../draw.ts';
 import { drawOptions, type WorldOptions } from '../options.ts';
 
 /** What goes wrong in a whole replica only. */
 export const FULL_FAULT_KINDS = ['hangingDisk', 'linkBothWays', 'burst'] as const;
 export type FullFaultKind = (typeof FULL_FAULT_KINDS)[number];
+
+/** How a replica can be heard and be of no use. */
+export const OUTCASTS = ['hanging', 'deaf'] as const;
+export type Outcast = (typeof OUTCASTS)[number];
 
 export interface FullOptions {
   /** By replica: how many milliseconds of its clock pass in one. */
@@ -25,6 +29,11 @@ export interface FullOptions {
   readonly dead: number;
   /** One replica's disk is so many times slower from the beginning to the end; 1: none is. It is heard all the time. */
   readonly laggardFactor: number;
+  /**
+   * What one replica does from the healing on, for ever: it hangs, as its disk does nothing any more, or is deaf, as all that
+   * is sent to it is lost. It is heard all the time. Null: nothing such.
+   */
+  readonly outcast: Outcast | null;
   /** The mean time between two old requests that are sent once more, to any replica; 0: none is. */
   readonly repeatMs: number;
   readonly faults: readonly FullFaultKind[];
@@ -78,13 +87,21 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
       answerExpiry: PATIENT_EXPIRY,
       dead,
       laggardFactor: dead === 0 && chance(prng, 0.1) ? between(prng, 100, 2_000) : 1,
+      outcast: null,
       repeatMs: chance(prng, 0.4) ? between(prng, 10, 200) : 0,
       faults: subset(prng, FULL_FAULT_KINDS, 0.25),
       imageMs: chance(prng, 0.3) ? between(prng, 20, 300) : 0,
       burstOperations: prng.integer(50, 400),
     },
   };
-  return isForgetful ? expiring(options, prng) : options;
+  const world = isForgetful ? expiring(options, prng) : options;
+  return { ...world, full: { ...world.full, outcast: drawOutcast(seed, world.full) } };
+}
+
+/** Where all else come to a good end. */
+function drawOutcast(seed: number, { dead, laggardFactor }: FullOptions): Outcast | null {
+  const prng = generator(seed, Stream.outcasts);
+  return dead === 0 && laggardFactor === 1 && chance(prng, 0.2) ? pick(prng, OUTCASTS) : null;
 }
 
 /** The same world, where recorded answers are soon dropped, and clients keep to what that allows (R9.4). */

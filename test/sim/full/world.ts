@@ -7,6 +7,7 @@
  * end, so that what happens is the same every time.
  */
 
+import { DEFAULT_TIMING } from '../../../src/epaxos/index.ts';
 import { AssertionError } from '../../../src/util/assert.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { checkConvergence, whyUnsettled } from '../checkers/convergence.ts';
@@ -29,6 +30,7 @@ import { checkAnswers, checkMarks, keptInstances } from './kept.ts';
 import { FullMachine, type FullSurroundings } from './machine.ts';
 import { type FullWorldOptions, PATIENT_EXPIRY } from './options.ts';
 import { Repeats } from './repeats.ts';
+import { SerialWrites } from './serial-writes.ts';
 
 /** How long a healed world may take to come to rest, in virtual milliseconds. */
 const SETTLE_MS = 180_000;
@@ -145,6 +147,7 @@ class FullWorld {
       this.#start();
       await this.#settle();
       await this.#repeatAll();
+      await this.#writeBesideHanging();
       await this.#forget();
       await this.#judge();
       return null;
@@ -177,15 +180,17 @@ class FullWorld {
     this.#healedAtMs = this.#queue.nowMs;
   }
 
-  /** Some replicas are gone for good, and of one that lags nothing is expected. */
+  /** Some replicas are gone for good, and of one that lags, or is heard only, nothing is expected. */
   #bury(): void {
-    const { dead, laggardFactor } = this.#options.full;
+    const { dead, laggardFactor, outcast } = this.#options.full;
     const gone = sample(this.#images, this.#machines, dead);
     for (const machine of gone) {
       machine.crash('some');
       machine.isGone = true;
     }
-    const laggard = laggardFactor > 1 ? this.#machines.at(-1) : undefined;
+    const laggard = laggardFactor > 1 || outcast !== null ? this.#machines.at(-1) : undefined;
+    if (outcast === 'hanging') laggard?.hang();
+    if (outcast === 'deaf' && laggard !== undefined) laggard.isDeaf = true;
     this.#judged = this.#machines.filter((machine) => !gone.includes(machine) && machine !== laggard);
   }
 
@@ -239,6 +244,19 @@ class FullWorld {
     this.#repeats.all(this.#judged);
     const upToMs = this.#queue.nowMs + 5_000;
     while (this.#repeats.open > 0 && this.#queue.nowMs < upToMs && (await this.#step()));
+    await this.#settle();
+  }
+
+  /** R3.12: beside a replica that hangs, writes do not go on waiting for it. */
+  async #writeBesideHanging(): Promise<void> {
+    const { timing, full } = this.#options;
+    // Where patience is short, the network may take as long.
+    if (full.outcast !== 'hanging' || timing.followerTicks !== undefined) return;
+    for (const machine of this.#judged) {
+      const writes = new SerialWrites({ machine, history: this.#history, queue: this.#queue });
+      while (!writes.isDone && (await this.#step()));
+      writes.check(DEFAULT_TIMING.followerTicks * full.tickMs);
+    }
     await this.#settle();
   }
 
