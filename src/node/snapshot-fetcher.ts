@@ -108,7 +108,9 @@ export class SnapshotFetcher {
     const { staging, transport, logger } = this.#options;
     const staged = staging.status();
     const isResumed = staged?.source === source;
-    const request = isResumed ? { id: staged.id, after: staged.last } : { id: '', after: new Uint8Array(0) };
+    const request = isResumed
+      ? { id: staged.id, after: staged.last, offset: staged.part?.bytes ?? 0 }
+      : { id: '', after: new Uint8Array(0), offset: 0 };
     const { entries = 0, bytes = 0 } = (isResumed ? staged : null) ?? {};
     this.#progress = { source, entries, bytes };
     logger.info({ ...this.#progress }, 'too far behind: copying the snapshot of a peer');

@@ -7,11 +7,12 @@ import type { Logger } from 'pino';
 import type { ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import type { SnapshotView, Storage } from '../storage/index.ts';
-import type { SnapshotChunk, SnapshotEntry, SnapshotRequest } from '../wire/index.ts';
+import type { SnapshotChunk, SnapshotRequest } from '../wire/index.ts';
 import type { Clock } from './clock.ts';
+import { cutIntoChunks } from './snapshot-chunks.ts';
 
 export interface SnapshotLimits {
-  /** Bytes of the entries in a chunk; an entry that is larger goes alone. */
+  /** Bytes of the entries in a chunk, > 0; an entry that is larger goes in pieces. A key is never cut. */
   readonly chunkBytes: number;
   /** Snapshots open at once: each keeps the store from dropping what was written over. */
   readonly open: number;
@@ -55,31 +56,24 @@ export class SnapshotServer {
 
   /**
    * The chunks of a snapshot, behind the one the peer has; of a new one if the peer's is not there.
-   * @throws KvError overloaded if no more snapshots can be opened now
+   * @throws KvError overloaded if no more snapshots can be opened now; invalidArgument if the peer cannot have come to
+   * where it says
    */
   async *serve(peer: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {
     const { clock, limits } = this.#options;
     const known = this.#open.get(request.id);
     const snapshot = known?.peer === peer ? known : this.#openFor(peer);
-    const isResumed = snapshot === known && request.after.length > 0;
+    const isResumed = snapshot === known;
     snapshot.readers += 1;
     try {
       const { id, view } = snapshot;
       const { pruned } = view;
-      let entries: SnapshotEntry[] = [];
-      let bytes = 0;
-      for await (const entry of view.entries(isResumed ? request.after : null)) {
-        const size = entry.key.length + entry.value.length;
-        if (entries.length > 0 && bytes + size > limits.chunkBytes) {
-          snapshot.usedMs = clock.nowMs();
-          yield { id, pruned, entries, done: false };
-          entries = [];
-          bytes = 0;
-        }
-        entries.push(entry);
-        bytes += size;
+      const entries = view.entries(isResumed && request.after.length > 0 ? request.after : null);
+      const offset = isResumed ? request.offset : 0;
+      for await (const chunk of cutIntoChunks(entries, { offset, chunkBytes: limits.chunkBytes })) {
+        snapshot.usedMs = clock.nowMs();
+        yield { id, pruned, ...chunk };
       }
-      yield { id, pruned, entries, done: true };
     } finally {
       snapshot.readers -= 1;
       snapshot.usedMs = clock.nowMs();

@@ -17,6 +17,7 @@
  * | 8          | a key with first byte 1, 2 or 3           | its value, of another replica's snapshot     |
  * | 9          |                                           | StoredReservation                            |
  * | 10         | a key with first byte 1                   | its value, of a no-op that was pruned while a snapshot was copied |
+ * | 11         | offset (8)                                | a piece of the value of an entry of another replica's snapshot |
  *
  * The messages are in proto/epaxos/v1/instance.proto and storage.proto.
  */
@@ -39,6 +40,7 @@ const Kind = {
   staged: 8,
   reservation: 9,
   prunedNoOp: 10,
+  piece: 11,
 } as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -97,6 +99,8 @@ export const ANSWERS_RANGE: ByteRange = rangeOf(Kind.answers);
 export const ROW_RANGE: ByteRange = rangeOf(Kind.row);
 /** All entries of another replica's snapshot. */
 export const STAGED_RANGE: ByteRange = rangeOf(Kind.staged);
+/** All pieces of an entry of another replica's snapshot. */
+export const PIECE_RANGE: ByteRange = rangeOf(Kind.piece);
 /** All no-ops that were pruned while a snapshot was copied. */
 export const PRUNED_NO_OP_RANGE: ByteRange = rangeOf(Kind.prunedNoOp);
 /** All numbers of batches. */
@@ -138,6 +142,11 @@ export function parseInstanceKey(
   const part = PARTS[key[PART_AT] ?? PARTS.length];
   if (key.length !== INSTANCE_KEY_BYTES || part === undefined) return undefined;
   return { id: { replica: key.readUInt8(REPLICA_AT), slot: readNumber(key, SLOT_AT) }, part };
+}
+
+/** Whether an instance's record is there. */
+export function isRecordKey(key: Uint8Array): boolean {
+  return kindOf(key) === 'instance' && parseInstanceKey(key)?.part === 'record';
 }
 
 /** All parts of the instances in the slots `from` to `to`, both included, of one row. */
@@ -226,8 +235,17 @@ export function rowRange(bounds: { readonly start: string | null; readonly end: 
 
 /** Where the number of a batch is noted. */
 export function batchKey(number: number): Buffer {
+  return numberedKey(Kind.batch, number);
+}
+
+/** Where the piece lies that begins at this byte of the value. */
+export function pieceKey(offset: number): Buffer {
+  return numberedKey(Kind.piece, offset);
+}
+
+function numberedKey(kind: Kind, number: number): Buffer {
   const key = Buffer.allocUnsafe(KIND_BYTES + NUMBER_BYTES);
-  key[0] = Kind.batch;
+  key[0] = kind;
   writeNumber(key, number, KIND_BYTES);
   return key;
 }

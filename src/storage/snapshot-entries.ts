@@ -12,7 +12,7 @@ import {
   type SnapshotEntry,
 } from '../wire/index.ts';
 import { decodeAnswers } from './answer-codec.ts';
-import { kindOf, parseAnswersKey, parseInstanceKey, parseRowKey } from './keys.ts';
+import { isRecordKey, kindOf, parseAnswersKey, parseInstanceKey, parseRowKey } from './keys.ts';
 import { decodeRow } from './row-codec.ts';
 
 /** Takes the entries one after another. */
@@ -24,7 +24,7 @@ export class EntryChecker {
   #record: RecordApart | null;
 
   constructor(options: {
-    /** The entry before the first one to check; without a key if there is none. */
+    /** The entry before the first one to check; without a key if there is none. The value counts where it is a record. */
     readonly last: SnapshotEntry;
     /** The sender's. */
     readonly pruned: Pruned;
@@ -35,8 +35,7 @@ export class EntryChecker {
     this.#pruned = pruned;
     this.#replicas = replicas;
     this.#last = last.key;
-    const isRecord = kindOf(last.key) === 'instance' && parseInstanceKey(last.key)?.part === 'record';
-    this.#record = isRecord ? decodeRecordApart(last.value, { replicas }) : null;
+    this.#record = isRecordKey(last.key) ? decodeRecordApart(last.value, { replicas }) : null;
   }
 
   /** @throws KvError invalidArgument unless it is an entry of a snapshot, and may come behind those before */

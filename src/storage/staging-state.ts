@@ -14,23 +14,31 @@ export interface StagingState extends Staged {
   readonly pruned: Pruned;
 }
 
-interface WireStaging extends Omit<StagingState, 'id' | 'phase' | 'pruned'> {
+interface WireStaging extends Omit<StagingState, 'id' | 'phase' | 'pruned' | 'part'> {
   readonly phase: number;
   readonly snapshot: string;
   readonly pruned: Pruned | null;
+  readonly partKey: Uint8Array;
+  readonly partBytes: number;
+  /** 0: there is none. */
+  readonly partRest: number;
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 const stagingType = messageType<WireStaging>('StoredStaging');
 
-export function encodeStaging({ id, ...rest }: StagingState): Buffer {
-  return stagingType.encode({ ...rest, snapshot: id });
+export function encodeStaging({ id, part, ...others }: StagingState): Buffer {
+  const { key: partKey, bytes: partBytes, rest: partRest } = part ?? { key: NO_BYTES, bytes: 0, rest: 0 };
+  return stagingType.encode({ ...others, snapshot: id, partKey, partBytes, partRest });
 }
 
 /** @throws KvError invalidArgument */
 export function decodeStaging(bytes: Uint8Array, context: DecodeContext): StagingState {
   const { source, snapshot, last, entries, bytes: size, complete, ...wire } = stagingType.decode(bytes);
+  const part = wire.partRest === 0 ? null : { key: wire.partKey, bytes: wire.partBytes, rest: wire.partRest };
   const phase = Object.values(Phase).find((one) => one === wire.phase);
   if (phase === undefined) throw malformed(`a snapshot in the phase ${wire.phase}`);
   const pruned = prunedFromWire(wire.pruned, context);
-  return { phase, source, id: snapshot, pruned, last, entries, bytes: size, complete };
+  return { phase, source, id: snapshot, pruned, last, part, entries, bytes: size, complete };
 }

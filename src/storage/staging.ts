@@ -20,13 +20,16 @@ import {
 } from '../wire/index.ts';
 import { BatchedWriter } from './batched-writer.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
+import { assemble } from './entry-assembler.ts';
 import {
   ANSWERS_RANGE,
   commandKey,
   executedKey,
   INSTANCE_RANGE,
   innerKey,
+  isRecordKey,
   kindOf,
+  PIECE_RANGE,
   PRUNED_KEY,
   PRUNED_NO_OP_RANGE,
   parseInstanceKey,
@@ -58,8 +61,8 @@ export class Staging implements SnapshotStaging {
   status(): Staged | null {
     const state = this.#state();
     if (state === null || state.phase !== Phase.receiving) return null;
-    const { source, id, last, entries, bytes, complete } = state;
-    return { source, id, last, entries, bytes, complete };
+    const { source, id, last, part, entries, bytes, complete } = state;
+    return { source, id, last, part, entries, bytes, complete };
   }
 
   async add(source: ReplicaId, chunk: SnapshotChunk): Promise<void> {
@@ -70,15 +73,16 @@ export class Staging implements SnapshotStaging {
     }
     if (state?.complete) throw malformed('a snapshot has chunks behind its last one');
     const begun = state ?? beginning(source, chunk);
+    const { whole, writes, part } = assemble(this.#store, begun.part, chunk);
     const checker = this.#checkerAfter(begun);
-    for (const entry of chunk.entries) checker.check(entry);
+    for (const entry of whole) checker.check(entry);
     if (chunk.done) checker.end();
-    const writes: ByteWrite[] = chunk.entries.map(({ key, value }) => ({ key: stagedKey(key), value }));
-    const last = chunk.entries.at(-1)?.key ?? begun.last;
+    for (const { key, value } of whole) writes.push({ key: stagedKey(key), value });
     const next: StagingState = {
       ...begun,
-      last,
-      entries: begun.entries + chunk.entries.length,
+      last: whole.at(-1)?.key ?? begun.last,
+      part,
+      entries: begun.entries + whole.length,
       bytes: chunk.entries.reduce((sum, { key, value }) => sum + key.length + value.length, begun.bytes),
       complete: chunk.done,
     };
@@ -87,9 +91,9 @@ export class Staging implements SnapshotStaging {
 
   /** Checks what comes behind the entries that are here. */
   #checkerAfter({ last, pruned }: StagingState): EntryChecker {
-    const lastValue = last.length === 0 ? NOTHING : this.#store.get(stagedKey(last));
-    assert(lastValue !== undefined, 'the last entry is staged');
-    return new EntryChecker({ last: { key: last, value: lastValue }, pruned, replicas: this.#replicas });
+    const value = isRecordKey(last) ? this.#store.get(stagedKey(last)) : NOTHING;
+    assert(value !== undefined, 'the last entry is staged');
+    return new EntryChecker({ last: { key: last, value }, pruned, replicas: this.#replicas });
   }
 
   async clear(): Promise<void> {
@@ -216,7 +220,7 @@ export class Staging implements SnapshotStaging {
   /** Removes all entries, and at last the note. */
   async #drop(): Promise<void> {
     const writer = new BatchedWriter(this.#store);
-    for (const range of [PRUNED_NO_OP_RANGE, STAGED_RANGE]) {
+    for (const range of [PIECE_RANGE, PRUNED_NO_OP_RANGE, STAGED_RANGE]) {
       for await (const key of this.#store.keys(range)) await writer.add({ key, value: null });
     }
     await writer.add({ key: STAGING_KEY, value: null });
@@ -251,6 +255,7 @@ function beginning(source: ReplicaId, { id, pruned }: SnapshotChunk): StagingSta
     id,
     pruned,
     last: NOTHING,
+    part: null,
     entries: 0,
     bytes: 0,
     complete: false,

@@ -48,13 +48,24 @@ export interface SnapshotView {
   close(): Promise<void>;
 }
 
+/** The beginning of an entry that comes in pieces. */
+export interface StagedPart {
+  readonly key: Uint8Array;
+  /** Bytes of its value that are here. */
+  readonly bytes: number;
+  /** Bytes of its value that are to come. */
+  readonly rest: number;
+}
+
 /** How far the copy of another replica's snapshot has come. */
 export interface Staged {
   readonly source: ReplicaId;
   /** The snapshot's id at its source. */
   readonly id: string;
-  /** The key of the last entry that is here; no bytes for none. */
+  /** The key of the last entry that is here as a whole; no bytes for none. */
   readonly last: Uint8Array;
+  /** The entry behind it, of which only the beginning is here; null for none. */
+  readonly part: StagedPart | null;
   readonly entries: number;
   readonly bytes: number;
   /** True if all of it is here. */

@@ -7,7 +7,7 @@ import type { ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 
 /** Raised by any change of the peers' protocol that older replicas cannot follow. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** One replica's idea of itself. */
 export interface Membership {

@@ -147,6 +147,8 @@ export class FakeCore implements Core {
   }
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** Staging that keeps only what it is asked about, and does with an installation as it is told. */
 export class FakeStaging implements SnapshotStaging {
   readonly log: string[];
@@ -164,7 +166,7 @@ export class FakeStaging implements SnapshotStaging {
     return this.staged;
   }
 
-  async add(source: ReplicaId, { id, entries, done }: SnapshotChunk): Promise<void> {
+  async add(source: ReplicaId, { id, entries, rest, done }: SnapshotChunk): Promise<void> {
     const { error } = this;
     this.error = null;
     if (error !== null) throw error;
@@ -172,7 +174,8 @@ export class FakeStaging implements SnapshotStaging {
     this.staged = {
       source,
       id,
-      last: entries.at(-1)?.key ?? before?.last ?? new Uint8Array(0),
+      last: entries.at(-1)?.key ?? before?.last ?? NO_BYTES,
+      part: rest === 0 ? null : { key: NO_BYTES, bytes: 7, rest },
       entries: (before?.entries ?? 0) + entries.length,
       bytes: 0,
       complete: done,
@@ -307,7 +310,10 @@ export class FakeTransport implements Transport {
 
   fetchSnapshot(from: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {
     const after = Buffer.from(request.after).toString('utf8');
-    this.log.push(`fetch snapshot ${request.id || 'anew'} from ${from}${after && ` after ${after}`}`);
+    const offset = request.offset === 0 ? '' : ` + ${request.offset}`;
+    this.log.push(
+      `fetch snapshot ${request.id || 'anew'} from ${from}${after && ` after ${after}`}${offset}`,
+    );
     return this.chunks.shift() ?? failing(new KvError('unreachable', 'nobody there'));
   }
 

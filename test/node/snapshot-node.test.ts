@@ -19,7 +19,7 @@ const LIMITS = { requests: 10, requestBytes: 1_000, messages: 10, messageBytes: 
 
 function chunk(id: string, last: string, done = false): SnapshotChunk {
   const pruned = { pruned: [1, 1, 1], floor: [0, 0, 0] };
-  return { id, pruned, entries: [{ key: Buffer.from(last), value: Buffer.alloc(0) }], done };
+  return { id, pruned, entries: [{ key: Buffer.from(last), value: Buffer.alloc(0) }], rest: 0, done };
 }
 
 async function* stream(...steps: readonly (SnapshotChunk | Error)[]): AsyncIterable<SnapshotChunk> {
@@ -198,6 +198,15 @@ describe('a snapshot that does not arrive', () => {
     ]);
   });
 
+  it('is gone on with within an entry of which only the beginning is here', async () => {
+    const { log, storage, wanted } = setUp();
+    const [staging, last] = [storage.staging, Buffer.from('z')];
+    const part = { key: Buffer.from('zz'), bytes: 5, rest: 6 };
+    staging.staged = { source: 3, id: 's', last, part, entries: 9, bytes: 9, complete: false };
+    await wanted(2);
+    expect(log).toEqual(['fetch snapshot s from 3 after z + 5']);
+  });
+
   it('is had from another peer when the first gives nothing', async () => {
     const { log, transport, clock, wanted } = setUp();
     transport.chunks.push(stream(chunk('s', 'a'), new KvError('connectionLost', 'the stream broke')));
@@ -253,6 +262,7 @@ describe('a complete snapshot', () => {
       source: 3,
       id: 's',
       last: Buffer.from('z'),
+      part: null,
       entries: 9,
       bytes: 9,
       complete: true,

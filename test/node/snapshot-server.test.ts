@@ -8,7 +8,7 @@ import { collect, effectsOf, rowOf } from '../storage/samples.ts';
 import { ManualClock } from './fakes.ts';
 
 const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
-const NEW = { id: '', after: new Uint8Array(0) };
+const NEW = { id: '', after: new Uint8Array(0), offset: 0 };
 const KEYS = ['a', 'b', 'c', 'd', 'e'];
 
 let storage: MemoryStorage;
@@ -60,10 +60,42 @@ describe('a snapshot', () => {
     expect(await collect(server.serve(2, NEW))).toMatchObject([{ entries: [], done: true }]);
   });
 
-  it('has an entry that is larger than a chunk alone', async () => {
-    await storage.writeEffects(effectsOf({ rows: [{ key: 'b2', row: rowOf('x'.repeat(1_000)) }] }));
+  it('has an entry that is larger than a chunk in pieces, and goes on behind any byte of it', async () => {
+    await storage.writeEffects(effectsOf({ rows: [{ key: 'b2', row: rowOf('x'.repeat(600)) }] }));
     const chunks = await collect(server.serve(2, NEW));
-    expect(chunks.map((chunk) => keysOf([chunk]))).toEqual([['a', 'b'], ['b2'], ['c', 'd'], ['e']]);
+    const keys = [['a', 'b'], ['b2'], ['b2'], ['b2', 'c'], ['d', 'e']];
+    expect(chunks.map((chunk) => keysOf([chunk]))).toEqual(keys);
+    const pieces = chunks.slice(1, 4).map(({ entries }) => entries[0]?.value ?? new Uint8Array(0));
+    const whole = Buffer.concat(pieces);
+    expect(chunks.map(({ rest }) => rest)).toEqual([0, whole.length - 247, whole.length - 2 * 247, 0, 0]);
+    const { id = '', entries = [] } = chunks[0] ?? {};
+    const after = entries.at(-1)?.key ?? expect.fail('an entry');
+    for (let offset = 1; offset <= whole.length; offset += 1) {
+      const request = { id, after, offset };
+      const rest = await collect(server.serve(2, request));
+      const values = rest.flatMap((chunk) => chunk.entries.filter(({ key }) => key.length === 3));
+      expect(Buffer.concat(values.map(({ value }) => value))).toEqual(whole.subarray(offset));
+    }
+    for (const beyond of [
+      { id, after, offset: whole.length + 1 },
+      { id, after: chunks.at(-1)?.entries.at(-1)?.key ?? after, offset: 1 },
+    ]) {
+      await expect(collect(server.serve(2, beyond))).rejects.toMatchObject({ code: 'invalidArgument' });
+    }
+  });
+
+  it('is cut into chunks that are no larger than they may be, whatever is in it', async () => {
+    const rows = [0, 1, 247, 248, 249, 250, 251, 2_000].map((length) => ({
+      key: `${length}`,
+      row: rowOf('x'.repeat(length)),
+    }));
+    await storage.writeEffects(effectsOf({ rows }));
+    const chunks = await collect(server.serve(2, NEW));
+    const sizeOf = ({ key, value }: { readonly key: Uint8Array; readonly value: Uint8Array }) =>
+      key.length + value.length;
+    for (const { entries } of chunks) {
+      expect(entries.reduce((sum, entry) => sum + sizeOf(entry), 0)).toBeLessThanOrEqual(250);
+    }
   });
 
   it('is gone on with behind any of its entries, as it was when it was begun', async () => {
@@ -71,7 +103,7 @@ describe('a snapshot', () => {
     await storage.writeEffects(effectsOf({ rows: KEYS.map((key) => ({ key, row: null })) }));
     const id = chunks[0]?.id ?? '';
     for (const [index, { key }] of chunks.flatMap(({ entries }) => entries).entries()) {
-      const rest = await collect(server.serve(2, { id, after: key }));
+      const rest = await collect(server.serve(2, { id, after: key, offset: 0 }));
       expect(keysOf(rest)).toEqual(KEYS.slice(index + 1));
       expect(rest[0]?.id).toBe(id);
     }
@@ -85,7 +117,7 @@ describe('a snapshot', () => {
       [3, first?.id ?? ''],
       [2, 'unknown'],
     ] as const) {
-      const chunks = await collect(server.serve(peer, { id, after }));
+      const chunks = await collect(server.serve(peer, { id, after, offset: 0 }));
       expect(keysOf(chunks)).toEqual(KEYS);
       expect(chunks[0]?.id).not.toBe(id);
     }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerParts } from '../../src/server/index.ts';
 import { openLevelStorage, type Storage } from '../../src/storage/index.ts';
+import { RPC_LIMITS } from '../../src/wire/limits.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { collect } from '../storage/samples.ts';
 import { Cluster, WAIT } from './servers.ts';
@@ -13,9 +14,9 @@ const FORGETFUL: ServerParts = {
 };
 
 /** Writes through replicas 1 and 2 until they have forgotten what replica 3 has not seen. */
-async function writeMuch(cluster: Cluster, value: string): Promise<void> {
-  const numbers = Array.from({ length: KEYS }, (_, number) => number);
-  for (let from = 0; from < KEYS; from += 100) {
+async function writeMuch(cluster: Cluster, value: string, keys = KEYS): Promise<void> {
+  const numbers = Array.from({ length: keys }, (_, number) => number);
+  for (let from = 0; from < keys; from += 100) {
     const batch = numbers.slice(from, from + 100);
     await Promise.all(
       batch.map((number) => cluster.put(1 + (number % 2), `key ${number}`, `${value} ${number}`)),
@@ -151,6 +152,37 @@ describe('a replica that was away for longer than the others remember', () => {
     }
     await cluster.start(3);
     await expectEqualTables(cluster);
+  });
+
+  it('takes a page of answers that is larger than a message may be', { timeout: 120_000 }, async () => {
+    const limits = { retainedInstances: 20 };
+    const cluster = await Cluster.start({ replica: { limits, timing: { silentTicks: 20, flushTicks: 50 } } });
+    await cluster.put(3, 'from three', 'before');
+    await converged(cluster);
+    const known = await committedOf(cluster, 3);
+    await cluster.stop(3);
+    // The answers of one client's consecutive requests share a page, with the values that they replaced.
+    const value = Buffer.alloc(1024 * 1024 - 100, 'x');
+    for (let sequence = 1; sequence <= 18; sequence += 1) {
+      const requestId = { client: Buffer.alloc(16, 7), sequence };
+      await cluster.client(1).put({ key: bytesOf('large'), value, returnPrevious: true, requestId });
+    }
+    await writeMuch(cluster, 'meanwhile', 100);
+    await expect
+      .poll(async () => {
+        await cluster.put(1, 'from one', 'waiting'); // time passes, and there is something to prune
+        const { rows } = await cluster.status(1);
+        return rows.some(({ pruned }, row) => pruned > (known[row] ?? 0));
+      }, WAIT)
+      .toBe(true);
+    await cluster.start(3);
+    await expect.poll(async () => await cluster.value(3, 'from one'), WAIT).toBe('waiting');
+    await converged(cluster);
+    await cluster.stop(3);
+    const bytes = await inspect(cluster, 3, async (storage) =>
+      (await collect(storage.answerPages())).map(({ valueBytes }) => valueBytes),
+    );
+    expect(Math.max(...bytes)).toBeGreaterThan(RPC_LIMITS.messageBytes);
   });
 
   it('goes on where it was when it dies while it copies', { timeout: 120_000 }, async () => {

@@ -34,7 +34,7 @@ export async function chunksOf(view: SnapshotView, id: string, size = 3): Promis
   const chunks: SnapshotChunk[] = [];
   for (let from = 0; from === 0 || from < entries.length; from += size) {
     const done = from + size >= entries.length;
-    chunks.push({ id, pruned: view.pruned, entries: entries.slice(from, from + size), done });
+    chunks.push({ id, pruned: view.pruned, entries: entries.slice(from, from + size), rest: 0, done });
   }
   return chunks;
 }

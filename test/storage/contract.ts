@@ -6,6 +6,7 @@ import { KvError } from '../../src/errors.ts';
 import { LIMITS, type RecordedAnswer, type Row } from '../../src/kv/index.ts';
 import type { Storage } from '../../src/storage/index.ts';
 import { keyToBytes, keyToString } from '../../src/wire/index.ts';
+import { testPieces } from './contract-pieces.ts';
 import { testPruning } from './contract-pruning.ts';
 import { testRecords } from './contract-records.ts';
 import { testSnapshots } from './contract-snapshots.ts';
@@ -261,6 +262,7 @@ export function testStorageContract(name: string, maker: StoreMaker): void {
     testAnswers(create, reopen);
     testPruning(create, reopen);
     testSnapshots(create, reopen);
+    testPieces(create, reopen);
     testClosing(create, reopen);
   });
 }

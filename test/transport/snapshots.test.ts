@@ -7,12 +7,13 @@ import type { SnapshotChunk, SnapshotRequest } from '../../src/wire/index.ts';
 import { eventually, freePort, IMPATIENT, TestReplica } from './support.ts';
 
 const KIB = 1024;
-const REQUEST: SnapshotRequest = { id: 'the one before', after: Buffer.from([0, 255]) };
+const REQUEST: SnapshotRequest = { id: 'the one before', after: Buffer.from([0, 255]), offset: 7 };
 
 function chunk(number: number, options: { done?: boolean; bytes?: number } = {}): SnapshotChunk {
   const value = Buffer.alloc(options.bytes ?? 3, number);
   const entries = [{ key: Buffer.from([3, number]), value }];
-  return { id: 'id', pruned: { pruned: [1, 2, 3], floor: [0, 1, 0] }, entries, done: options.done ?? false };
+  const pruned = { pruned: [1, 2, 3], floor: [0, 1, 0] };
+  return { id: 'id', pruned, entries, rest: number, done: options.done ?? false };
 }
 
 /** With digests for the values: comparing megabytes element by element takes forever. */

@@ -3,7 +3,7 @@
  * sender's store in the order of their keys, in chunks.
  */
 import type { Pruned } from '../../epaxos/index.ts';
-import { type DecodeContext, malformed } from '../check.ts';
+import { checkCount, type DecodeContext, malformed } from '../check.ts';
 import { messageType } from '../schema.ts';
 import { prunedFromWire } from './pruned.ts';
 
@@ -16,8 +16,10 @@ export interface SnapshotEntry {
 export interface SnapshotRequest {
   /** The snapshot that was begun; '' for none. One that the sender has no more is begun anew. */
   readonly id: string;
-  /** The last key that has arrived of it; no bytes for none. */
+  /** The key of the last entry that has arrived of it as a whole; no bytes for none. */
   readonly after: Uint8Array;
+  /** Bytes of the value of the entry behind that one which have arrived, too. */
+  readonly offset: number;
 }
 
 export interface SnapshotChunk {
@@ -25,8 +27,10 @@ export interface SnapshotChunk {
   readonly id: string;
   /** The sender's, the same in all chunks of a snapshot. */
   readonly pruned: Pruned;
-  /** In the order of their keys, right after those of the chunk before. */
+  /** In the order of their keys, right after those of the chunk before. A large one may go on in the next chunk. */
   readonly entries: readonly SnapshotEntry[];
+  /** Bytes of the last entry's value that are still to come: the next chunk begins with them, under the same key. */
+  readonly rest: number;
   /** True in the last chunk. */
   readonly done: boolean;
 }
@@ -46,8 +50,8 @@ export function encodeSnapshotRequest(request: SnapshotRequest): Buffer {
 
 /** @throws KvError invalidArgument */
 export function decodeSnapshotRequest(bytes: Uint8Array): SnapshotRequest {
-  const { id, after } = requestType.decode(bytes);
-  return { id: checkId(id), after };
+  const { id, after, offset } = requestType.decode(bytes);
+  return { id: checkId(id), after, offset: checkCount(offset, 'the offset') };
 }
 
 export function encodeSnapshotChunk(chunk: SnapshotChunk): Buffer {
@@ -59,12 +63,13 @@ export function encodeSnapshotChunk(chunk: SnapshotChunk): Buffer {
  * @throws KvError invalidArgument
  */
 export function decodeSnapshotChunk(bytes: Uint8Array, context: DecodeContext): SnapshotChunk {
-  const { id, pruned, entries, done } = chunkType.decode(bytes);
+  const { id, pruned, entries, rest, done } = chunkType.decode(bytes);
   if (id === '') throw malformed('the snapshot has no id');
   return {
     id: checkId(id),
     pruned: prunedFromWire(pruned, context),
     entries: entries.map(({ key, value }) => ({ key, value })),
+    rest: checkCount(rest, 'the rest of an entry'),
     done,
   };
 }

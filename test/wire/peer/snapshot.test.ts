@@ -29,8 +29,9 @@ describe('snapshots', () => {
 
   test('requests come back', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.constant(''), anyId), anyBytes, (id, after) => {
-        expect(decodeSnapshotRequest(encodeSnapshotRequest({ id, after }))).toEqual({ id, after });
+      fc.property(fc.oneof(fc.constant(''), anyId), anyBytes, fc.nat(), (id, after, offset) => {
+        const request = { id, after, offset };
+        expect(decodeSnapshotRequest(encodeSnapshotRequest(request))).toEqual(request);
       }),
     );
   });
@@ -40,6 +41,7 @@ describe('snapshots', () => {
       id: anyId,
       pruned: anyPruned,
       entries: fc.array(fc.record({ key: anyBytes, value: anyBytes }), { maxLength: 9 }),
+      rest: fc.nat(),
       done: fc.boolean(),
     });
     fc.assert(
@@ -51,11 +53,11 @@ describe('snapshots', () => {
 
   const pruned = { pruned: [1, 2, 3], floor: [0, 0, 0] };
   test.each([
-    ['without an id', { id: '', pruned, entries: [], done: true }],
-    ['with a long id', { id: 'x'.repeat(65), pruned, entries: [], done: true }],
+    ['without an id', { id: '', pruned, entries: [], rest: 0, done: true }],
+    ['with a long id', { id: 'x'.repeat(65), pruned, entries: [], rest: 0, done: true }],
     [
       'of another cluster size',
-      { id: 'a', pruned: { pruned: [1, 2], floor: [0, 0] }, entries: [], done: true },
+      { id: 'a', pruned: { pruned: [1, 2], floor: [0, 0] }, entries: [], rest: 0, done: true },
     ],
   ])('a chunk %s is refused', (_what, chunk) => {
     expect(() => decodeSnapshotChunk(encodeSnapshotChunk(chunk), context)).toThrow(KvError);
