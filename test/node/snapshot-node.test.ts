@@ -10,7 +10,8 @@ import type { Restored } from '../../src/node/node-options.ts';
 import { createLogger } from '../../src/server/logger.ts';
 import type { SnapshotChunk } from '../../src/wire/index.ts';
 import { get, put } from '../kv/operations.ts';
-import { FakeCore, FakeStorage, FakeTransport, failing, ManualClock, NOTHING } from './fakes.ts';
+import { committedRecord } from '../storage/samples.ts';
+import { execution, FakeCore, FakeStorage, FakeTransport, failing, ManualClock, NOTHING } from './fakes.ts';
 import { submit } from './promised.ts';
 
 const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
@@ -269,6 +270,23 @@ describe('a complete snapshot', () => {
     };
     await wanted(2);
     expect(log).toEqual(['snapshot installed', 'restored']);
+  });
+
+  it('is put in place when all that was executed here is in the store, which decides whether it fits', async () => {
+    const { log, transport, perform, wanted } = setUp();
+    const record = committedRecord({ replica: 1, slot: 1 });
+    await perform({ records: [record], executions: [execution(1, put('a', '1'))] });
+    expect(log).toEqual([]);
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    expect(log).toEqual([
+      'fetch snapshot anew from 2',
+      'write 1',
+      'written',
+      'effects of 1.1: 1 rows, 1 answers',
+      'snapshot installed',
+      'restored',
+    ]);
   });
 
   it('that does not fit changes nothing, and another one is asked for later', async () => {

@@ -90,10 +90,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'stagingNoteDroppedFirst',
     file: 'src/storage/staging.ts',
-    from: `    for (const range of [PRUNED_NO_OP_RANGE, STAGED_RANGE]) {`,
+    from: `    for (const range of [PIECE_RANGE, PRUNED_NO_OP_RANGE, STAGED_RANGE]) {`,
     to: `    await writer.add({ key: STAGING_KEY, value: null });
     await writer.flush();
-    for (const range of [PRUNED_NO_OP_RANGE, STAGED_RANGE]) {`,
+    for (const range of [PIECE_RANGE, PRUNED_NO_OP_RANGE, STAGED_RANGE]) {`,
   },
   {
     name: 'floorNotMerged',

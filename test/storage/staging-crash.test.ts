@@ -101,22 +101,47 @@ describe.each([
       staging.install(),
     );
     if (first === null) throw new Error('the installation takes more writes');
+    let crashes = 0;
     for (let writes = 0; ; writes += 1) {
       const left = await crashedAfter(first, { writes, keepUnsynced }, (storage) => storage.recover());
       if (left === null) break;
+      crashes += 1;
       expect(await opened(left)).toEqual(after);
     }
+    expect(crashes).toBeGreaterThan(6);
   });
 
   test('of dropping what was staged leaves all of it or none', async () => {
+    const [all, none] = [JSON.stringify(before), JSON.stringify({ ...before, staged: null })];
+    const outcomes: string[] = [];
     for (let writes = 0; ; writes += 1) {
       const left = await crashedAfter(prepared, { writes, keepUnsynced }, ({ staging }) => staging.clear());
       if (left === null) break;
-      const found = await opened(left);
-      expect([JSON.stringify(before), JSON.stringify({ ...before, staged: null })]).toContain(
-        JSON.stringify(found),
-      );
+      const found = JSON.stringify(await opened(left));
+      expect([all, none]).toContain(found);
+      outcomes.push(found);
     }
+    expect(outcomes.length).toBeGreaterThan(2);
+    // Nothing of it is synced.
+    expect(new Set(outcomes)).toEqual(new Set(keepUnsynced === 0 ? [all] : [all, none]));
+  });
+
+  test('of dropping what was staged leaves nothing of it for the next snapshot', async () => {
+    const next = new MemoryStorage({ replicas: REPLICAS });
+    await fillSender(next);
+    const chunks = await chunksOf(next.openSnapshot(), 'next', 500);
+    let crashes = 0;
+    for (let writes = 0; ; writes += 1) {
+      const left = await crashedAfter(prepared, { writes, keepUnsynced }, ({ staging }) => staging.clear());
+      if (left === null) break;
+      crashes += 1;
+      const storage = storageOn(new MemoryByteStore(left));
+      await storage.recover();
+      for (const chunk of chunks) await storage.staging.add(3, chunk);
+      expect(await storage.staging.install()).toBe(true);
+      expect(await contentsOf(storage)).toEqual(INSTALLED);
+    }
+    expect(crashes).toBeGreaterThan(2);
   });
 });
 

@@ -186,3 +186,22 @@ it('replies to a peer whose stream is gone are dropped and counted', async () =>
     expect(one.status(2).dropped).toBeGreaterThan(0);
   });
 });
+
+it('the end of a peer is told, also if it was given up for its silence before and came back', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  let answers = true;
+  const peer = await startRawPeer(ports[1] ?? 0, {
+    Heartbeat: (call) => call.on('data', (ping) => answers && call.write(ping)),
+  });
+  const timing = { ...IMPATIENT, silenceMs: 300, hangUpMs: 1_500 };
+  const one = await new TestReplica({ self: 1, ports, timing }).start();
+  await one.sees(2);
+  answers = false;
+  await eventually(() => expect(one.eventsOf('disconnected')).not.toEqual([]));
+  answers = true;
+  await one.sees(2);
+  peer.forceShutdown();
+  await eventually(() => expect(one.status(2).reachable).toBe(false));
+  const told = () => one.reachability.filter(([of]) => of === 2).map(([, reachable]) => reachable);
+  await eventually(() => expect(told().at(-1)).toBe(false));
+});
