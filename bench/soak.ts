@@ -6,6 +6,7 @@
  *
  *   npx tsx bench/soak.ts [--replicas 3|5] [--minutes 10] [--keys 1000] [--rate 300] [--clients 8] [--dead]
  */
+
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import { type KvClient, KvError } from '../src/client/index.ts';
 import type { Storage } from '../src/storage/index.ts';
 import { Prng } from '../src/util/prng.ts';
 import { ProcessCluster } from '../test/support/process-cluster.ts';
+import { storedRows } from '../test/support/stored-rows.ts';
 import { median, residentMib } from './process-use.ts';
 
 const MIB = 1024 * 1024;
@@ -108,7 +110,7 @@ async function instancesOf(cluster: ProcessCluster, id: number): Promise<number>
 
 /** What a store holds: records of instances, answers and rows. */
 async function contentsOf(storage: Storage): Promise<readonly number[]> {
-  const contents = [storage.records(), storage.answerPages(), storage.rows({ start: null, end: null })];
+  const contents = [storage.records(), storage.answerPages(), storedRows(storage)];
   return Promise.all(
     contents.map(async (entries: AsyncIterable<unknown>) => {
       let count = 0;

@@ -38,12 +38,10 @@ import {
   PRUNED_KEY,
   parseAnswersKey,
   parseInstanceKey,
-  parseRowKey,
   peerKey,
   RESERVATION_KEY,
   recordKey,
   rowKey,
-  rowRange,
   slotRange,
 } from './keys.ts';
 import { decodePeer, encodePeer } from './peer-codec.ts';
@@ -106,12 +104,12 @@ export class EncodedStorage implements Storage {
   async *records(): AsyncIterable<InstanceRecord> {
     const pruned = this.pruned()?.pruned;
     for (const replica of replicaIds(this.#replicas)) {
-      yield* this.#row(replica, (pruned?.[replica - 1] ?? 0) + 1);
+      yield* this.#recordsOf(replica, (pruned?.[replica - 1] ?? 0) + 1);
     }
   }
 
-  /** The records of one row, from that slot on. */
-  async *#row(replica: ReplicaId, from: number): AsyncIterable<InstanceRecord> {
+  /** The records of the instances of one replica, from that slot on. */
+  async *#recordsOf(replica: ReplicaId, from: number): AsyncIterable<InstanceRecord> {
     let parts: InstanceParts | null = null; // held back until everything of the instance was seen
     for await (const [key, value] of this.#store.entries(slotRange({ replica, from, to: MAX_SLOT }))) {
       const place = parseInstanceKey(key);
@@ -184,17 +182,7 @@ export class EncodedStorage implements Storage {
 
   row(key: string): Row | undefined {
     const bytes = this.#store.get(rowKey(key));
-    return bytes && this.#readRow(key, bytes);
-  }
-
-  async *rows(range: {
-    readonly start: string | null;
-    readonly end: string | null;
-  }): AsyncIterable<readonly [key: string, row: Row]> {
-    for await (const [place, bytes] of this.#store.entries(rowRange(range))) {
-      const key = parseRowKey(place);
-      yield [key, this.#readRow(key, bytes)];
-    }
+    return bytes && this.#read(`the row of key ${JSON.stringify(key)}`, () => decodeRow(bytes));
   }
 
   async *answerPages(): AsyncIterable<AnswerPage> {
@@ -224,11 +212,11 @@ export class EncodedStorage implements Storage {
 
   /**
    * Removes all up to the vector that was not removed before, in batches of a bounded size. Each says how far it has
-   * come, so that whatever a crash cuts off is pruned up to some slot of each row and whole above it.
+   * come, so that whatever a crash cuts off is pruned up to some slot of each replica and whole above it.
    */
   async #pruneTo({ pruned: upTo, floor }: Pruned): Promise<void> {
     const before = this.pruned()?.pruned;
-    const pruned = upTo.map((_, row) => before?.[row] ?? 0);
+    const pruned = upTo.map((_, index) => before?.[index] ?? 0);
     let writes: ByteWrite[] = [];
     const writeBatch = async () => {
       writes.push({ key: PRUNED_KEY, value: encodePruned({ pruned, floor }) });
@@ -237,23 +225,19 @@ export class EncodedStorage implements Storage {
     };
     let slots = 0;
     const isCopying = this.staging.status() !== null;
-    for (const [row, last] of upTo.entries()) {
-      const first = (pruned[row] ?? 0) + 1;
-      assert(last >= first - 1, `row ${row + 1} is pruned up to ${first - 1}, which is not taken back`);
+    for (const [index, last] of upTo.entries()) {
+      const first = (pruned[index] ?? 0) + 1;
+      assert(last >= first - 1, `replica ${index + 1} is pruned up to ${first - 1}, which is not taken back`);
       for (let slot = first; slot <= last; slot += 1) {
-        const id = { replica: row + 1, slot };
+        const id = { replica: index + 1, slot };
         if (isCopying) writes.push(...rememberNoOp(this.#store, id, this.#replicas));
         for (const key of [recordKey(id), executedKey(id), commandKey(id)]) writes.push({ key, value: null });
-        pruned[row] = slot;
+        pruned[index] = slot;
         slots += 1;
         if (slots % PRUNED_SLOTS === 0) await writeBatch();
       }
     }
     await writeBatch();
-  }
-
-  #readRow(key: string, bytes: Uint8Array): Row {
-    return this.#read(`the row of key ${JSON.stringify(key)}`, () => decodeRow(bytes));
   }
 
   #read<T>(what: string, decode: () => T): T {

@@ -24,6 +24,7 @@
 
 import type { InstanceId, ReplicaId, Slot } from '../epaxos/index.ts';
 import type { AnswerPageId } from '../kv/index.ts';
+import { asBuffer } from '../util/as-buffer.ts';
 import { assert } from '../util/assert.ts';
 import { CLIENT_ID_BYTES, keyToString } from '../wire/index.ts';
 import type { ByteRange } from './byte-store.ts';
@@ -74,10 +75,6 @@ function prefixed(kind: Kind, rest: string): Buffer {
   return bytes;
 }
 
-function asBuffer(key: Uint8Array): Buffer {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength);
-}
-
 function rangeOf(kind: Kind): ByteRange {
   return { start: Buffer.from([kind]), end: Buffer.from([kind + 1]) };
 }
@@ -86,7 +83,7 @@ function rangeOf(kind: Kind): ByteRange {
 export const IDENTITY_KEY: Uint8Array = Buffer.from([Kind.identity]);
 /** Where it is noted what was pruned. */
 export const PRUNED_KEY: Uint8Array = Buffer.from([Kind.pruned]);
-/** Where it is noted which slots of the own row are reserved. */
+/** Where it is noted which own slots are reserved. */
 export const RESERVATION_KEY: Uint8Array = Buffer.from([Kind.reservation]);
 /** Where it is noted how far the copy of a snapshot has come. */
 export const STAGING_KEY: Uint8Array = Buffer.from([Kind.staging]);
@@ -149,7 +146,7 @@ export function isRecordKey(key: Uint8Array): boolean {
   return kindOf(key) === 'instance' && parseInstanceKey(key)?.part === 'record';
 }
 
-/** All parts of the instances in the slots `from` to `to`, both included, of one row. */
+/** All parts of the instances in the slots `from` to `to`, both included, of one replica. */
 export function slotRange(slots: {
   readonly replica: ReplicaId;
   readonly from: Slot;
@@ -223,14 +220,6 @@ export function rowKey(key: string): Buffer {
 /** The key (a binary string) whose row is there. */
 export function parseRowKey(bytes: Uint8Array): string {
   return keyToString(bytes.subarray(KIND_BYTES));
-}
-
-/** Rows from `start` (included) to `end` (excluded), both binary strings; null for no bound. */
-export function rowRange(bounds: { readonly start: string | null; readonly end: string | null }): ByteRange {
-  return {
-    start: bounds.start === null ? ROW_RANGE.start : rowKey(bounds.start),
-    end: bounds.end === null ? ROW_RANGE.end : rowKey(bounds.end),
-  };
 }
 
 /** Where the number of a batch is noted. */

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import type { Level } from 'level';
 import { KvError } from '../errors.ts';
+import { asBuffer } from '../util/as-buffer.ts';
 import type { ByteRange, ByteReader } from './byte-store.ts';
 
 export type Database = Level<Uint8Array, Uint8Array>;
@@ -109,7 +110,7 @@ export class LevelReader implements ByteReader {
   }
 
   #unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
-    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+    const bytes = asBuffer(sealed);
     const length = bytes.length - CHECKSUM_BYTES;
     if (length >= 0) {
       const value = bytes.subarray(0, length);

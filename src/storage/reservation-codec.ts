@@ -1,4 +1,4 @@
-/** The last slot of the own row that is reserved (R6.4), as bytes (message StoredReservation). */
+/** The last own slot that is reserved (R6.4), as bytes (message StoredReservation). */
 
 import type { Slot } from '../epaxos/index.ts';
 import { checkSlot, messageType } from '../wire/index.ts';

@@ -191,7 +191,7 @@ export class Staging implements SnapshotStaging {
     ];
   }
 
-  /** What was pruned here and is not in the snapshot: the rows will begin before it again. */
+  /** What was pruned here and is not in the snapshot, which is pruned less far. */
   async #restoreNoOps(state: StagingState, writer: BatchedWriter): Promise<void> {
     for await (const { id, key, value } of rememberedParts(this.#store)) {
       if (this.#isExecutedIn(state, id)) continue;
@@ -208,12 +208,12 @@ export class Staging implements SnapshotStaging {
   }
 
   /**
-   * The rows begin where the snapshot's begin: what was pruned here beyond that is in the snapshot again. The
+   * It is pruned as far as the snapshot is: what was pruned here beyond that is in the snapshot again. The
    * floor is never lowered: this replica may have forgotten instances that the sender still knows of (R2.7).
    */
   #prunedAfter({ pruned }: StagingState): Pruned {
     const own = this.#pruned();
-    const floor = pruned.floor.map((slot, row) => Math.max(slot, own?.floor[row] ?? 0));
+    const floor = pruned.floor.map((slot, index) => Math.max(slot, own?.floor[index] ?? 0));
     return { pruned: pruned.pruned, floor };
   }
 

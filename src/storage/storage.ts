@@ -104,10 +104,10 @@ export interface Storage {
   readonly staging: SnapshotStaging;
   /** What was pruned; null if nothing ever was. Synchronous. */
   pruned(): Pruned | null;
-  /** The last slot of the own row that was reserved (R6.4); 0 if none ever was. Synchronous. */
+  /** The last own slot that was reserved (R6.4); 0 if none ever was. Synchronous. */
   reserved(): Slot;
   /**
-   * Every record above what was pruned, by row and then by slot; those marked executed have the status executed.
+   * Every record above what was pruned, by replica and then by slot; those marked executed have the status executed.
    * @throws KvError storageFailure if anything stored cannot be read back
    */
   records(): AsyncIterable<InstanceRecord>;
@@ -124,11 +124,6 @@ export interface Storage {
   writeEffects(effects: Effects): Promise<void>;
   /** The row of a key, or undefined; sees every effect whose write has resolved. Synchronous. */
   row(key: string): Row | undefined;
-  /** Rows in key order: `start` included, `end` excluded, null for no bound; a consistent snapshot. */
-  rows(range: {
-    readonly start: string | null;
-    readonly end: string | null;
-  }): AsyncIterable<readonly [key: string, row: Row]>;
   /** Every page of answers in the store, in no particular order. */
   answerPages(): AsyncIterable<AnswerPage>;
   /** The id of the store that a peer had at first contact; undefined if there was none yet. Synchronous. */

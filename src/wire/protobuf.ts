@@ -4,6 +4,7 @@
  * its own. Fields are told apart by their tag: the field's number and its kind.
  */
 import type { KvError } from '../errors.ts';
+import { asBuffer } from '../util/as-buffer.ts';
 import { malformed } from './check.ts';
 
 const VARINT_BYTES = 10;
@@ -224,9 +225,4 @@ function equals(text: string, bytes: Buffer, start: number, end: number): boolea
     if (text.charCodeAt(index) !== bytes[start + index]) return false;
   }
   return true;
-}
-
-/** The same bytes, not copied. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

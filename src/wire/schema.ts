@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import { KvError } from '../errors.ts';
+import { asBuffer } from '../util/as-buffer.ts';
 import { assert } from '../util/assert.ts';
 
 /** The directory of the schema. It lies beside src/ and beside dist/ alike, two levels above this file. */
@@ -93,10 +94,6 @@ function loadSchema(): protobuf.Namespace {
 }
 
 const schema = loadSchema();
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
 
 /**
  * The message type of that name in package epaxos.v1, such as 'Operation'. `T` is the shape of its plain

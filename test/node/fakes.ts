@@ -273,10 +273,6 @@ export class FakeStorage implements Storage {
 
   async *records(): AsyncIterable<InstanceRecord> {}
 
-  async *rows(): AsyncIterable<readonly [string, Row]> {
-    yield* this.table;
-  }
-
   async *answerPages(): AsyncIterable<AnswerPage> {}
 
   async close(): Promise<void> {

@@ -1,10 +1,12 @@
 /** Three servers that forget soon: one that was away longer than the others remember takes a snapshot (R9.1, R9.2). */
+
 import { describe, expect, it } from 'vitest';
 import type { ServerParts } from '../../src/server/index.ts';
 import { openLevelStorage, type Storage } from '../../src/storage/index.ts';
 import { RPC_LIMITS } from '../../src/wire/limits.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { collect } from '../storage/samples.ts';
+import { storedRows } from '../support/stored-rows.ts';
 import { Cluster, WAIT } from './servers.ts';
 
 const KEYS = 2_000;
@@ -58,7 +60,7 @@ async function inspect<T>(cluster: Cluster, id: number, look: (storage: Storage)
 
 async function tableOf(cluster: Cluster, id: number): Promise<string[]> {
   return await inspect(cluster, id, async (storage) => {
-    const rows = await collect(storage.rows({ start: null, end: null }));
+    const rows = await collect(storedRows(storage));
     return rows.map(
       ([key, { value, version }]) => `${key}=${Buffer.from(value).toString('utf8')} (${version})`,
     );

@@ -10,7 +10,7 @@ import {
 } from '../../src/epaxos/index.ts';
 import type { AnswerPage, Row } from '../../src/kv/index.ts';
 import { decodeAnswers, encodeAnswers } from '../../src/storage/answer-codec.ts';
-import { decodeRecord, encodeRecord } from '../../src/wire/index.ts';
+import { readRecord, type StoredRecord, storeRecord } from '../support/stored-record.ts';
 import type { Snapshot, SnapshotEntry, Staged, StoredPage } from './snapshot.ts';
 import { withWidened } from './wide.ts';
 
@@ -46,7 +46,7 @@ export interface DiskContents {
 /** A record as it was written, and the bytes that stand for it where the disk holds bytes. */
 interface Stored {
   readonly record: InstanceRecord;
-  readonly bytes: Uint8Array | null;
+  readonly bytes: StoredRecord | null;
 }
 
 export class DiskState {
@@ -205,12 +205,12 @@ export class DiskState {
   }
 
   #put(record: InstanceRecord): void {
-    const bytes = this.#encoded ? encodeRecord(record) : null;
+    const bytes = this.#encoded ? storeRecord(record) : null;
     this.#records.set(instanceKey(record.id), { record, bytes });
   }
 
   #read({ record, bytes }: Stored): InstanceRecord {
-    return bytes === null ? record : withWidened(decodeRecord(bytes, { replicas: this.#replicas }));
+    return bytes === null ? record : withWidened(readRecord(bytes, { replicas: this.#replicas }));
   }
 
   #sorted(): Stored[] {

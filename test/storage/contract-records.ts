@@ -1,7 +1,9 @@
 /** The contract of the storage port, continued: the records of instances. */
+
 import { expect, test } from 'vitest';
 import { type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import type { Storage } from '../../src/storage/index.ts';
+import { storedRows } from '../support/stored-rows.ts';
 import type { StoreMaker } from './contract.ts';
 import { codeOf, collect, committedRecord, effectsOf } from './samples.ts';
 
@@ -13,7 +15,7 @@ export function testRecords(create: () => Promise<Storage>, reopen: StoreMaker['
     const storage = await create();
     expect(await collect(storage.records())).toEqual([]);
     expect(await collect(storage.answerPages())).toEqual([]);
-    expect(await collect(storage.rows({ start: null, end: null }))).toEqual([]);
+    expect(await collect(storedRows(storage))).toEqual([]);
     expect(storage.row('key')).toBeUndefined();
   });
 

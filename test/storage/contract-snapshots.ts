@@ -1,9 +1,11 @@
 /** The contract of the storage port, continued: snapshots, at the side that sends and the one that installs. */
+
 import { describe, expect, test } from 'vitest';
 import { formatInstance, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import type { SnapshotView, Storage } from '../../src/storage/index.ts';
 import type { SnapshotChunk, SnapshotEntry } from '../../src/wire/index.ts';
+import { storedRows } from '../support/stored-rows.ts';
 import type { StoreMaker } from './contract.ts';
 import { collect, committedRecord, effectsOf, rowOf } from './samples.ts';
 
@@ -18,7 +20,7 @@ export async function contentsOf(storage: Storage): Promise<unknown> {
   return {
     pruned: storage.pruned(),
     instances: (await collect(storage.records())).map(statusOf),
-    rows: (await collect(storage.rows({ start: null, end: null }))).map(
+    rows: (await collect(storedRows(storage))).map(
       ([key, { value, version }]) => `${key}=${Buffer.from(value).toString('utf8')} (${version})`,
     ),
     answers: (await collect(storage.answerPages())).map(
@@ -229,7 +231,7 @@ export function testSnapshots(create: () => Promise<Storage>, reopen: StoreMaker
       for (const chunk of await chunksOf(view, 'empty')) await storage.staging.add(3, chunk);
       await view.close();
       expect(await storage.staging.install()).toBe(true);
-      expect(await collect(storage.rows({ start: null, end: null }))).toEqual([]);
+      expect(await collect(storedRows(storage))).toEqual([]);
     });
 
     test('replaces one of another id, or from another source', async () => {

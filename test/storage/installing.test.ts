@@ -2,6 +2,7 @@
  * Installing any snapshot over whatever a replica may have said: the store can be read back, from every point where a crash
  * may cut it off; what was executed stays executed, and what was promised is as it was.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ import { EncodedStorage } from '../../src/storage/encoded-storage.ts';
 import { MemoryStorage, type Storage } from '../../src/storage/index.ts';
 import { LevelByteStore } from '../../src/storage/level-byte-store.ts';
 import { MemoryByteStore } from '../../src/storage/memory.ts';
+import { storedRows } from '../support/stored-rows.ts';
 import { chunksOf } from './contract-snapshots.ts';
 import { FailingStore } from './failing-store.ts';
 import { collect, committedRecord, effectsOf, REPLICAS, rowOf } from './samples.ts';
@@ -151,7 +153,7 @@ async function stateOf(storage: Storage) {
   return {
     pruned: storage.pruned() ?? { pruned: [0, 0, 0], floor: [0, 0, 0] },
     records: new Map((await collect(storage.records())).map((record) => [formatInstance(record.id), record])),
-    rows: await collect(storage.rows({ start: null, end: null })),
+    rows: await collect(storedRows(storage)),
     answers: (await collect(storage.answerPages())).map(({ client, size }) => `${client}: ${size}`),
   };
 }

@@ -2,6 +2,7 @@
  * A cluster of real processes on loopback ports, each running the built `epaxos server`: it can be killed,
  * frozen and started again replica by replica, and never outlives the tests.
  */
+
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { openLevelStorage, type Storage } from '../../src/storage/index.ts';
 import { type Exit, GroupProcess, PROGRAM } from './child-process.ts';
 import { freeBasePort } from './free-ports.ts';
 import { endOf, problemsIn } from './replica-log.ts';
+import { storedRows } from './stored-rows.ts';
 import { until } from './until.ts';
 
 const CLUSTER = 'e2e';
@@ -291,7 +293,7 @@ export class ProcessCluster {
 
 async function tableOf(storage: Storage): Promise<readonly TableRow[]> {
   const rows: TableRow[] = [];
-  for await (const [key, { value, version }] of storage.rows({ start: null, end: null })) {
+  for await (const [key, { value, version }] of storedRows(storage)) {
     rows.push({ key, value: Buffer.from(value).toString('latin1'), version });
   }
   return rows;

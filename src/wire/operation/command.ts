@@ -5,8 +5,9 @@
 import { Command, type Operation } from '../../epaxos/index.ts';
 import { KvError } from '../../errors.ts';
 import { asKvOperation, LIMITS } from '../../kv/index.ts';
+import { asBuffer } from '../../util/as-buffer.ts';
 import { malformed } from '../check.ts';
-import { asBuffer, bytesTag, fieldLength, WireReader, writeBytes } from '../protobuf.ts';
+import { bytesTag, fieldLength, WireReader, writeBytes } from '../protobuf.ts';
 import { decodeOperation } from './operation.ts';
 
 /** Message Command, encoded. */

@@ -5,14 +5,15 @@
  */
 import type { Access } from '../../epaxos/index.ts';
 import type { KvOperation, RequestId } from '../../kv/index.ts';
-import { asBuffer, type Extent, WireReader } from '../protobuf.ts';
+import { asBuffer } from '../../util/as-buffer.ts';
+import { type Extent, WireReader } from '../protobuf.ts';
 import { DecodedMultiGet } from './multi-get.ts';
 import { checkKeyBytes, checkRequestName, checkValueBytes, refuse } from './operation-checks.ts';
 import { type BodyTags, TAGS } from './operation-encoder.ts';
 
 /** Bytes as a binary string: one character (0–255) a byte, so that string order is byte order. */
 export function keyToString(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  return asBuffer(bytes).toString('latin1');
 }
 
 /** The inverse of {@link keyToString}; the result is a fresh buffer. */

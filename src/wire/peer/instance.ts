@@ -121,20 +121,10 @@ function stateFromWire(wire: WireRecord, context: DecodeContext): Omit<InstanceR
   };
 }
 
-/** The bytes of a record; `executed` as committed. */
-export function encodeRecord(record: InstanceRecord): Buffer {
-  return recordType.encode(recordToWire(record));
-}
-
 /**
- * The inverse of {@link encodeRecord}. Operations are views of `bytes`, which must not be changed afterwards.
- * @throws KvError invalidArgument or limitExceeded
+ * The bytes of a record, `executed` as committed, without its command: that is stored beside it, as it never changes
+ * and can be large.
  */
-export function decodeRecord(bytes: Uint8Array, context: DecodeContext): InstanceRecord {
-  return recordFromWire(recordType.decode(bytes), context);
-}
-
-/** The same, of a record whose command, if it knows one, is stored beside it: that never changes, and can be large. */
 export function encodeRecordApart(record: InstanceRecord): Buffer {
   return recordType.encode({ ...recordToWire(record), command: null, commandApart: record.command !== null });
 }

@@ -1,9 +1,11 @@
 /** A cluster in containers: what the tests do to it, and what they ask of it. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type KvClient, type ReplicaStatus } from '../../../src/client/index.ts';
 import { openLevelStorage } from '../../../src/storage/index.ts';
+import { storedRows } from '../../support/stored-rows.ts';
 import { until } from '../../support/until.ts';
 import { docker } from './engine.ts';
 import { Project, type ProjectOptions } from './project.ts';
@@ -160,7 +162,7 @@ export class ContainerCluster {
       const storage = await openLevelStorage({ directory, identity });
       try {
         const table = new Map<string, { version: number; value: string }>();
-        for await (const [key, { value, version }] of storage.rows({ start: null, end: null })) {
+        for await (const [key, { value, version }] of storedRows(storage)) {
           table.set(key, { version, value: Buffer.from(value).toString('latin1') });
         }
         return table;

@@ -7,7 +7,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { emptyRecord, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
-import { decodeRecord, encodeRecord } from '../../../src/wire/index.ts';
+import { readRecord, storeRecord } from '../../support/stored-record.ts';
 
 const anyBallots = fc
   .tuple(fc.nat({ max: 2 ** 31 }), fc.nat({ max: 2 ** 31 }))
@@ -27,7 +27,7 @@ test('promise and vote come back from the disk as they were, each for itself', (
           noOp: true,
           attributes: { seq: 0, deps: [0, 0, 0, 0, 0] },
         };
-        expect(decodeRecord(encodeRecord(record), { replicas: 5 })).toEqual(record);
+        expect(readRecord(storeRecord(record), { replicas: 5 })).toEqual(record);
       },
     ),
   );
@@ -42,6 +42,6 @@ test('a promise far above the vote', () => {
     noOp: true,
     attributes: { seq: 0, deps: [0, 0, 0] },
   };
-  const { ballot, acceptedBallot } = decodeRecord(encodeRecord(record), { replicas: 3 });
+  const { ballot, acceptedBallot } = readRecord(storeRecord(record), { replicas: 3 });
   expect([ballot, acceptedBallot]).toEqual([1_000_003, 7]);
 });

@@ -2,6 +2,7 @@
 
 import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
 import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
+import { storedRows } from '../../support/stored-rows.ts';
 import { Violation } from '../checkers/violation.ts';
 import { SimulatedDatabase } from './database.ts';
 import type { Volume } from './volume.ts';
@@ -35,7 +36,7 @@ export async function checkImage(
     storage.staging.status();
     await readAll(storage.records());
     await readAll(storage.answerPages());
-    await readAll(storage.rows({ start: null, end: null }));
+    await readAll(storedRows(storage));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Violation('storage', `after a crash now ${store.name} could not be read back: ${reason}`);

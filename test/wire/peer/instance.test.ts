@@ -8,9 +8,9 @@ import {
   attributesFromWire,
   commandFromWire,
   commandToWire,
-  decodeRecord,
+  decodeRecordApart,
   depsFromWire,
-  encodeRecord,
+  encodeRecordApart,
   instanceIdFromWire,
   MAX_SLOT,
   recordFromWire,
@@ -19,6 +19,7 @@ import {
 } from '../../../src/wire/index.ts';
 import { putOperation } from '../../support/kv-operations.ts';
 import { codeOf, decodesOrRefuses } from '../../support/refusals.ts';
+import { readRecord, storeRecord } from '../../support/stored-record.ts';
 import { anyCommand, anyInstanceId, anyRecord, encodedCommand } from '../arbitraries.ts';
 
 const three = { replicas: 3 };
@@ -55,13 +56,13 @@ describe('records', () => {
   test.each(CLUSTER_SIZES)('what was encoded is decoded (N = %d)', (replicas) => {
     fc.assert(
       fc.property(anyRecord(replicas), (record) => {
-        expect(decodeRecord(encodeRecord(record), { replicas })).toEqual(record);
+        expect(readRecord(storeRecord(record), { replicas })).toEqual(record);
       }),
     );
   });
 
   test('an executed record is stored as committed', () => {
-    const decoded = decodeRecord(encodeRecord({ ...committed, status: Status.executed }), three);
+    const decoded = readRecord(storeRecord({ ...committed, status: Status.executed }), three);
     expect(decoded).toEqual(committed);
   });
 
@@ -96,7 +97,7 @@ describe('records', () => {
   });
 
   test('a record of a cluster of another size is refused', () => {
-    expect(codeOf(() => decodeRecord(encodeRecord(committed), { replicas: 5 }))).toBe('invalidArgument');
+    expect(codeOf(() => readRecord(storeRecord(committed), { replicas: 5 }))).toBe('invalidArgument');
   });
 
   const wire = recordToWire(committed);
@@ -152,20 +153,20 @@ describe('records', () => {
   });
 
   test('a record that could not be read back is not written', () => {
-    expect(() => encodeRecord({ ...committed, attributes: null })).toThrow(AssertionError);
-    expect(() => encodeRecord({ ...committed, command: null })).toThrow(AssertionError);
-    expect(() => encodeRecord({ ...committed, status: Status.none })).toThrow(AssertionError);
+    expect(() => encodeRecordApart({ ...committed, attributes: null })).toThrow(AssertionError);
+    expect(() => encodeRecordApart({ ...committed, command: null })).toThrow(AssertionError);
+    expect(() => encodeRecordApart({ ...committed, status: Status.none })).toThrow(AssertionError);
   });
 
   test('every cut of a record is refused or reads as a record', () => {
-    const bytes = encodeRecord(committed);
-    for (let length = 0; length < bytes.length; length++) {
-      codeOf(() => decodeRecord(bytes.subarray(0, length), three));
+    const { state, command } = storeRecord(committed);
+    for (let length = 0; length < state.length; length++) {
+      codeOf(() => readRecord({ state: state.subarray(0, length), command }, three));
     }
-    expect(codeOf(() => decodeRecord(bytes.subarray(0, 0), three))).toBe('invalidArgument');
+    expect(codeOf(() => readRecord({ state: state.subarray(0, 0), command }, three))).toBe('invalidArgument');
   });
 
   test('any bytes at all, and records with some bytes changed, are decoded or refused', () => {
-    decodesOrRefuses((bytes) => decodeRecord(bytes, three), anyRecord(3).map(encodeRecord));
+    decodesOrRefuses((bytes) => decodeRecordApart(bytes, three), anyRecord(3).map(encodeRecordApart));
   });
 });
