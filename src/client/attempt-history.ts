@@ -1,10 +1,13 @@
 /** What became of the attempts of one request so far, and the truth about its outcome when none of them served it. */
 import { type ErrorCode, KvError, type Outcome } from '../errors.ts';
-import type { Request } from './request.ts';
-import type { Target } from './target.ts';
 
 /** What is wrong with one replica, not with the request: nothing to try again there, but others may serve. */
 const FAULTS_OF_A_REPLICA: ReadonlySet<ErrorCode> = new Set(['internal', 'storageFailure']);
+
+/** An endpoint, as far as its name. */
+interface Tried {
+  readonly address: string;
+}
 
 export class AttemptHistory {
   readonly #mutates: boolean;
@@ -13,7 +16,7 @@ export class AttemptHistory {
   #mayBeApplied = false;
   #onlyUnreachable = true;
   #round = 0;
-  #tried: Target[] = [];
+  #tried: Tried[] = [];
   #isRoundHopeless = true;
 
   constructor(mutates: boolean) {
@@ -26,7 +29,7 @@ export class AttemptHistory {
   }
 
   /** The endpoints that were tried in this round. */
-  get tried(): readonly Target[] {
+  get tried(): readonly Tried[] {
     return this.#tried;
   }
 
@@ -41,7 +44,7 @@ export class AttemptHistory {
   }
 
   /** An attempt failed. @returns whether another one can succeed, elsewhere or later */
-  add(target: Target, error: KvError): boolean {
+  add(target: Tried, error: KvError): boolean {
     this.#lastByAddress.set(target.address, error);
     this.#last = error;
     this.#tried.push(target);
@@ -93,10 +96,4 @@ export class AttemptHistory {
       ...(this.#last === null ? {} : { cause: this.#last }),
     });
   }
-}
-
-/** The history of a request, begun if there is none yet. */
-export function historyOf(request: Request): AttemptHistory {
-  request.history ??= new AttemptHistory(request.mutates);
-  return request.history;
 }

@@ -4,12 +4,15 @@
  */
 import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
+import { TimingWheel } from '../util/timing-wheel.ts';
 import { Endpoint, type EndpointEvents } from './endpoint.ts';
 import { EndpointPool } from './endpoint-pool.ts';
 import { Failover } from './failover.ts';
 import type { Request } from './request.ts';
 import { RequestWindow, WINDOW_LIMITS } from './request-window.ts';
-import { TICK_MS, WakeUps } from './wake-ups.ts';
+
+/** How often it is looked whose time has come: so much too late at the most, never too early. */
+const TICK_MS = 10;
 
 /**
  * How far away the endpoints are is measured so often while the client is in use; not at first, so that what asks once
@@ -32,7 +35,8 @@ export class Dispatcher {
   readonly #pool: EndpointPool;
   readonly #failover: Failover;
   readonly #window: RequestWindow;
-  readonly #wakeUps = new WakeUps();
+  /** When each open request is to be looked at again: its deadline, silence, or the end of a pause. */
+  readonly #wakeUps = new TimingWheel<Request>(performance.now());
   readonly #measures: boolean;
   #measureAtMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -44,6 +48,7 @@ export class Dispatcher {
       onServed: (endpoint) => this.#pool.served(endpoint),
       onResult: (request: Request, result: OperationResult) => this.#failover.served(request, result),
       onError: (request: Request, error: KvError) => this.#failover.failed(request, error),
+      onExpired: (request: Request) => this.#failover.expired(request),
       onMeasured: () => this.#pool.preferNearest(),
     };
     this.endpoints = addresses.map((address) => new Endpoint(address, events));
@@ -68,7 +73,7 @@ export class Dispatcher {
   submit(request: Request, signal: AbortSignal | undefined): void {
     this.#window.enter(request);
     if (request.isSettled) return;
-    if (request.wakePlace < 0) this.#wakeUps.set(request, request.deadlineMs); // it waits its turn
+    if (!this.#wakeUps.has(request)) this.#wakeUps.set(request, request.deadlineMs); // it waits its turn
     if (signal !== undefined) {
       const onAbort = () => this.#failover.cancel(request, 'the request was cancelled');
       signal.addEventListener('abort', onAbort, { once: true });

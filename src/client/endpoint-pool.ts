@@ -3,8 +3,8 @@
  * and nowhere else: one that serves, and of those the nearest, if the client is to care.
  */
 import { assert } from '../util/assert.ts';
+import type { Target } from './request.ts';
 import { isClearlyNearer } from './round-trip.ts';
-import type { Target } from './target.ts';
 
 /** An endpoint that failed is tried again by a single request, if it is the nearest: after so long, and twice that each time. */
 const FIRST_PENALTY_MS = 5000;
@@ -43,7 +43,7 @@ export class EndpointPool {
   }
 
   /** The endpoint that a request tries next. @param tried not all of them */
-  next(tried: readonly Target[]): Target {
+  next(tried: readonly unknown[]): Target {
     for (let offset = 0; offset < this.#endpoints.length; offset++) {
       const endpoint = this.#at(offset);
       if (!tried.includes(endpoint)) return endpoint;

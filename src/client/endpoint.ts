@@ -3,10 +3,9 @@ import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
 import { Connection } from './connection.ts';
 import { Pipeline } from './pipeline.ts';
-import type { Request } from './request.ts';
+import type { Progress, Request, Target } from './request.ts';
 import { RequestList } from './request-list.ts';
 import { RoundTrips } from './round-trip.ts';
-import type { Progress, Target } from './target.ts';
 import { type UnaryCallLimits, type UnaryMethod, unaryCall } from './unary-call.ts';
 
 export interface EndpointEvents {
@@ -14,6 +13,8 @@ export interface EndpointEvents {
   onServed(endpoint: Endpoint): void;
   onResult(request: Request, result: OperationResult): void;
   onError(request: Request, error: KvError): void;
+  /** The request's time was over before it was sent. */
+  onExpired(request: Request): void;
   /** Its round trip was measured. */
   onMeasured(endpoint: Endpoint): void;
 }
@@ -23,7 +24,7 @@ export class Endpoint implements Target {
   readonly address: string;
   readonly #events: EndpointEvents;
   readonly #connection: Connection;
-  readonly #connecting = new RequestList();
+  readonly #connecting = new RequestList<Request>();
   readonly #roundTrips = new RoundTrips();
   #pipeline: Pipeline | null = null;
   /** Ends the attempt to connect; null: there is none. */
@@ -102,6 +103,7 @@ export class Endpoint implements Target {
         },
         onResult: this.#events.onResult,
         onError: this.#events.onError,
+        onExpired: this.#events.onExpired,
         onRoundTrip: (roundTripMs) => {
           this.#roundTrips.add(roundTripMs);
           this.#events.onMeasured(this);

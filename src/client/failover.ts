@@ -4,20 +4,14 @@
  * The attempts of a request are idempotent: they carry the same request id, or only read.
  */
 import { KvError } from '../errors.ts';
-import type { OperationResult } from '../kv/index.ts';
-import { historyOf } from './attempt-history.ts';
+import { headStartMs, type OperationResult } from '../kv/index.ts';
+import type { TimingWheel } from '../util/timing-wheel.ts';
+import { AttemptHistory } from './attempt-history.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
-import type { Request } from './request.ts';
-import type { Progress } from './target.ts';
-import type { WakeUps } from './wake-ups.ts';
+import type { Progress, Request } from './request.ts';
 
 /** No endpoint is given less than this before it counts as silent, unless the request has less left. */
 const LEAST_SILENCE_MS = 500;
-/**
- * With less than this left no further attempt is made: it would only turn a known outcome into an unknown one. A
- * replica gives a request up about so long before the deadline, and says why: that is the last word.
- */
-const LEAST_RETRY_MS = 100;
 /**
  * While no endpoint takes a connection, a request waits this long for one to come up before it gives up, or a fifth of
  * its time if that is longer: who allows much time may be talking to replicas that are starved, not dead.
@@ -30,7 +24,8 @@ const MAX_PAUSE_MS = 200;
 export interface FailoverOptions {
   /** How long a silent endpoint is waited for in the first round, if there are others; doubles with every round. */
   readonly silenceTimeoutMs: number;
-  readonly wakeUps: WakeUps;
+  /** When each open request is to be looked at again. */
+  readonly wakeUps: TimingWheel<Request>;
   /** On the monotonic clock that all times here are on, in milliseconds. */
   readonly now: () => number;
   /** A request is over; its caller is told right after. */
@@ -73,7 +68,7 @@ export class Failover {
     else this.#pause(request, nowMs);
   }
 
-  /** The time set in the {@link WakeUps} has come: the deadline, the end of a pause, or perhaps silence. */
+  /** The time at which it was to be looked at again has come: the deadline, the end of a pause, or perhaps silence. */
   wake(request: Request, nowMs: number): void {
     const { target } = request;
     if (target === null) {
@@ -106,16 +101,23 @@ export class Failover {
     this.#reject(request, historyOf(request).asCancelled(message));
   }
 
+  /** The time was over before the request could leave: this process stood still, and no endpoint is to blame. */
+  expired(request: Request): void {
+    if (request.isSettled) return;
+    request.target = null;
+    const { history } = request;
+    this.#reject(request, history === null ? neverSent() : history.asTimeout(request.allowedMs));
+  }
+
   #attempt(request: Request, nowMs: number): void {
     const remainingMs = request.deadlineMs - nowMs;
     const { history } = request;
     if (history === null) {
       if (remainingMs < 1) {
-        const message = 'the deadline passed before the request was sent';
-        this.#reject(request, new KvError('deadlineExceeded', message, { outcome: 'notApplied' }));
+        this.#reject(request, neverSent());
         return;
       }
-    } else if (remainingMs < LEAST_RETRY_MS) {
+    } else if (isTooLate(request, nowMs)) {
       this.#reject(request, history.asTimeout(request.allowedMs));
       return;
     }
@@ -145,7 +147,7 @@ export class Failover {
     const graceMs = Math.max(UNREACHABLE_GRACE_MS, request.allowedMs / 5);
     if (history.onlyUnreachable && elapsedMs >= graceMs) {
       this.#reject(request, history.asUnreachable());
-    } else if (request.deadlineMs - nowMs < LEAST_RETRY_MS) {
+    } else if (isTooLate(request, nowMs)) {
       this.#reject(request, history.asTimeout(request.allowedMs));
     } else {
       const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** history.round, MAX_PAUSE_MS);
@@ -168,6 +170,20 @@ export class Failover {
   }
 }
 
+/**
+ * Whether so little time is left that no further attempt is made: it would only turn a known outcome into an unknown
+ * one. A replica gives a request up about so long before the deadline, and says why: that is the last word.
+ */
+function isTooLate({ deadlineMs, allowedMs }: Request, nowMs: number): boolean {
+  return deadlineMs - nowMs < headStartMs(allowedMs);
+}
+
+function neverSent(): KvError {
+  return new KvError('deadlineExceeded', 'the deadline passed before the request was sent', {
+    outcome: 'notApplied',
+  });
+}
+
 /** The error of an attempt that was waited for long enough. @param wait "in time", "for 1000 ms" */
 function timeoutError(progress: Progress, wait: string): KvError {
   switch (progress) {
@@ -180,4 +196,10 @@ function timeoutError(progress: Progress, wait: string): KvError {
     case 'sent':
       return new KvError('deadlineExceeded', `no answer ${wait}`, { outcome: 'unknown' });
   }
+}
+
+/** The history of a request, begun if there is none yet. */
+function historyOf(request: Request): AttemptHistory {
+  request.history ??= new AttemptHistory(request.mutates);
+  return request.history;
 }

@@ -22,6 +22,8 @@ export interface PipelineEvents {
   onServed(): void;
   onResult(request: Request, result: OperationResult): void;
   onError(request: Request, error: KvError): void;
+  /** The request's time was over before it was sent. */
+  onExpired(request: Request): void;
   onRoundTrip(roundTripMs: number): void;
   /** The stream ended by itself. Each of its requests fails right after, in order. */
   onEnd(): void;
@@ -31,7 +33,7 @@ export class Pipeline {
   readonly #stream: ClientDuplexStream<Buffer, Buffer>;
   readonly #events: PipelineEvents;
   /** Not sent yet. */
-  readonly #queue = new RequestList();
+  readonly #queue = new RequestList<Request>();
   /** Sent, by id, in order. */
   readonly #open = new PagedMap<Request>();
   #lastId = 0;
@@ -96,27 +98,36 @@ export class Pipeline {
 
   #flush(): void {
     const nowMs = performance.now();
-    while (this.#queue.size > 0 && !this.#isBlocked && !this.#isOver) this.#write(this.#nextFrame(nowMs));
+    while (this.#queue.size > 0 && !this.#isBlocked && !this.#isOver) {
+      const requests = this.#nextRequests(nowMs);
+      if (requests.length > 0) this.#write(encodeRequestFrame(requests));
+    }
   }
 
   #write(frame: Buffer): void {
     if (!this.#stream.write(frame)) this.#isBlocked = true;
   }
 
-  #nextFrame(nowMs: number): Buffer {
+  /** What makes the next frame; nothing if all that waited is late: this process may have stood still. */
+  #nextRequests(nowMs: number): readonly Request[] {
     const requests: Request[] = [];
     let bytes = 0;
     for (let next = this.#queue.head; next !== null; next = this.#queue.head) {
+      if (next.deadlineMs <= nowMs) {
+        this.#queue.remove(next);
+        this.#events.onExpired(next);
+        continue;
+      }
       bytes += next.operation.length;
       if (requests.length > 0 && (bytes > FRAME_BYTES || requests.length === FRAME_REQUESTS)) break;
       this.#queue.remove(next);
       this.#lastId += 1;
       next.id = this.#lastId;
-      next.timeoutMs = Math.max(1, Math.ceil(next.deadlineMs - nowMs));
+      next.timeoutMs = Math.ceil(next.deadlineMs - nowMs);
       this.#open.set(next.id, next);
       requests.push(next);
     }
-    return encodeRequestFrame(requests);
+    return requests;
   }
 
   #onFrame(frame: Buffer): void {

@@ -1,10 +1,16 @@
 /** Requests that wait, in order. Any of them can leave at once: a request is in one list at most, and knows its neighbours. */
 import { assert } from '../util/assert.ts';
-import type { Request } from './request.ts';
 
-export class RequestList {
-  #head: Request | null = null;
-  #tail: Request | null = null;
+/** What can wait in a list, which owns these fields. */
+export interface Listed<T extends Listed<T>> {
+  list: RequestList<T> | null;
+  before: T | null;
+  behind: T | null;
+}
+
+export class RequestList<T extends Listed<T>> {
+  #head: T | null = null;
+  #tail: T | null = null;
   #size = 0;
 
   get size(): number {
@@ -12,11 +18,11 @@ export class RequestList {
   }
 
   /** The one that has waited longest. */
-  get head(): Request | null {
+  get head(): T | null {
     return this.#head;
   }
 
-  push(request: Request): void {
+  push(request: T): void {
     assert(request.list === null, 'a request waits in one place only');
     request.list = this;
     request.before = this.#tail;
@@ -26,7 +32,7 @@ export class RequestList {
     this.#size += 1;
   }
 
-  remove(request: Request): void {
+  remove(request: T): void {
     assert(request.list === this, 'a request leaves the list that it waits in');
     const { before, behind } = request;
     if (before === null) this.#head = behind;
@@ -40,8 +46,8 @@ export class RequestList {
   }
 
   /** Takes all of them out. */
-  takeAll(): readonly Request[] {
-    const requests: Request[] = [];
+  takeAll(): readonly T[] {
+    const requests: T[] = [];
     for (let next = this.#head; next !== null; next = this.#head) {
       this.remove(next);
       requests.push(next);

@@ -24,7 +24,7 @@ export const WINDOW_LIMITS: WindowLimits = {
 export class RequestWindow {
   readonly #limits: WindowLimits;
   readonly #begin: (request: Request) => void;
-  readonly #waiting = new RequestList();
+  readonly #waiting = new RequestList<Request>();
   #requests = 0;
   #bytes = 0;
   #isGranting = false;

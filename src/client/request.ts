@@ -5,11 +5,12 @@
  */
 import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
+import { Timed } from '../util/timing-wheel.ts';
 import type { PipelineRequest } from '../wire/index.ts';
 import type { AttemptHistory } from './attempt-history.ts';
 import type { Bytes } from './entry.ts';
-import type { RequestList } from './request-list.ts';
-import type { Target } from './target.ts';
+import type { Listed, RequestList } from './request-list.ts';
+import type { MeasuredDistance } from './round-trip.ts';
 
 /** What all requests of a kind have in common. */
 export interface RequestKind<Answer> {
@@ -35,11 +36,25 @@ export interface RequestFields<Answer> {
   readonly reject: (error: KvError) => void;
 }
 
+/** How far a request had come at an endpoint when it was taken back; only `sent` ones may have been applied. */
+export type Progress = 'connecting' | 'queued' | 'sent';
+
+/** What failover, and the choice between endpoints, need of one. Its round trip is the shortest measured lately. */
+export interface Target extends MeasuredDistance {
+  readonly address: string;
+  /** When it last served any request, on the clock of performance.now(); minus infinity before the first. */
+  readonly lastServedMs: number;
+  /** Takes the request over: it is answered, fails, or is taken back. None of that happens within this call. */
+  send(request: Request): void;
+  /** Lets go of a request that it was sent; an answer that still comes is ignored. */
+  takeBack(request: Request, reason: 'timeout' | 'cancel'): Progress;
+}
+
 /**
  * Fields are grouped by who writes them. It is a {@link PipelineRequest} itself, so that a frame is encoded
  * from the requests as they are.
  */
-export class Request<Answer = unknown> implements PipelineRequest {
+export class Request<Answer = unknown> extends Timed implements PipelineRequest, Listed<Request> {
   readonly operation: Uint8Array;
   readonly startedMs: number;
   readonly allowedMs: number;
@@ -53,13 +68,9 @@ export class Request<Answer = unknown> implements PipelineRequest {
   timeoutMs = 0;
 
   /** Written by the list that the request waits in, if it does. */
-  list: RequestList | null = null;
+  list: RequestList<Request> | null = null;
   before: Request | null = null;
   behind: Request | null = null;
-
-  /** Written by wake-ups.ts: the tick in which the request is looked at, and its place there; −1: none. */
-  wakeTick = 0;
-  wakePlace = -1;
 
   /** Written by failover. Target null: it waits, for a place in the window or for its next round. */
   target: Target | null = null;
@@ -73,6 +84,7 @@ export class Request<Answer = unknown> implements PipelineRequest {
   release: (() => void) | null = null;
 
   constructor(fields: RequestFields<Answer>) {
+    super();
     this.operation = fields.operation;
     this.startedMs = fields.startedMs;
     this.allowedMs = fields.allowedMs;

@@ -23,6 +23,15 @@ export const LIMITS = {
 export const MAX_REQUEST_MS = 60_000;
 
 /**
+ * How long before its caller's deadline a replica gives a request up, so that the caller learns from it what became of
+ * the request: a tenth of the time there is, but not less than two ticks, and of very little time one half.
+ * @param remainingMs what is left of the caller's time, in milliseconds; so is the result, at most 100
+ */
+export function headStartMs(remainingMs: number): number {
+  return Math.min(100, Math.max(remainingMs / 10, Math.min(20, remainingMs / 2)));
+}
+
+/**
  * Names one request for ever, whatever replica it is sent to and however often (R7.6).
  * A client draws its id at random once and counts its requests from 1.
  */

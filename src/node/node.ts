@@ -387,7 +387,7 @@ export class Node {
     this.#options.logger.fatal({ err: error }, 'the replica cannot go on');
     const code = error instanceof KvError ? error.code : 'internal';
     this.#pending.abandon(
-      new KvError(code, `the replica failed: ${error.message}`, { outcome: 'unknown', cause: error }),
+      (outcome) => new KvError(code, `the replica failed: ${error.message}`, { outcome, cause: error }),
     );
     this.#failure.resolve(error);
     this.#fetcher.stop();

@@ -5,7 +5,7 @@
 import { Proposal } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
 import type { KvOperation, OperationResult } from '../kv/index.ts';
-import { Deadlines, Timed } from './deadlines.ts';
+import { Timed, TimingWheel } from '../util/timing-wheel.ts';
 import { RequestIndex } from './request-index.ts';
 
 export interface PendingLimits {
@@ -59,13 +59,13 @@ export interface PendingOptions {
 export class PendingRequests {
   readonly #options: PendingOptions;
   readonly #requests = new RequestIndex<Request>();
-  readonly #deadlines: Deadlines<Call>;
+  readonly #deadlines: TimingWheel<Call>;
   #calls = 0;
   #bytes = 0;
 
   constructor(options: PendingOptions) {
     this.#options = options;
-    this.#deadlines = new Deadlines(options.nowMs);
+    this.#deadlines = new TimingWheel(options.nowMs);
   }
 
   /** How many calls wait. */
@@ -101,7 +101,7 @@ export class PendingRequests {
     const call = new Call(request, waiter);
     call.next = request.calls;
     request.calls = call;
-    this.#deadlines.add(call, deadlineMs);
+    this.#deadlines.set(call, deadlineMs);
     this.#calls += 1;
     this.#bytes += bytes;
     if (existing === undefined) {
@@ -141,7 +141,7 @@ export class PendingRequests {
 
   /** Ends the calls whose deadline has passed. */
   expire(nowMs: number): void {
-    for (const call of this.#deadlines.takePassed(nowMs)) {
+    for (const call of this.#deadlines.takeDue(nowMs)) {
       if (call.hasEnded) continue; // ended by what ended the ones before
       const outcome = this.#leave(call);
       call.waiter.failed(this.#deadlineError(outcome));
@@ -155,9 +155,11 @@ export class PendingRequests {
     }
   }
 
-  /** Ends every call without taking anything back: the core is not to be touched any more. */
-  abandon(error: KvError): void {
-    for (const request of this.#requests.all()) this.#failCalls(request, error);
+  /** Ends every call without asking the core, which is not to be touched any more. */
+  abandon(error: (outcome: Outcome) => KvError): void {
+    for (const request of this.#requests.all()) {
+      this.#failCalls(request, error(request.isQueued ? 'notApplied' : 'unknown'));
+    }
   }
 
   /** @returns the first of the calls that waited for it; null if there is none */

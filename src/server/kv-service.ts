@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import type { handleBidiStreamingCall, handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { KvError } from '../errors.ts';
-import type {
-  GetOperation,
-  KvOperation,
-  MultiGetOperation,
-  OperationResult,
-  ReadOperation,
+import {
+  type GetOperation,
+  headStartMs,
+  type KvOperation,
+  type MultiGetOperation,
+  type OperationResult,
+  type ReadOperation,
 } from '../kv/index.ts';
 import { type Node, TIMEOUTS } from '../node/index.ts';
 import {
@@ -161,9 +162,9 @@ function patienceOf(call: ServerUnaryCall<unknown, unknown>): number {
     : patienceMs(Number(deadline) - Date.now());
 }
 
-/** How long a request may wait here whose caller waits for `remainingMs` more; see {@link TIMEOUTS}. */
+/** How long a request may wait here whose caller waits for `remainingMs` more; see {@link headStartMs}. */
 export function patienceMs(remainingMs: number): number {
-  return Math.min(remainingMs - Math.min(TIMEOUTS.headStartMs, remainingMs / 10), TIMEOUTS.maxMs);
+  return Math.min(remainingMs - headStartMs(remainingMs), TIMEOUTS.maxMs);
 }
 
 function writeResponse({ version, value, previousVersion }: OperationResult): PutResponse & DeleteResponse {

@@ -146,6 +146,41 @@ describe('the stream', () => {
   });
 });
 
+describe('a request whose time is over before it is sent', () => {
+  /** Nothing else runs in this process. */
+  const standStill = (ms: number) => {
+    const untilMs = performance.now() + ms;
+    while (performance.now() < untilMs);
+  };
+
+  it('is not sent when this process stood still, and was not applied; the others are', async () => {
+    const one = await replica();
+    const kv = client([one.endpoint]);
+    await kv.put('first', '');
+    const late = failureOf(kv.put('late', '', { timeoutMs: 20 }));
+    const patient = kv.put('patient', '');
+    standStill(30);
+    expect(await late).toMatchObject({
+      code: 'deadlineExceeded',
+      outcome: 'notApplied',
+      message: 'the deadline passed before the request was sent',
+    });
+    await patient;
+    expect(one.writes.map(({ key }) => Buffer.from(key).toString())).toEqual(['first', 'patient']);
+  });
+
+  it('is not held against the endpoint: the next request begins there again', async () => {
+    const [one, two] = [await replica(), await replica()];
+    const kv = client([one.endpoint, two.endpoint]);
+    await kv.put('first', '');
+    const late = failureOf(kv.put('late', '', { timeoutMs: 20 }));
+    standStill(30);
+    await late;
+    await kv.put('next', '');
+    expect([one.writes.length, two.writes.length]).toEqual([2, 0]);
+  });
+});
+
 describe('requests that wait for their turn', () => {
   it('are certain not to have been applied when they are given up', async () => {
     const silent = await replica({ put: silence });

@@ -1,11 +1,13 @@
 /** Requests, endpoints and a clock in the hands of a test: no connection is made, and no time passes by itself. */
 import { EndpointPool } from '../../src/client/endpoint-pool.ts';
 import { Failover } from '../../src/client/failover.ts';
-import { Request, type RequestFields } from '../../src/client/request.ts';
-import type { Progress, Target } from '../../src/client/target.ts';
-import { TICK_MS, WakeUps } from '../../src/client/wake-ups.ts';
+import { type Progress, Request, type RequestFields, type Target } from '../../src/client/request.ts';
 import { type ErrorCode, KvError, type Outcome } from '../../src/errors.ts';
 import type { OperationResult } from '../../src/kv/index.ts';
+import { TimingWheel } from '../../src/util/timing-wheel.ts';
+
+/** How often the requests are looked at whose time has come. */
+export const TICK_MS = 10;
 
 /** A request that nobody waits for. */
 export function requestOf(
@@ -65,7 +67,7 @@ export class RequestWorld {
   readonly targets: readonly FakeTarget[];
   readonly pool: EndpointPool;
   readonly failover: Failover;
-  readonly wakeUps = new WakeUps();
+  readonly wakeUps = new TimingWheel<Request>(0);
 
   constructor(addresses: readonly string[] = ['a:1', 'b:2', 'c:3']) {
     const now = () => this.nowMs;

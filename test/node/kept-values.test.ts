@@ -5,6 +5,8 @@ import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
 import { Applier, KEPT_VALUE_BYTES } from '../../src/node/applier.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { putOperation } from '../support/kv-operations.ts';
+import { setUp } from './node-setup.ts';
+import { submit } from './promised.ts';
 
 const client = 'c'.repeat(16);
 const value = new Uint8Array(LIMITS.valueBytes); // one array for all: only its length counts here
@@ -18,6 +20,26 @@ function put(options: { readonly sequence: number; readonly returnPrevious: bool
     returnPrevious,
   });
 }
+
+/** Answers with previous values up to the limit. */
+function fullSessions(): Sessions {
+  const sessions = new Sessions();
+  for (let index = 0; index < KEPT_VALUE_BYTES / value.length; index += 1) {
+    const request = { client, sequence: index + 1 };
+    sessions.record({ request, key: 'k', result: { version: 2, value, previousVersion: 1 } });
+  }
+  return sessions;
+}
+
+it('a loop with no room left refuses such a write before it is proposed', async () => {
+  const { node, core, clock } = setUp({ sessions: fullSessions() });
+  expect(() => submit(node, put({ sequence: 1_000_000, returnPrevious: true }), 1_000)).toThrow(
+    expect.objectContaining({ code: 'overloaded', outcome: 'notApplied' }),
+  );
+  submit(node, put({ sequence: 1_000_001, returnPrevious: false }), 1_000).result.catch(() => undefined);
+  await clock.settle();
+  expect(core.proposed.map(({ request }) => request.sequence)).toEqual([1_000_001]);
+});
 
 it('beyond the limit a write that asks for the previous value is refused, and no other', () => {
   const sessions = new Sessions();

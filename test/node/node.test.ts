@@ -236,6 +236,31 @@ describe('requests', () => {
     expect(core.inputs).not.toContain('propose a');
   });
 
+  it.each([
+    ['a moment', 1],
+    ['a bucket of deadlines', 10],
+    ['long', 5_000],
+  ])(
+    'whose deadline passes while the process stands still, for %s, are never proposed',
+    async (_, lateMs) => {
+      const { node, core, clock } = setUp();
+      const { result } = submit(node, put('a', '1'), TIMEOUT_MS);
+      const ended = expect(result).rejects.toMatchObject({ code: 'deadlineExceeded', outcome: 'notApplied' });
+      clock.pass(TIMEOUT_MS - 1 + lateMs); // no timer fires: the turn is what comes first
+      await clock.settle();
+      await ended;
+      expect(core.inputs).not.toContain('propose a');
+    },
+  );
+
+  it('are proposed up to their deadline', async () => {
+    const { node, core, clock } = setUp();
+    submit(node, put('a', '1'), TIMEOUT_MS).result.catch(() => undefined);
+    clock.pass(TIMEOUT_MS - 1);
+    await clock.settle();
+    expect(core.inputs).toContain('propose a');
+  });
+
   it('past their deadline are taken back from the core, or left unknown', async () => {
     const { node, core, transport, clock } = setUp();
     transport.events?.onReachable(2, true);

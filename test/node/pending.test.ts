@@ -337,11 +337,16 @@ describe('ending requests', () => {
     expect(pending.size).toBe(0);
   });
 
-  it('abandons all without touching the operations', async () => {
+  it('abandons all without asking the core: what still waits in the inbox was not applied', async () => {
     const { pending, add, withdrawn } = setUp();
-    const call = add(put('a', '1'), NOW_MS + 100);
-    pending.abandon(new KvError('storageFailure', 'gone', { outcome: 'unknown' }));
-    expect(await ending(call.result)).toBe('storageFailure unknown');
+    const [proposed, queued] = [put('a', '1'), put('b', '1')];
+    const calls = [proposed, queued].map((operation) => add(operation, NOW_MS + 100));
+    for (const request of pending.requests()) request.isQueued = request.operation === queued;
+    pending.abandon((outcome) => new KvError('storageFailure', 'gone', { outcome }));
+    expect(await Promise.all(calls.map(({ result }) => ending(result)))).toEqual([
+      'storageFailure unknown',
+      'storageFailure notApplied',
+    ]);
     expect(withdrawn).toEqual([]);
   });
 });
