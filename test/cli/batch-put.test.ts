@@ -123,6 +123,25 @@ describe('batch-put', () => {
     });
   });
 
+  it('ends with 6 where one was not applied and the outcome of another is not known: whoever reads it must look', async () => {
+    let puts = 0;
+    await start({
+      put: () => {
+        puts += 1;
+        if (puts === 1) throw new KvError('limitExceeded', 'too large', { outcome: 'notApplied' });
+        if (puts === 2) throw new KvError('internal', 'a bug', { outcome: 'unknown' });
+        return { version: 1, previous: null };
+      },
+    });
+    expect(await summaryOf('--count', '10')).toMatchObject({
+      exitCode: 6,
+      acknowledged: 8,
+      failed: 1,
+      unknown: 1,
+      errors: { internal: 1, limitExceeded: 1 },
+    });
+  });
+
   it('prints a few lines for people, and a table', async () => {
     await start({});
     const simple = await runCli(['batch-put', '--count', '10']);

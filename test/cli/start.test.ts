@@ -88,10 +88,18 @@ describe('epaxos start', () => {
       expect(readFileSync(join(directory, `replica-${id}.log`), 'utf8')).toContain('thrifty mode: ');
     }
     const kv = clientOf(basePort);
-    const writes = Array.from({ length: 200 }, (_, index) => kv.put(`key ${index}`, `${index}`));
-    process.kill(pidsIn(supervisor.stdout)[1] ?? Number.NaN, 'SIGKILL');
-    await Promise.all(writes);
-    await expect.poll(() => supervisor.stderr, PATIENCE).toMatch(/node .* --thrifty/);
+    // One after another in ten lanes, so that the replica dies while some are answered and others are under way.
+    let answered = 0;
+    const lane = async (first: number) => {
+      for (let index = first; index < 200; index += 10) {
+        await kv.put(`key ${index}`, `${index}`);
+        answered += 1;
+        if (answered === 50) process.kill(pidsIn(supervisor.stdout)[1] ?? Number.NaN, 'SIGKILL');
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, (_, first) => lane(first)));
+    await expect.poll(() => supervisor.stderr, PATIENCE).toMatch(/replica 2 .* killed by SIGKILL/);
+    expect(supervisor.stderr).toMatch(/node .* --thrifty/);
     await kv.put('after', 'all');
     for (let index = 0; index < 200; index += 1) {
       expect((await kv.get(`key ${index}`))?.text()).toBe(`${index}`);

@@ -198,7 +198,7 @@ describe('a cluster', () => {
 });
 
 describe('one server alone', () => {
-  it('serves, is healthy, and cannot commit: the outcome of a write is unknown', async () => {
+  it('serves, and cannot commit: the outcome of a write is unknown, and it says that it reaches nobody', async () => {
     const [config] = await configure();
     if (!config) throw new Error('a configuration');
     const client = connect(await start(config));

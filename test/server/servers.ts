@@ -56,9 +56,15 @@ export class Cluster {
     return this.configs[id - 1] ?? expect.fail(`replica ${id}`);
   }
 
-  /** @param parts on top of those of the cluster */
-  async start(id: number, parts: ServerParts = {}): Promise<RunningServer> {
-    const server = await startServer(this.config(id), { logger, ...this.#parts, ...parts });
+  /** @param parts on top of those of the cluster @param signal gives the start up @param settings on top of its own */
+  async start(
+    id: number,
+    parts: ServerParts = {},
+    signal?: AbortSignal,
+    settings: Partial<ServerConfig> = {},
+  ): Promise<RunningServer> {
+    const config = { ...this.config(id), ...settings };
+    const server = await startServer(config, { logger, ...this.#parts, ...parts }, signal);
     this.#running.set(id, { server, client: new GrpcClient(server.address) });
     return server;
   }

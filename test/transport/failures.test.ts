@@ -2,7 +2,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { handshakeMetadata } from '../../src/transport/handshake.ts';
-import { decodeFrame, ROUTES } from '../../src/wire/index.ts';
+import { decodeFrame, encodeMessage, ROUTES } from '../../src/wire/index.ts';
 import {
   afterwards,
   commitOf,
@@ -119,27 +119,90 @@ it('a peer that is silent for a while is not reachable, and keeps its connection
   expect(one.eventsOf('disconnected')).toEqual([]);
 });
 
-it('a peer that falls silent on an open connection is given up and dialled anew', async () => {
+it('a peer that falls silent on an open connection is not counted on, then given up, dialled anew and counted on again', async () => {
   const peer = await startMoodyPeer();
   const one = await new TestReplica({ self: 1, ports: peer.ports, timing: IMPATIENT }).start();
   await one.sees(2);
   peer.answers = false;
+  await eventually(() => expect(one.status(2).reachable).toBe(false));
+  expect(one.eventsOf('disconnected')).toEqual([]); // that it is silent is known before it is given up
   await eventually(() => expect(one.eventsOf('disconnected')).not.toEqual([]));
-  expect(one.status(2).reachable).toBe(false);
   const [lost] = one.eventsOf('disconnected');
-  expect(lost?.error).toMatchObject({
-    code: 'unreachable',
-    message: expect.stringMatching(/^no answer for \d+ ms$/),
-  });
+  expect(lost?.error.code).toBe('unreachable');
+  const [, silentMs] = /^no answer for (\d+) ms$/.exec(lost?.error.message ?? '') ?? [];
+  expect(Number(silentMs)).toBeGreaterThanOrEqual(IMPATIENT.hangUpMs);
   await eventually(() => expect(peer.calls).toBeGreaterThan(2));
   peer.answers = true;
   await one.sees(2);
+  // It was told once that the peer is gone, not again as the connection ended.
+  expect(one.reachability.filter(([id]) => id === 2)).toEqual([
+    [2, true],
+    [2, false],
+    [2, true],
+  ]);
+});
+
+it('a peer that sends anything is not silent, however late its answers to heartbeats are', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  let isBusy = false;
+  await startRawPeer(ports[1] ?? 0, {
+    Heartbeat: (call) => call.on('data', (ping) => !isBusy && call.write(ping)),
+    Accept: (call) => {
+      const timer = setInterval(() => call.write(encodeMessage(reply)), IMPATIENT.heartbeatIntervalMs);
+      timer.unref();
+      call.on('close', () => clearInterval(timer));
+      call.resume();
+    },
+  });
+  const one = await new TestReplica({ self: 1, ports, timing: IMPATIENT }).start();
+  await one.sees(2);
+  isBusy = true;
+  const sinceMs = performance.now();
+  await eventually(() => expect(performance.now() - sinceMs).toBeGreaterThan(2 * IMPATIENT.hangUpMs));
+  expect(one.reachability).toEqual([[2, true]]);
+  expect(one.eventsOf('disconnected')).toEqual([]);
+});
+
+it('a peer whose connections never last is dialled more and more slowly, as by two processes of one id', async () => {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const dialledMs: number[] = [];
+  await startRawPeer(ports[1] ?? 0, {
+    Heartbeat: (call) => {
+      dialledMs.push(performance.now());
+      call.on('data', (ping) => {
+        call.write(ping);
+        call.end(); // it has answered, so that the connection was open; and then somebody else called
+      });
+    },
+  });
+  const timing = { ...PATIENT, firstBackoffMs: 5, maxBackoffMs: 60_000 };
+  const one = await new TestReplica({ self: 1, ports, timing }).start();
+  await eventually(() => expect(dialledMs.length).toBeGreaterThan(7));
+  expect(one.eventsOf('disconnected').length).toBeGreaterThanOrEqual(7);
+  const waitsMs = dialledMs.slice(1).map((ms, index) => ms - (dialledMs[index] ?? ms));
+  for (const [index, waitMs] of waitsMs.entries()) {
+    expect(waitMs).toBeGreaterThanOrEqual((timing.firstBackoffMs * 2 ** index) / 2 - 1);
+  }
+});
+
+it('two processes of one id take turns, neither in a tight loop', async () => {
+  const timing = { ...PATIENT, firstBackoffMs: 5, maxBackoffMs: 60_000 };
+  const { ports } = await startReplicas([1]);
+  const [a, b] = [0, 1].map(
+    () => new TestReplica({ self: 2, ports: [ports[0] ?? 0, 0, ports[2] ?? 0], timing }),
+  );
+  await Promise.all([a?.start(), b?.start()]);
+  const sinceMs = performance.now();
+  const ends = () => (a?.eventsOf('disconnected').length ?? 0) + (b?.eventsOf('disconnected').length ?? 0);
+  await eventually(() => expect(ends()).toBeGreaterThanOrEqual(14));
+  // The seventh wait of either of them is one of 5 ms · 2^6, jittered down to a half.
+  expect(performance.now() - sinceMs).toBeGreaterThan(160);
 });
 
 it('a peer is not given up because this replica was paused', async () => {
   const { replicas } = await startReplicas([1, 2], { timing: { ...IMPATIENT, connectTimeoutMs: 30_000 } });
   const [one, two] = replicas as [TestReplica, TestReplica];
-  const until = performance.now() + 3 * IMPATIENT.silenceMs;
+  const until = performance.now() + 2 * IMPATIENT.hangUpMs;
   while (performance.now() < until); // nothing else runs in this process
   one.transport.send(to(2, [commitOf(1)]));
   await eventually(() => expect(two.received).toHaveLength(1));

@@ -42,11 +42,11 @@ export const PATIENT: TransportTiming = {
   snapshotSilenceMs: 30_000,
 };
 
-/** Gives silent peers up soon. */
+/** Gives silent peers up soon, but not as soon as it stops counting on them. */
 export const IMPATIENT: TransportTiming = {
   ...PATIENT,
-  silenceMs: 500,
-  hangUpMs: 500,
+  silenceMs: 300,
+  hangUpMs: 900,
   connectTimeoutMs: 500,
   snapshotSilenceMs: 500,
 };

@@ -23,8 +23,8 @@ interface BatchFlags {
 
 const HELP = `
 Every put is one request of the client library: tried at one replica after another until --command-timeout.
-On a terminal a bar shows how far it is. Ends with 0 if all puts were acknowledged, with 6 if some may or may not
-have been applied, otherwise with 1.
+On a terminal a bar shows how far it is. Ends with 0 if all puts were acknowledged; with 6 if any may or may not have
+been applied, whatever became of the others; with 1 if some certainly were not, and the others were.
 With -w json: {"count","acknowledged","failed","unknown","durationMs","acknowledgedPerSecond",
 "latencyMs":null|{"p50","p90","p99","max"},"errors":{code:number}}.
 
