@@ -24,7 +24,10 @@ import type { AnswerPage, Sessions } from './sessions.ts';
 export interface Changes {
   /** The last write of every key that was written; `row` null removes the key. */
   readonly rows: ReadonlyMap<string, Row | null>;
-  /** The pages that answers were added to, whole. Gets, repeated and unrecorded requests add none. */
+  /**
+   * The pages that answers were added to, whole. Gets, repeated and unrecorded requests add none. They go on changing with
+   * what is executed next, which is not written yet: they are to be encoded before that.
+   */
   readonly pages: ReadonlySet<AnswerPage>;
 }
 

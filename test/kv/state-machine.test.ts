@@ -1,4 +1,4 @@
-/** The state machine: versions, previous rows, batches, exactly-once; and against a model. */
+/** The state machine: versions, previous rows, batches, exactly-once. Against a model: model.test.ts. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -11,7 +11,7 @@ import {
   type Row,
   Sessions,
 } from '../../src/kv/index.ts';
-import { bytesOf, del, describeOperation, get, put, storedRow } from './operations.ts';
+import { bytesOf, del, get, put, storedRow } from './operations.ts';
 
 /** What one batch of operations did. */
 interface Applied {
@@ -325,74 +325,5 @@ describe('sessions', () => {
     state.written();
     expect(state.forget(page)).toBe(true);
     expect(state.sessions.size).toBe(0);
-  });
-});
-
-/** An independent, plain model: it repeats no code of the state machine. */
-class Model {
-  readonly #rows = new Map<string, [value: string, version: number]>();
-  readonly #done = new Map<string, unknown>();
-
-  run(operation: KvOperation): unknown {
-    const [value, version] = this.#rows.get(operation.key) ?? [null, 0];
-    if (!('returnPrevious' in operation)) return { version, value, previousVersion: 0 };
-    const id = `${operation.request.client}/${operation.request.sequence}/${operation.key}`;
-    if (!this.#done.has(id)) {
-      const asked = operation.returnPrevious;
-      if (operation.kind === 'put') {
-        this.#rows.set(operation.key, [Buffer.from(operation.value).toString('utf8'), version + 1]);
-      } else {
-        this.#rows.delete(operation.key);
-      }
-      this.#done.set(id, {
-        version: operation.kind === 'put' ? version + 1 : version,
-        value: asked ? value : null,
-        previousVersion: asked ? version : 0,
-      });
-    }
-    return this.#done.get(id);
-  }
-
-  rows(): unknown {
-    return [...this.#rows].sort();
-  }
-}
-
-describe('against a model', () => {
-  const key = fc.constantFrom('a', 'b', 'c');
-  const options = fc.record({
-    request: fc.record({
-      client: fc.constantFrom('client-number-01', 'client-number-02'),
-      sequence: fc.integer({ min: 1, max: 12 }),
-    }),
-    returnPrevious: fc.boolean(),
-  });
-  const operation: fc.Arbitrary<KvOperation> = fc.oneof(
-    fc.tuple(key, fc.string({ maxLength: 3 }), options).map(([k, value, rest]) => put(k, value, rest)),
-    fc.tuple(key, options).map(([k, rest]) => del(k, rest)),
-    key.map((k) => get(k)),
-  );
-  const batches = fc.array(fc.array(operation, { minLength: 1, maxLength: 6 }), { maxLength: 12 });
-
-  it('gives the model’s answers and rows, however the operations are cut into batches', () => {
-    fc.assert(
-      fc.property(batches, (cut) => {
-        const state = new State();
-        const model = new Model();
-        for (const batch of cut) {
-          const results = state.apply(...batch).results;
-          const text = results.map((result) => ({
-            ...result,
-            value: result.value && Buffer.from(result.value).toString('utf8'),
-          }));
-          expect(text, batch.map(describeOperation).join(', ')).toEqual(batch.map((one) => model.run(one)));
-        }
-        const rows = [...state.table].map(([k, row]) => [
-          k,
-          [Buffer.from(row.value).toString('utf8'), row.version],
-        ]);
-        expect(rows.sort()).toEqual(model.rows());
-      }),
-    );
   });
 });

@@ -1,0 +1,435 @@
+/**
+ * The state machine against a plain model that shares no code with it, over any order of operations, repetitions,
+ * writes of the effects, crashes and forgetting; and proof that the comparison finds a broken state machine.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  AnswerPage,
+  isRecorded,
+  isWrite,
+  type KvOperation,
+  KvState,
+  type OperationResult,
+  PAGE_SEQUENCES,
+  type PutOperation,
+  type Row,
+  Sessions,
+} from '../../src/kv/index.ts';
+import { del, describeOperation, get, multiGet, put } from './operations.ts';
+
+type Answer = unknown;
+
+/** What there is, as text: keys to values and versions, and what each request answered. */
+class Model {
+  rows = new Map<string, { readonly value: string; readonly version: number }>();
+  answers = new Map<
+    string,
+    { readonly version: number; readonly value: string | null; readonly previousVersion: number }
+  >();
+
+  copy(): Model {
+    const copy = new Model();
+    copy.rows = new Map(this.rows);
+    copy.answers = new Map(this.answers);
+    return copy;
+  }
+
+  run(operation: KvOperation): Answer {
+    if (operation.kind === 'multiGet') {
+      const rows = operation.keys.map((key) => this.rows.get(key) ?? null);
+      return { version: 0, value: null, previousVersion: 0, rows };
+    }
+    const { value, version } = this.rows.get(operation.key) ?? { value: null, version: 0 };
+    if (operation.kind === 'get') return { version, value, previousVersion: 0 };
+    const name = nameOf(operation);
+    const before = operation.unrecorded ? undefined : this.answers.get(name);
+    if (before !== undefined) return before;
+    if (operation.kind === 'delete') this.rows.delete(operation.key);
+    else this.rows.set(operation.key, { value: textOf(operation.value), version: version + 1 });
+    const answer = {
+      version: operation.kind === 'put' ? version + 1 : version,
+      value: operation.returnPrevious ? value : null,
+      previousVersion: operation.returnPrevious ? version : 0,
+    };
+    if (!operation.unrecorded) this.answers.set(name, answer);
+    return answer;
+  }
+
+  /** No copy of these requests comes any more. */
+  forget(client: string, page: number): void {
+    for (const name of [...this.answers.keys()]) {
+      const [of, sequence] = name.split('/');
+      if (of === client && Math.floor(Number(sequence) / PAGE_SEQUENCES) === page) this.answers.delete(name);
+    }
+  }
+}
+
+function nameOf({ request, key }: KvOperation): string {
+  return `${request.client}/${request.sequence}/${key}`;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
+}
+
+function rowAsText(row: Row | null | undefined) {
+  return row ? { value: textOf(row.value), version: row.version } : null;
+}
+
+function answerAsText({ value, rows, ...answer }: OperationResult): Answer {
+  const asText = { ...answer, value: value && textOf(value) };
+  return rows === undefined ? asText : { ...asText, rows: rows.map(rowAsText) };
+}
+
+type Machine = Pick<
+  KvState,
+  'apply' | 'row' | 'changedRows' | 'takeChanges' | 'written' | 'forget' | 'sessions'
+>;
+type Maker = (parts: ConstructorParameters<typeof KvState>[0]) => Machine;
+
+/** Compares very often: so the way that explains a difference is gone only where there is one. */
+function same(actual: unknown, expected: unknown, what: string): void {
+  if (!isDeepStrictEqual(actual, expected)) expect(actual, what).toEqual(expected);
+}
+
+/** A state machine beside the model, with a store that loses what was not written. */
+class World {
+  readonly #make: Maker;
+  readonly #table = new Map<string, Row>();
+  readonly #pages = new Map<string, AnswerPage>();
+  #model = new Model();
+  /** As the store has it. */
+  #stored = new Model();
+  #machine: Machine;
+  /** Executed since the last time that changes were taken; and those that were taken, as long as they are being written. */
+  #since: KvOperation[] = [];
+  #writing: KvOperation[] | null = null;
+
+  constructor(make: Maker) {
+    this.#make = make;
+    this.#machine = this.#restored();
+  }
+
+  execute(operation: KvOperation): void {
+    const answer = answerAsText(this.#machine.apply(operation));
+    same(answer, this.#model.run(operation), describeOperation(operation));
+    this.#since.push(operation);
+  }
+
+  take(): void {
+    if (this.#writing !== null) return;
+    this.#writing = this.#since;
+    this.#since = [];
+    const { rows, pages: live } = this.#machine.takeChanges();
+    const pages = [...live].map(copyOf); // they go on changing
+    this.#write = () => {
+      for (const [key, row] of rows) {
+        if (row === null) this.#table.delete(key);
+        else this.#table.set(key, { value: Uint8Array.from(row.value), version: row.version });
+      }
+      for (const page of pages) this.#pages.set(`${page.client}/${page.number}`, page);
+    };
+    this.#taken = this.#model.copy();
+  }
+
+  write(): void {
+    if (this.#writing === null) return;
+    this.#write();
+    this.#writing = null;
+    this.#stored = this.#taken;
+    this.#machine.written();
+    const rows = [...this.#table].map(([key, row]) => [key, rowAsText(row)]);
+    expect(new Map(rows as [string, Row][])).toEqual(this.#stored.rows);
+  }
+
+  flush(): void {
+    this.write();
+    this.take();
+    this.write();
+  }
+
+  /** Everything that was not written is lost, and executed again: with the same answers. */
+  crash(): void {
+    const again = [...(this.#writing ?? []), ...this.#since];
+    this.#writing = null;
+    this.#since = [];
+    this.#model = this.#stored.copy();
+    this.#machine = this.#restored();
+    for (const operation of again) this.execute(operation);
+  }
+
+  /** Drops the answers of a client's first page: only where no copy of its requests can come, not even after a crash. */
+  forget(client: string, number: number): void {
+    if (this.#since.length > 0 || this.#writing !== null) return;
+    const page = [...this.#machine.sessions.pages()].find(
+      (each) => each.client === client && each.number === number,
+    );
+    if (page === undefined) return;
+    expect(this.#machine.forget(page)).toBe(true);
+    this.#pages.delete(`${client}/${number}`);
+    this.#model.forget(client, number);
+    this.#stored.forget(client, number);
+  }
+
+  /** All that can be seen from outside. */
+  compare(): void {
+    const { sessions } = this.#machine;
+    const expectedRow = (key: string) => this.#model.rows.get(key) ?? null;
+    for (const key of KEYS) same(rowAsText(this.#machine.row(key)), expectedRow(key), key);
+    const changed = this.#machine.changedRows();
+    for (const [key, row] of changed)
+      same(rowAsText(row), expectedRow(key), `${key} among those that changed`);
+    const unstored = KEYS.filter(
+      (key) => !isDeepStrictEqual(this.#model.rows.get(key), this.#stored.rows.get(key)),
+    );
+    same(
+      unstored.filter((key) => changed.has(key)),
+      unstored,
+      'what is not stored is among those that changed',
+    );
+    let bytes = 0;
+    for (const [name, answer] of this.#model.answers) {
+      const [client = '', sequence, key = ''] = name.split('/');
+      const found = sessions.find({ client, sequence: Number(sequence) }, key);
+      same(found && answerAsText(found), answer, name);
+      bytes += answer.value?.length ?? 0;
+    }
+    same(
+      [sessions.size, sessions.valueBytes],
+      [this.#model.answers.size, bytes],
+      'answers, and bytes of their values',
+    );
+  }
+
+  #write = (): void => undefined;
+  #taken = new Model();
+
+  #restored(): Machine {
+    return this.#make({
+      stored: (key) => this.#table.get(key),
+      sessions: new Sessions([...this.#pages.values()].map(copyOf)),
+    });
+  }
+}
+
+/** A page as it comes from a store. */
+function copyOf(page: AnswerPage): AnswerPage {
+  const copy = new AnswerPage(page);
+  copy.keyHashes.set(page.keyHashes);
+  copy.versions.set(page.versions);
+  copy.others = page.others === null ? null : new Map(page.others);
+  copy.size = page.size;
+  return copy;
+}
+
+const KEYS = ['a', 'b', 'ab'];
+const CLIENTS = ['client-number-01', 'client-number-02'];
+
+/** The same, its value in the midst of other bytes: what arrived together with it. */
+function amongOthers(operation: PutOperation): PutOperation {
+  const { value } = operation;
+  const source = Buffer.concat([Buffer.from('before'), value, Buffer.from('behind')]);
+  const valueStart = 'before'.length;
+  const valueEnd = valueStart + value.length;
+  return { ...operation, source, valueStart, valueEnd, value: source.subarray(valueStart, valueEnd) };
+}
+
+const key = fc.constantFrom(...KEYS);
+const options = fc.record({
+  // Few, so that many are repeated, and some name two different requests: R7.6 says what of that.
+  request: fc.record({
+    client: fc.constantFrom(...CLIENTS),
+    sequence: fc.constantFrom(1, 2, 3, PAGE_SEQUENCES - 1, PAGE_SEQUENCES, 3 * PAGE_SEQUENCES),
+  }),
+  returnPrevious: fc.boolean(),
+  unrecorded: fc.integer({ min: 0, max: 9 }).map((drawn) => drawn === 0),
+});
+/** Longer ones are not kept in memory when they are in the store. */
+const value = fc.oneof(fc.string({ maxLength: 3, unit: 'binary-ascii' }), fc.constant('x'.repeat(1025)));
+const operation: fc.Arbitrary<KvOperation> = fc.oneof(
+  { weight: 6, arbitrary: fc.tuple(key, value, options).map(([k, v, rest]) => put(k, v, rest)) },
+  { weight: 3, arbitrary: fc.tuple(key, value, options).map(([k, v, rest]) => amongOthers(put(k, v, rest))) },
+  { weight: 3, arbitrary: fc.tuple(key, options).map(([k, rest]) => del(k, rest)) },
+  { weight: 2, arbitrary: key.map((k) => get(k)) },
+  // With keys that are named twice, in any order.
+  { weight: 2, arbitrary: fc.array(key, { minLength: 1, maxLength: 5 }).map((keys) => multiGet(...keys)) },
+);
+const step = fc.oneof(
+  { weight: 12, arbitrary: operation.map((each) => ({ type: 'execute' as const, operation: each })) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('repeat' as const), of: fc.nat() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constantFrom('take' as const, 'write' as const, 'flush' as const) }),
+  },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('crash' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('forget' as const), client: fc.constantFrom(...CLIENTS) }),
+  },
+);
+
+function property(make: Maker) {
+  return fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
+    const world = new World(make);
+    const executed: KvOperation[] = [];
+    for (const each of steps) {
+      switch (each.type) {
+        case 'execute':
+          executed.push(each.operation);
+          world.execute(each.operation);
+          break;
+        case 'repeat': {
+          const again = executed[each.of % Math.max(1, executed.length)];
+          if (again !== undefined) world.execute(again);
+          break;
+        }
+        case 'forget':
+          world.forget(each.client, 0);
+          break;
+        default:
+          world[each.type]();
+      }
+      world.compare();
+    }
+  });
+}
+
+it('does what the model does, whatever is repeated, written, lost in a crash or forgotten', () => {
+  fc.assert(
+    property((parts) => new KvState(parts)),
+    { numRuns: 300 },
+  );
+});
+
+describe('a state machine is found that', () => {
+  /** The answer to a write, or to a read, spoiled. */
+  const spoiled = (spoil: (result: OperationResult, operation: KvOperation) => OperationResult) =>
+    class extends KvState {
+      override apply(each: KvOperation): OperationResult {
+        return spoil(super.apply(each), each);
+      }
+    };
+
+  it.each<[string, new (parts: ConstructorParameters<typeof KvState>[0]) => Machine]>([
+    [
+      'executes a repeated request again',
+      class extends KvState {
+        #drawn = 1_000_000;
+
+        override apply(each: KvOperation): OperationResult {
+          if (!isRecorded(each) || this.sessions.find(each.request, each.key) === undefined)
+            return super.apply(each);
+          this.#drawn += 1;
+          return super.apply({ ...each, request: { ...each.request, sequence: this.#drawn } } as KvOperation);
+        }
+      },
+    ],
+    [
+      'answers a repeated request with the row of now',
+      class extends KvState {
+        override apply(each: KvOperation): OperationResult {
+          const isRepeated = isRecorded(each) && this.sessions.find(each.request, each.key) !== undefined;
+          const answer = super.apply(each);
+          return isRepeated ? { ...answer, version: this.row(each.key)?.version ?? 0 } : answer;
+        }
+      },
+    ],
+    [
+      'takes a client’s numbers of two keys for one request',
+      class extends KvState {
+        override apply(each: KvOperation): OperationResult {
+          for (const other of isRecorded(each) ? KEYS : []) {
+            const recorded = this.sessions.find(each.request, other);
+            if (recorded !== undefined) return recorded;
+          }
+          return super.apply(each);
+        }
+      },
+    ],
+    [
+      'keeps an answer of what nobody can repeat',
+      class extends KvState {
+        override apply(each: KvOperation): OperationResult {
+          return super.apply(isWrite(each) ? { ...each, unrecorded: false } : each);
+        }
+      },
+    ],
+    [
+      'gives the rows of a multi-get in the order of their keys',
+      spoiled((result, each) => {
+        if (each.kind !== 'multiGet' || result.rows === undefined) return result;
+        const order = each.keys
+          .map((_, index) => index)
+          .sort((one, other) => ((each.keys[one] ?? '') < (each.keys[other] ?? '') ? -1 : 1));
+        return { ...result, rows: order.map((index) => result.rows?.[index] ?? null) };
+      }),
+    ],
+    [
+      'leaves out of a multi-get what does not exist',
+      spoiled((result) =>
+        result.rows === undefined ? result : { ...result, rows: result.rows.filter((row) => row !== null) },
+      ),
+    ],
+    [
+      'gives the row before though nobody asked',
+      class extends KvState {
+        override apply(each: KvOperation): OperationResult {
+          return super.apply('returnPrevious' in each ? { ...each, returnPrevious: true } : each);
+        }
+      },
+    ],
+    [
+      'forgets the row before',
+      spoiled((result, each) => (isWrite(each) ? { ...result, value: null } : result)),
+    ],
+    [
+      'forgets the version before',
+      spoiled((result, each) => (isWrite(each) ? { ...result, previousVersion: 0 } : result)),
+    ],
+    [
+      'counts a delete as a version',
+      spoiled((result, each) =>
+        each.kind === 'delete' ? { ...result, version: result.version + 1 } : result,
+      ),
+    ],
+    [
+      'does not write removed rows',
+      class extends KvState {
+        override takeChanges() {
+          const { rows, pages } = super.takeChanges();
+          return { rows: new Map([...rows].filter(([, row]) => row !== null)), pages };
+        }
+      },
+    ],
+    [
+      'writes only the pages that are new',
+      class extends KvState {
+        readonly #known = new Set<AnswerPage>();
+
+        override takeChanges() {
+          const { rows, pages } = super.takeChanges();
+          const fresh = new Set([...pages].filter((page) => !this.#known.has(page)));
+          for (const page of pages) this.#known.add(page);
+          return { rows, pages: fresh };
+        }
+      },
+    ],
+    [
+      'says that it forgot a page, and has not',
+      class extends KvState {
+        override forget(): boolean {
+          return true;
+        }
+      },
+    ],
+  ])('%s', (_, Broken) => {
+    expect(
+      fc.check(
+        property((parts) => new Broken(parts)),
+        { seed: 7, numRuns: 300, endOnFailure: true },
+      ).failed,
+    ).toBe(true);
+  });
+});
