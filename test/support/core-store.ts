@@ -4,7 +4,7 @@
  * the live state of a replica.
  */
 import {
-  type Command,
+  Command,
   type Execution,
   formatInstance,
   type InstanceId,
@@ -82,7 +82,7 @@ export class CoreStore {
 
   /** Writes the records of one batch, at once. */
   write({ records, reserved, sync }: Pick<Ready, 'records' | 'reserved' | 'sync'>): void {
-    for (const record of records) this.#replace(instanceKey(record.id), structuredClone(record));
+    for (const record of records) this.#replace(instanceKey(record.id), copied(record));
     if (reserved !== null) this.#reserved = reserved;
     if (!sync) return;
     this.#synced = {
@@ -140,4 +140,12 @@ export class CoreStore {
       if (writes) this.#writeCounts.set(key, (this.#writeCounts.get(key) ?? 0) + 1);
     }
   }
+}
+
+/** A copy that shares nothing with the record: whoever changes one does not change the other. */
+function copied({ command, ...rest }: InstanceRecord): InstanceRecord {
+  return {
+    ...structuredClone(rest),
+    command: command === null ? null : new Command(structuredClone(command.operations)),
+  };
 }

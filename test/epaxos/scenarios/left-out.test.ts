@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Message, Replica } from '../../../src/epaxos/index.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import type { Filter } from '../../support/core-flights.ts';
-import { put } from '../../support/core-operations.ts';
+import { commandOf, put } from '../../support/core-operations.ts';
 
 /** How many executed instances a replica keeps. */
 function retained({ state }: Replica): number {
@@ -118,7 +118,7 @@ describe('who is behind, and when it is left out (R9.13)', () => {
         this.replica.step(2, {
           type: 'commit',
           id: { replica: 2, slot: this.#executed },
-          command: { operations: [put(`w${this.#executed}`, 'k')] },
+          command: commandOf(put(`w${this.#executed}`, 'k')),
           attributes: { seq: this.#executed, deps: [0, this.#executed - 1, 0] },
         });
       }
