@@ -1,8 +1,11 @@
 /** The simulator's command line, as a process of its own. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { parseCommand } from './command-line.ts';
+import { drawFullOptions } from './full/options.ts';
+import { simulateFull } from './full/world.ts';
 import { drawOptions } from './options.ts';
 import { simulate } from './world.ts';
 
@@ -20,6 +23,25 @@ test('one seed prints its trace hash, the same in every process', async () => {
   const { code, stdout } = await run('--seed', '7', '--replicas', '5');
   expect(code).toBe(0);
   expect(stdout).toContain(`seed 7, N = 5, trace hash ${simulate(drawOptions(7, 5)).hash}`);
+});
+
+test('an output that is closed early ends it without a word', async () => {
+  const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, '--seed', '7', '--verbose']);
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('close', resolve);
+  });
+  let stderr = '';
+  child.stderr.on('data', (bytes) => {
+    stderr += bytes;
+  });
+  child.stdout.once('data', () => child.stdout.destroy());
+  expect([await ended, stderr]).toEqual([141, '']);
+});
+
+test('npm run sim runs the same in a bundle', async () => {
+  const bundled = fileURLToPath(new URL('run.mjs', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [bundled, '--seed', '7', '--world', 'full']);
+  expect(stdout).toContain(`, trace hash ${(await simulateFull(drawFullOptions(7, 3))).hash}`);
 });
 
 test('--verbose prints the trace', async () => {

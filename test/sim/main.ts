@@ -7,7 +7,7 @@
  * `--world core` (the default) runs bare cores in a loop of the simulator's own, `--world full` whole replicas of production
  * code. `--mutant NAME` puts a fault into the product's code first (mutants.ts), in a copy of it. `--first` stops at the
  * first violation. `--replicas` is 3, 5 or 7 (default 3). `--sabotage NAME` breaks the world on purpose (sabotage.ts). The exit code
- * is 1 if anything was violated, 2 for a wrong command line.
+ * is 1 if anything was violated, 2 for a wrong command line, 141 if the output was closed before its end.
  */
 import { fileURLToPath } from 'node:url';
 import { type Command, parseCommand, USAGE, UsageError } from './command-line.ts';
@@ -23,6 +23,9 @@ import {
   type WorkerReport,
 } from './sweep.ts';
 import { type Outcome, simulate } from './world.ts';
+
+/** 128 and the number of SIGPIPE. */
+const CLOSED_PIPE = 141;
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -81,6 +84,8 @@ function printSummary(result: SweepResult, replicas: number, seconds: number): v
 }
 
 async function runAsWorker(command: Command): Promise<void> {
+  process.on('disconnect', () => process.exit()); // nobody waits for it any more
+  process.channel?.unref(); // whoever listens for that would never end otherwise
   const report = (message: WorkerReport) => process.send?.(message);
   const result = await sweepHere(command, (failure) => report({ type: 'failure', failure }));
   report({ type: 'result', result });
@@ -95,7 +100,14 @@ async function sweepHere(
     : sweep(range, kind, onFailure);
 }
 
+/** Whoever read the output has read enough: the end, as for any program that writes into a closed pipe. */
+function endWithOutput(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(CLOSED_PIPE);
+}
+
 async function main(): Promise<void> {
+  process.stdout.on('error', endWithOutput);
   try {
     const command = parseCommand(process.argv.slice(2));
     if (command.mutant !== null) process.exitCode = await runMutated(command.mutant, process.argv.slice(2));

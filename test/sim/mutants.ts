@@ -185,8 +185,8 @@ export async function runMutated(mutant: Mutant, args: readonly string[]): Promi
 
 function run(directory: string, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const program = path.join(directory, 'test', 'sim', 'main.ts');
-    const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
+    const program = path.join(directory, 'test', 'sim', 'run.mjs');
+    const child = spawn(process.execPath, [program, ...args], {
       cwd: directory,
       stdio: 'inherit',
     });
