@@ -7,8 +7,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   AnswerPage,
-  isRecorded,
-  isWrite,
   type KvOperation,
   KvState,
   type OperationResult,
@@ -17,6 +15,7 @@ import {
   type Row,
   Sessions,
 } from '../../src/kv/index.ts';
+import { BROKEN_MACHINES, KEYS, type Machine } from './broken-machines.ts';
 import { del, describeOperation, get, multiGet, put } from './operations.ts';
 
 type Answer = unknown;
@@ -83,10 +82,6 @@ function answerAsText({ value, rows, ...answer }: OperationResult): Answer {
   return rows === undefined ? asText : { ...asText, rows: rows.map(rowAsText) };
 }
 
-type Machine = Pick<
-  KvState,
-  'apply' | 'row' | 'changedRows' | 'takeChanges' | 'written' | 'forget' | 'sessions'
->;
 type Maker = (parts: ConstructorParameters<typeof KvState>[0]) => Machine;
 
 /** Compares very often: so the way that explains a difference is gone only where there is one. */
@@ -224,7 +219,6 @@ function copyOf(page: AnswerPage): AnswerPage {
   return copy;
 }
 
-const KEYS = ['a', 'b', 'ab'];
 const CLIENTS = ['client-number-01', 'client-number-02'];
 
 /** The same, its value in the midst of other bytes: what arrived together with it. */
@@ -304,127 +298,7 @@ it('does what the model does, whatever is repeated, written, lost in a crash or 
 });
 
 describe('a state machine is found that', () => {
-  /** The answer to a write, or to a read, spoiled. */
-  const spoiled = (spoil: (result: OperationResult, operation: KvOperation) => OperationResult) =>
-    class extends KvState {
-      override apply(each: KvOperation): OperationResult {
-        return spoil(super.apply(each), each);
-      }
-    };
-
-  it.each<[string, new (parts: ConstructorParameters<typeof KvState>[0]) => Machine]>([
-    [
-      'executes a repeated request again',
-      class extends KvState {
-        #drawn = 1_000_000;
-
-        override apply(each: KvOperation): OperationResult {
-          if (!isRecorded(each) || this.sessions.find(each.request, each.key) === undefined)
-            return super.apply(each);
-          this.#drawn += 1;
-          return super.apply({ ...each, request: { ...each.request, sequence: this.#drawn } } as KvOperation);
-        }
-      },
-    ],
-    [
-      'answers a repeated request with the row of now',
-      class extends KvState {
-        override apply(each: KvOperation): OperationResult {
-          const isRepeated = isRecorded(each) && this.sessions.find(each.request, each.key) !== undefined;
-          const answer = super.apply(each);
-          return isRepeated ? { ...answer, version: this.row(each.key)?.version ?? 0 } : answer;
-        }
-      },
-    ],
-    [
-      'takes a client’s numbers of two keys for one request',
-      class extends KvState {
-        override apply(each: KvOperation): OperationResult {
-          for (const other of isRecorded(each) ? KEYS : []) {
-            const recorded = this.sessions.find(each.request, other);
-            if (recorded !== undefined) return recorded;
-          }
-          return super.apply(each);
-        }
-      },
-    ],
-    [
-      'keeps an answer of what nobody can repeat',
-      class extends KvState {
-        override apply(each: KvOperation): OperationResult {
-          return super.apply(isWrite(each) ? { ...each, unrecorded: false } : each);
-        }
-      },
-    ],
-    [
-      'gives the rows of a multi-get in the order of their keys',
-      spoiled((result, each) => {
-        if (each.kind !== 'multiGet' || result.rows === undefined) return result;
-        const order = each.keys
-          .map((_, index) => index)
-          .sort((one, other) => ((each.keys[one] ?? '') < (each.keys[other] ?? '') ? -1 : 1));
-        return { ...result, rows: order.map((index) => result.rows?.[index] ?? null) };
-      }),
-    ],
-    [
-      'leaves out of a multi-get what does not exist',
-      spoiled((result) =>
-        result.rows === undefined ? result : { ...result, rows: result.rows.filter((row) => row !== null) },
-      ),
-    ],
-    [
-      'gives the row before though nobody asked',
-      class extends KvState {
-        override apply(each: KvOperation): OperationResult {
-          return super.apply('returnPrevious' in each ? { ...each, returnPrevious: true } : each);
-        }
-      },
-    ],
-    [
-      'forgets the row before',
-      spoiled((result, each) => (isWrite(each) ? { ...result, value: null } : result)),
-    ],
-    [
-      'forgets the version before',
-      spoiled((result, each) => (isWrite(each) ? { ...result, previousVersion: 0 } : result)),
-    ],
-    [
-      'counts a delete as a version',
-      spoiled((result, each) =>
-        each.kind === 'delete' ? { ...result, version: result.version + 1 } : result,
-      ),
-    ],
-    [
-      'does not write removed rows',
-      class extends KvState {
-        override takeChanges() {
-          const { rows, pages } = super.takeChanges();
-          return { rows: new Map([...rows].filter(([, row]) => row !== null)), pages };
-        }
-      },
-    ],
-    [
-      'writes only the pages that are new',
-      class extends KvState {
-        readonly #known = new Set<AnswerPage>();
-
-        override takeChanges() {
-          const { rows, pages } = super.takeChanges();
-          const fresh = new Set([...pages].filter((page) => !this.#known.has(page)));
-          for (const page of pages) this.#known.add(page);
-          return { rows, pages: fresh };
-        }
-      },
-    ],
-    [
-      'says that it forgot a page, and has not',
-      class extends KvState {
-        override forget(): boolean {
-          return true;
-        }
-      },
-    ],
-  ])('%s', (_, Broken) => {
+  it.each(BROKEN_MACHINES)('%s', (_, Broken) => {
     expect(
       fc.check(
         property((parts) => new Broken(parts)),
