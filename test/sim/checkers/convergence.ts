@@ -18,9 +18,9 @@ export function whyUnsettled(
   for (const { id, core, isExecuting } of replicas) {
     if (core === null) return `replica ${id} is down`;
     if (isExecuting) return `replica ${id} is in the middle of a turn`;
-    const { rows, openInstances, heldOperations, blockedInstances } = core.status();
-    if (openInstances + heldOperations + blockedInstances > 0) {
-      return `replica ${id} has ${openInstances} open, ${heldOperations} held, ${blockedInstances} blocked`;
+    const { rows, openInstances, waitingOperations, blockedInstances } = core.status();
+    if (openInstances + waitingOperations + blockedInstances > 0) {
+      return `replica ${id} has ${openInstances} open, ${waitingOperations} waiting, ${blockedInstances} blocked`;
     }
     for (const { replica, committed, executed, highest } of rows) {
       if (executed < highest) {
