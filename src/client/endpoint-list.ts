@@ -1,7 +1,6 @@
 /** Reading a list of endpoints: `host:port` each, as people type it. */
 import { KvError } from '../errors.ts';
-
-const ENDPOINT = /^(?<host>\[[0-9A-Fa-f:.]+\]|[^\s:/[\]]+):(?<port>\d{1,5})$/;
+import { HIGHEST_PORT, isAddress } from '../util/address.ts';
 
 /**
  * The endpoints of a list, in its order, each once.
@@ -15,13 +14,11 @@ export function parseEndpoints(list: string | readonly string[]): readonly strin
     throw new KvError('invalidArgument', 'the list of endpoints is empty: name at least one host:port');
   }
   for (const entry of present) {
-    const port = Number(ENDPOINT.exec(entry)?.groups?.port);
-    if (!(port >= 1 && port <= 65535)) {
-      throw new KvError(
-        'invalidArgument',
-        `endpoint "${entry}" is not of the form host:port (port 1 to 65535)`,
-      );
-    }
+    if (isAddress(entry, 1)) continue;
+    throw new KvError(
+      'invalidArgument',
+      `endpoint "${entry}" is not of the form host:port (port 1 to ${HIGHEST_PORT})`,
+    );
   }
   return [...new Set(present)];
 }

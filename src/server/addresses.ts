@@ -1,8 +1,7 @@
 /** Addresses of replicas: `host:port`, an IPv6 host in brackets; and the list of all of them. */
 import { isClusterSize, type ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
-
-const HIGHEST_PORT = 65_535;
+import { HIGHEST_PORT, isAddress } from '../util/address.ts';
 
 /**
  * Checks `host:port` and returns it without surrounding space.
@@ -11,9 +10,7 @@ const HIGHEST_PORT = 65_535;
  */
 export function parseAddress(text: string, lowestPort: 0 | 1): string {
   const address = text.trim();
-  const match = /^(?<host>\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^\s:/[\]@,=]+):(?<port>\d{1,5})$/.exec(address);
-  const port = Number(match?.groups?.port ?? Number.NaN);
-  if (!(port >= lowestPort && port <= HIGHEST_PORT)) {
+  if (!isAddress(address, lowestPort)) {
     throw new KvError(
       'badConfiguration',
       `"${address}" is not host:port with a port from ${lowestPort} to ${HIGHEST_PORT} (an IPv6 host stands in brackets: [::1]:7000)`,
