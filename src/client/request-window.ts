@@ -3,6 +3,7 @@
  * order, where giving them up is certain to leave no trace; more on the wire would only delay each other.
  */
 import { KvError } from '../errors.ts';
+import { RPC_LIMITS } from '../wire/index.ts';
 import type { Request } from './request.ts';
 import { RequestList } from './request-list.ts';
 
@@ -16,8 +17,8 @@ export interface WindowLimits {
 }
 
 export const WINDOW_LIMITS: WindowLimits = {
-  requests: 16_384,
-  bytes: 32 * 1024 * 1024,
+  requests: RPC_LIMITS.streamRequests,
+  bytes: RPC_LIMITS.streamBytes,
   waiting: 100_000,
 };
 

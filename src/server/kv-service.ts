@@ -1,16 +1,14 @@
 /** The clients' service, one call a request: makes an operation of it, waits for its result, and answers. */
 import { randomBytes } from 'node:crypto';
 import type { handleBidiStreamingCall, handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
-import { KvError } from '../errors.ts';
-import {
-  type GetOperation,
-  headStartMs,
-  type KvOperation,
-  type MultiGetOperation,
-  type OperationResult,
-  type ReadOperation,
+import type {
+  GetOperation,
+  KvOperation,
+  MultiGetOperation,
+  OperationResult,
+  ReadOperation,
 } from '../kv/index.ts';
-import { type Node, TIMEOUTS } from '../node/index.ts';
+import { TIMEOUTS } from '../node/index.ts';
 import {
   answerCall,
   CLIENT_ID_BYTES,
@@ -31,11 +29,8 @@ import {
   type RequestIdBytes,
   toServiceError,
 } from '../wire/index.ts';
-import type { Logger } from './logger.ts';
+import { asKvError, type KvServiceOptions, patienceMs } from './gate.ts';
 import type { PipelineService } from './pipeline-service.ts';
-
-/** What the services need of the loop. */
-export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale'>;
 
 /** The methods of epaxos.v1.KV. */
 export interface KvHandlers {
@@ -44,11 +39,6 @@ export interface KvHandlers {
   readonly MultiGet: handleUnaryCall<MultiGetRequest, MultiGetResponse>;
   readonly Delete: handleUnaryCall<DeleteRequest, DeleteResponse>;
   readonly Pipeline: handleBidiStreamingCall<Buffer, Buffer>;
-}
-
-export interface KvServiceOptions {
-  readonly node: Submitting;
-  readonly logger: Logger;
 }
 
 export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineService): KvHandlers {
@@ -162,24 +152,10 @@ function patienceOf(call: ServerUnaryCall<unknown, unknown>): number {
     : patienceMs(Number(deadline) - Date.now());
 }
 
-/** How long a request may wait here whose caller waits for `remainingMs` more; see {@link headStartMs}. */
-export function patienceMs(remainingMs: number): number {
-  return Math.min(remainingMs - headStartMs(remainingMs), TIMEOUTS.maxMs);
-}
-
 function writeResponse({ version, value, previousVersion }: OperationResult): PutResponse & DeleteResponse {
   return { version, previous: keyValue(value, previousVersion) };
 }
 
 function keyValue(value: Uint8Array | null, version: number): KeyValue | null {
   return value === null ? null : { value, version };
-}
-
-/** What a request failed with, as an error that can be told to the client. A bug is logged. */
-export function asKvError(reason: unknown, logger: Logger): KvError {
-  if (reason instanceof KvError) return reason;
-  const message = reason instanceof Error ? reason.message : String(reason);
-  const error = new KvError('internal', message, { outcome: 'unknown', cause: reason });
-  logger.error({ err: error }, 'a request met a bug');
-  return error;
 }

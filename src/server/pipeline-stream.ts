@@ -18,19 +18,10 @@ import {
   RPC_LIMITS,
   toServiceError,
 } from '../wire/index.ts';
-import { asKvError, type KvServiceOptions, patienceMs } from './kv-service.ts';
+import { asKvError, type KvServiceOptions, patienceMs } from './gate.ts';
 
-const MIB = 1024 * 1024;
-
-/** What one stream may hold. */
-export const PIPELINE_LIMITS = {
-  /** Requests that wait for their answer. */
-  openRequests: 16_384,
-  /** Bytes of their operations. */
-  openBytes: 32 * MIB,
-  /** Bytes of values in answers that the client does not take off. */
-  answerBytes: 64 * MIB,
-} as const;
+/** Bytes of values in the answers of one stream that its client does not take off. */
+export const UNTAKEN_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** About what an answer, or a row of one, has beside its value. */
 const ANSWER_BYTES = 32;
@@ -116,8 +107,8 @@ export class PipelineStream {
   }
 
   #checkRoom({ start, end }: Extent): void {
-    const { openRequests, openBytes } = PIPELINE_LIMITS;
-    if (this.#open.size < openRequests && this.#openBytes + end - start <= openBytes) return;
+    const { streamRequests, streamBytes } = RPC_LIMITS;
+    if (this.#open.size < streamRequests && this.#openBytes + end - start <= streamBytes) return;
     throw new KvError('overloaded', 'too many requests of this stream are waiting; try again', {
       outcome: 'notApplied',
     });
@@ -138,7 +129,7 @@ export class PipelineStream {
   #respond(response: PipelineResponse, isRead: boolean): void {
     if (this.#isClosed) return;
     const bytes = valueBytes(response);
-    if (bytes > 0 && this.#answerBytes + bytes > PIPELINE_LIMITS.answerBytes) {
+    if (bytes > 0 && this.#answerBytes + bytes > UNTAKEN_ANSWER_BYTES) {
       const error = new KvError('overloaded', 'too many answers of this stream are not taken off', {
         outcome: isRead ? 'notApplied' : 'unknown',
       });

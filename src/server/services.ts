@@ -4,7 +4,8 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { adminService, kvService, packageDefinition } from '../wire/index.ts';
 import { type AdminServiceOptions, createAdminHandlers } from './admin-service.ts';
-import { createKvHandlers, type KvServiceOptions } from './kv-service.ts';
+import type { KvServiceOptions } from './gate.ts';
+import { createKvHandlers } from './kv-service.ts';
 import { PipelineService } from './pipeline-service.ts';
 
 /** The health service's names for what it tells about. */

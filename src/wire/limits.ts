@@ -16,6 +16,10 @@ export const RPC_LIMITS = {
   queuedMessages: 16_384,
   /** Bytes of the messages that wait for one stream to one peer. */
   queuedBytes: 32 * MIB,
+  /** Requests that one stream of a client may have open: a replica refuses more, and the client library sends no more. */
+  streamRequests: 16_384,
+  /** Bytes of their operations. */
+  streamBytes: 32 * MIB,
   /** Requests in one frame of a client's stream. */
   frameRequests: 65_536,
   /** Characters of an error's message that travel: in a gRPC status it is sent as a header. */

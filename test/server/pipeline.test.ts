@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import type { OperationResult } from '../../src/kv/index.ts';
-import { PIPELINE_LIMITS } from '../../src/server/pipeline-stream.ts';
+import { UNTAKEN_ANSWER_BYTES } from '../../src/server/pipeline-stream.ts';
 import { encodeRequestFrame, messageType, RPC_LIMITS } from '../../src/wire/index.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { get, multiGet, PipelineClient, put, remove, request } from './pipeline-client.ts';
@@ -268,7 +268,7 @@ describe('a stream', () => {
 describe('limits', () => {
   it('of open requests: those over it are refused, and there is room again after answers', async () => {
     const { node, client } = await setUp();
-    const { openRequests } = PIPELINE_LIMITS;
+    const { streamRequests: openRequests } = RPC_LIMITS;
     client.send(...Array.from({ length: openRequests + 2 }, (_, index) => put(index + 1, 'a', '1')));
     for (const id of [openRequests + 1, openRequests + 2]) {
       expect(await client.answer(id)).toMatchObject(
@@ -284,7 +284,7 @@ describe('limits', () => {
 
   it('of bytes in open requests', async () => {
     const { node, client } = await setUp();
-    const fitting = Math.floor(PIPELINE_LIMITS.openBytes / (VALUE_BYTES + 100));
+    const fitting = Math.floor(RPC_LIMITS.streamBytes / (VALUE_BYTES + 100));
     for (let id = 1; id <= fitting + 1; id++) client.send(put(id, 'a', 'x'.repeat(VALUE_BYTES)));
     expect(await client.answer(fitting + 1)).toMatchObject(failure(fitting + 1, 'overloaded', 'notApplied'));
     expect(node.submissions).toHaveLength(fitting);
@@ -318,7 +318,7 @@ describe('limits', () => {
     client.call.resume();
     await expect.poll(() => client.answered, WAIT).toBe(count);
     const failed = client.frames.flat().filter((response) => 'error' in response);
-    expect(failed.length).toBe(count - PIPELINE_LIMITS.answerBytes / VALUE_BYTES);
+    expect(failed.length).toBe(count - UNTAKEN_ANSWER_BYTES / VALUE_BYTES);
     expect(failed[0]).toMatchObject({ error: { code: 'overloaded', outcome: 'notApplied' } });
     expect(await client.answer(count)).toMatchObject(failure(count, 'overloaded', 'unknown'));
   });
@@ -335,7 +335,7 @@ describe('limits', () => {
     client.call.resume();
     await expect.poll(() => client.answered, WAIT).toBe(count);
     const failed = client.frames.flat().filter((response) => 'error' in response);
-    expect(failed.length).toBe(count - PIPELINE_LIMITS.answerBytes / (4 * VALUE_BYTES));
+    expect(failed.length).toBe(count - UNTAKEN_ANSWER_BYTES / (4 * VALUE_BYTES));
     expect(failed[0]).toMatchObject({ error: { code: 'overloaded', outcome: 'notApplied' } });
   });
 
