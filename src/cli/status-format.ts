@@ -13,7 +13,7 @@ const HEAD = [
   'slow',
   'recovered',
   'open',
-  'held',
+  'waiting',
   'blocked',
   'peers up',
 ];
@@ -43,7 +43,7 @@ function statusCells(status: ReplicaStatus): string[] {
     String(status.paths?.slow ?? 0),
     String(status.paths?.recovered ?? 0),
     String(status.openInstances),
-    String(status.heldOperations),
+    String(status.waitingOperations),
     String(status.blockedInstances),
     `${reachable} of ${status.peers.length}`,
   ];

@@ -59,7 +59,7 @@ export interface ReplicaStatus {
   /** Own instances that are not executed yet. */
   readonly openInstances: number;
   /** Operations that wait to be proposed. */
-  readonly heldOperations: number;
+  readonly waitingOperations: number;
   /** Committed instances that wait for what they depend on. */
   readonly blockedInstances: number;
 }
@@ -268,7 +268,7 @@ export class Replica {
         pruned,
       })),
       openInstances: this.proposer.open.size,
-      heldOperations: this.proposer.waiting,
+      waitingOperations: this.proposer.waiting,
       blockedInstances: this.state.executor.blocked - this.state.reads.waiting.size,
     };
   }

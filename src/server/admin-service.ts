@@ -39,7 +39,7 @@ export function createAdminHandlers({ node, config, version, clock }: AdminServi
           droppedMessages: peer.dropped,
         })),
         openInstances: status.openInstances,
-        heldOperations: status.heldOperations,
+        waitingOperations: status.waitingOperations,
         blockedInstances: status.blockedInstances,
         snapshot: status.snapshot,
         latencies: status.latencies,

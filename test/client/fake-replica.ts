@@ -79,7 +79,7 @@ export function statusOf(replica: number): StatusResponse {
         droppedMessages: 0,
       })),
     openInstances: 4,
-    heldOperations: 5,
+    waitingOperations: 5,
     blockedInstances: 6,
   };
 }

@@ -141,7 +141,7 @@ export class FakeCore implements Core {
     return {
       rows: this.rows,
       openInstances: 1,
-      heldOperations: 2,
+      waitingOperations: 2,
       blockedInstances: 3,
     };
   }

@@ -178,7 +178,7 @@ describe('status', () => {
     expect(node.status()).toEqual({
       rows: [{ replica: 1, committed: 3, executed: 2, highest: 4, pruned: 1 }],
       openInstances: 1,
-      heldOperations: 2,
+      waitingOperations: 2,
       blockedInstances: 3,
       paths: { fast: 2, slow: 1, recovered: 1 },
       latencies: { operations: 0, commit: [], execute: [], executionDelay: [] },

@@ -302,7 +302,7 @@ describe('Status', () => {
         { replica: 3, address: 'c:3', reachable: false, roundTripMs: 0, droppedMessages: 0 },
       ],
       openInstances: 1,
-      heldOperations: 2,
+      waitingOperations: 2,
       blockedInstances: 3,
       snapshot: null,
     });

@@ -87,7 +87,7 @@ it('Admin carries a full status', () => {
     paths: { fast: 1, slow: 2, recovered: 3 },
     peers: [{ replica: 2, address: 'b:1', reachable: true, roundTripMs: 0.25, droppedMessages: 7 }],
     openInstances: 4,
-    heldOperations: 5,
+    waitingOperations: 5,
     blockedInstances: 6,
     snapshot: null,
     latencies: { operations: 9, commit: [0, 2 ** 40], execute: [], executionDelay: [1] },

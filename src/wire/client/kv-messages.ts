@@ -77,8 +77,8 @@ export interface StatusResponse {
   readonly peers: readonly PeerState[];
   /** Own instances not yet executed. */
   readonly openInstances: number;
-  /** Operations that wait for an own instance on the same key. */
-  readonly heldOperations: number;
+  /** Operations that wait to be proposed. */
+  readonly waitingOperations: number;
   /** Committed instances that wait for what they depend on. */
   readonly blockedInstances: number;
   /** What is being copied from a peer, as the replica is too far behind to fetch it; absent or null for nothing. */

@@ -209,7 +209,7 @@ describe('R7.7: a flood on one key', () => {
     cluster.propose(1, put('a', 'x'));
     for (const label of ['b', 'c', 'd']) cluster.submit(1, put(label, 'x'));
     cluster.turn(1);
-    expect(cluster.replica(1).status()).toMatchObject({ openInstances: 1, heldOperations: 3 });
+    expect(cluster.replica(1).status()).toMatchObject({ openInstances: 1, waitingOperations: 3 });
     cluster.deliverAll();
     expect(cluster.decision('1.2')).toBe('b+c+d');
     expect(logs(cluster)).toEqual([1, 2, 3].map(() => ['a', 'b+c+d']));
@@ -224,9 +224,9 @@ describe('R7.7: a flood on one key', () => {
     cluster.submit(1, put('b', 'x'));
     cluster.turn(1);
     expect(cluster.look(1, '1.1').status).toBe('committed');
-    expect(cluster.replica(1).status().heldOperations).toBe(1);
+    expect(cluster.replica(1).status().waitingOperations).toBe(1);
     cluster.deliverAll();
-    expect(cluster.replica(1).status().heldOperations).toBe(0);
+    expect(cluster.replica(1).status().waitingOperations).toBe(0);
     expect(cluster.log(1)).toHaveLength(3);
   });
 });

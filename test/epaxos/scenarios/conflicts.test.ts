@@ -63,12 +63,12 @@ function converge(cluster: CoreCluster): string[] {
   const flat = (id: number) => cluster.log(id).flatMap((name) => name.split('+'));
   const isDone = () =>
     cluster.ids.every((id) => {
-      const { openInstances, heldOperations, blockedInstances, rows } = cluster.replica(id).status();
+      const { openInstances, waitingOperations, blockedInstances, rows } = cluster.replica(id).status();
       const isEven = rows.every(
         ({ committed, executed, highest }) => committed === highest && executed === highest,
       );
       return (
-        openInstances + heldOperations + blockedInstances === 0 &&
+        openInstances + waitingOperations + blockedInstances === 0 &&
         isEven &&
         flat(id).length === flat(1).length
       );
