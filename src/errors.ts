@@ -16,6 +16,8 @@ export const ERROR_CODES = {
   invalidArgument: { retryable: false },
   /** A key, value, batch, answer or message over its named limit. */
   limitExceeded: { retryable: false },
+  /** A write was first sent so long ago that what it may have answered then is no longer known. */
+  requestTooOld: { retryable: false },
   /** No answer within the caller's deadline, though a replica was reached. */
   deadlineExceeded: { retryable: true },
   /** A majority of replicas cannot be reached, so that nothing can be committed. */

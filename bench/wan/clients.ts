@@ -83,7 +83,7 @@ export class Clients {
 
   #draw(client: Client): KvOperation {
     client.sequence += 1;
-    const request = { client: client.name, sequence: client.sequence };
+    const request = { client: client.name, sequence: client.sequence, generation: 1 };
     const isWrite = chance(this.#prng, this.#options.writeRatio);
     const key = Buffer.from(this.#drawShared() ?? client.name);
     if (!isWrite) return getOperation({ request, key });

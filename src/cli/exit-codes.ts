@@ -17,6 +17,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 const BY_ERROR_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   invalidArgument: EXIT.badInput,
   limitExceeded: EXIT.badInput,
+  requestTooOld: EXIT.error,
   deadlineExceeded: EXIT.error,
   noQuorum: EXIT.error,
   overloaded: EXIT.error,

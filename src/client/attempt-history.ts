@@ -33,6 +33,11 @@ export class AttemptHistory {
     return this.#tried;
   }
 
+  /** True if an attempt may have been applied, or may yet be. */
+  get mayBeApplied(): boolean {
+    return this.#mayBeApplied;
+  }
+
   /** True if no attempt ever reached a replica. */
   get onlyUnreachable(): boolean {
     return this.#onlyUnreachable;

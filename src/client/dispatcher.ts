@@ -9,6 +9,7 @@ import { Endpoint, type EndpointEvents } from './endpoint.ts';
 import { EndpointPool } from './endpoint-pool.ts';
 import { Failover } from './failover.ts';
 import type { Request } from './request.ts';
+import type { RequestIds } from './request-ids.ts';
 import { RequestWindow, WINDOW_LIMITS } from './request-window.ts';
 
 /** How often it is looked whose time has come: so much too late at the most, never too early. */
@@ -27,6 +28,7 @@ export interface DispatcherOptions {
   readonly silenceTimeoutMs: number;
   /** Whether to go to the nearest endpoint; else to the first that serves. */
   readonly nearest: boolean;
+  readonly ids: RequestIds;
 }
 
 export class Dispatcher {
@@ -41,7 +43,7 @@ export class Dispatcher {
   #measureAtMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor({ addresses, silenceTimeoutMs, nearest }: DispatcherOptions) {
+  constructor({ addresses, silenceTimeoutMs, nearest, ids }: DispatcherOptions) {
     const now = () => performance.now();
     this.#measures = nearest && addresses.length > 1;
     const events: EndpointEvents = {
@@ -51,11 +53,12 @@ export class Dispatcher {
       onExpired: (request: Request) => this.#failover.expired(request),
       onMeasured: () => this.#pool.preferNearest(),
     };
-    this.endpoints = addresses.map((address) => new Endpoint(address, events));
+    this.endpoints = addresses.map((address) => new Endpoint(address, events, ids));
     this.#pool = new EndpointPool(this.endpoints, now);
     this.#failover = new Failover(this.#pool, {
       silenceTimeoutMs,
       wakeUps: this.#wakeUps,
+      ids,
       now,
       onSettled: (request) => {
         request.release?.();

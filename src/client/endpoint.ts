@@ -4,6 +4,7 @@ import type { OperationResult } from '../kv/index.ts';
 import { Connection } from './connection.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Progress, Request, Target } from './request.ts';
+import type { RequestIds } from './request-ids.ts';
 import { RequestList } from './request-list.ts';
 import { RoundTrips } from './round-trip.ts';
 import { type UnaryCallLimits, type UnaryMethod, unaryCall } from './unary-call.ts';
@@ -23,6 +24,7 @@ export class Endpoint implements Target {
   /** `host:port` as it was given. */
   readonly address: string;
   readonly #events: EndpointEvents;
+  readonly #ids: RequestIds;
   readonly #connection: Connection;
   readonly #connecting = new RequestList<Request>();
   readonly #roundTrips = new RoundTrips();
@@ -31,10 +33,11 @@ export class Endpoint implements Target {
   #stopConnecting: (() => void) | null = null;
   #lastServedMs = Number.NEGATIVE_INFINITY;
 
-  /** @param address `host:port`; nothing is dialled yet */
-  constructor(address: string, events: EndpointEvents) {
+  /** @param address `host:port`; nothing is dialled yet @param ids learn what the replica tells */
+  constructor(address: string, events: EndpointEvents, ids: RequestIds) {
     this.address = address;
     this.#events = events;
+    this.#ids = ids;
     this.#connection = new Connection(address);
   }
 
@@ -96,7 +99,7 @@ export class Endpoint implements Target {
   #connect(): void {
     this.#stopConnecting ??= this.#connection.whenSettled((client) => {
       this.#stopConnecting = null;
-      const pipeline = new Pipeline(client, {
+      const pipeline = new Pipeline(client, this.#ids, {
         onServed: () => {
           this.#lastServedMs = performance.now();
           this.#events.onServed(this);

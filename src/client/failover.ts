@@ -9,6 +9,7 @@ import type { TimingWheel } from '../util/timing-wheel.ts';
 import { AttemptHistory } from './attempt-history.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import type { Progress, Request } from './request.ts';
+import type { RequestIds } from './request-ids.ts';
 
 /** No endpoint is given less than this before it counts as silent, unless the request has less left. */
 const LEAST_SILENCE_MS = 500;
@@ -26,6 +27,7 @@ export interface FailoverOptions {
   readonly silenceTimeoutMs: number;
   /** When each open request is to be looked at again. */
   readonly wakeUps: TimingWheel<Request>;
+  readonly ids: RequestIds;
   /** On the monotonic clock that all times here are on, in milliseconds. */
   readonly now: () => number;
   /** A request is over; its caller is told right after. */
@@ -56,6 +58,11 @@ export class Failover {
     const { target } = request;
     if (request.isSettled || target === null) return;
     request.target = null;
+    if (error.code === 'requestTooOld' && this.#isOnlyCopy(request)) {
+      request.renew(this.#options.ids);
+      this.#attempt(request, this.#options.now());
+      return;
+    }
     const history = historyOf(request);
     if (!history.add(target, error)) {
       this.#reject(request, history.asRefusal(error));
@@ -107,6 +114,14 @@ export class Failover {
     request.target = null;
     const { history } = request;
     this.#reject(request, history === null ? neverSent() : history.asTimeout(request.allowedMs));
+  }
+
+  /**
+   * Whether a request that was too old may be sent anew (R7.12): no other copy of it can have had an effect, and there is
+   * a newer generation to send it in.
+   */
+  #isOnlyCopy({ history, generation }: Request): boolean {
+    return history?.mayBeApplied !== true && this.#options.ids.generation > generation;
   }
 
   #attempt(request: Request, nowMs: number): void {

@@ -26,7 +26,8 @@ import {
   type ReplicaReport,
   toBytes,
 } from './entry.ts';
-import { Request, type RequestKind } from './request.ts';
+import { Request, type RequestKind, type RequestName } from './request.ts';
+import { RequestIds } from './request-ids.ts';
 import type { UnaryCallLimits } from './unary-call.ts';
 
 const PUT: RequestKind<PutResult> = { mutates: true, stale: false, answerOf: putResult };
@@ -53,7 +54,7 @@ export class KvClient {
   readonly #dispatcher: Dispatcher;
   readonly #timeoutMs: number;
   readonly #clientId = new Uint8Array(randomBytes(16));
-  #sequence = 0;
+  readonly #ids = new RequestIds();
   readonly #closed = new AbortController();
 
   /** @throws KvError `invalidArgument` for an unusable list of endpoints or time */
@@ -63,15 +64,16 @@ export class KvClient {
       addresses: parseEndpoints(options.endpoints),
       silenceTimeoutMs: positive('silenceTimeoutMs', options.silenceTimeoutMs ?? DEFAULT_SILENCE_TIMEOUT_MS),
       nearest: options.prefer !== 'first',
+      ids: this.#ids,
     });
   }
 
   /** Sets a key's value. The key has 1 to 4096 bytes, the value at most 1 MiB. Resolves when it was executed. */
   put(key: Bytes, value: Bytes, options: WriteOptions = NO_OPTIONS): Promise<PutResult> {
-    return this.#run(PUT, key, options, () =>
+    return this.#run(PUT, key, options, (name) =>
       encodePut({
         client: this.#clientId,
-        sequence: this.#sequence,
+        ...name,
         key: toBytes(key),
         value: toBytes(value),
         returnPrevious: options.returnPrevious === true,
@@ -84,8 +86,8 @@ export class KvClient {
    * before the call is seen.
    */
   get(key: Bytes, options: ReadOptions = NO_OPTIONS): Promise<Entry | null> {
-    return this.#run(options.level === 'stale' ? STALE_GET : GET, key, options, () =>
-      encodeGet({ client: this.#clientId, sequence: this.#sequence, key: toBytes(key) }),
+    return this.#run(options.level === 'stale' ? STALE_GET : GET, key, options, ({ sequence }) =>
+      encodeGet({ client: this.#clientId, sequence, key: toBytes(key) }),
     );
   }
 
@@ -100,18 +102,18 @@ export class KvClient {
   ): Promise<readonly (Entry | null)[]> {
     const asked = keys.map(toBytes);
     const kind = options.level === 'stale' ? STALE_MULTI_GET : MULTI_GET;
-    const result = await this.#run(kind, asked[0] ?? '', options, () =>
-      encodeMultiGet({ client: this.#clientId, sequence: this.#sequence, keys: asked }),
+    const result = await this.#run(kind, asked[0] ?? '', options, ({ sequence }) =>
+      encodeMultiGet({ client: this.#clientId, sequence, keys: asked }),
     );
     return multiGetResult(result, asked);
   }
 
   /** Removes a key; no error if it does not exist. */
   delete(key: Bytes, options: WriteOptions = NO_OPTIONS): Promise<DeleteResult> {
-    return this.#run(DELETE, key, options, () =>
+    return this.#run(DELETE, key, options, (name) =>
       encodeDelete({
         client: this.#clientId,
-        sequence: this.#sequence,
+        ...name,
         key: toBytes(key),
         returnPrevious: options.returnPrevious === true,
       }),
@@ -135,19 +137,19 @@ export class KvClient {
     this.#dispatcher.close();
   }
 
-  /** @param encode makes the operation, under the present sequence; what it throws becomes the rejection */
+  /** @param encode makes the operation, under that name; what it throws becomes the rejection */
   #run<Answer>(
     kind: RequestKind<Answer>,
     key: Bytes,
     options: CallOptions,
-    encode: () => Uint8Array,
+    encode: (name: RequestName) => Uint8Array,
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const allowedMs = this.#timeoutOf(options);
-      this.#sequence += 1;
-      const operation = encode();
+      const name = { sequence: this.#ids.next(), generation: kind.mutates ? this.#ids.generation : 0 };
+      const operation = encode(name);
       const startedMs = performance.now();
-      const request = new Request({ kind, key, operation, startedMs, allowedMs, resolve, reject });
+      const request = new Request({ kind, key, operation, name, startedMs, allowedMs, resolve, reject });
       this.#dispatcher.submit(request as Request, options.signal); // nobody else minds what it answers
     });
   }

@@ -2,14 +2,18 @@
  * One stream of requests to one replica. Requests that are made in the same turn of the event loop leave
  * together in one frame; when gRPC asks its writer to wait, they wait here, where they are certain not to have
  * left. The answers come in any order. The stream is good or is given up as a whole.
+ *
+ * A write is sent under the newest generation that is known (R7.12). The replica tells its own before anything else, so
+ * the first write of a client waits here for that.
  */
 import { type Client, type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
 import { PagedMap } from '../util/paged-map.ts';
-import { decodeResponseFrame, encodeRequestFrame, kvService, type PipelineResponse } from '../wire/index.ts';
+import { decodeResponseFrame, encodeRequestFrame, kvService, type ResponseFrame } from '../wire/index.ts';
 import { callError } from './call-error.ts';
 import type { Request } from './request.ts';
+import type { RequestIds } from './request-ids.ts';
 import { RequestList } from './request-list.ts';
 
 /** Operations are put into frames of about so many bytes, and so many at most; a larger one goes alone. */
@@ -32,6 +36,7 @@ export interface PipelineEvents {
 export class Pipeline {
   readonly #stream: ClientDuplexStream<Buffer, Buffer>;
   readonly #events: PipelineEvents;
+  readonly #ids: RequestIds;
   /** Not sent yet. */
   readonly #queue = new RequestList<Request>();
   /** Sent, by id, in order. */
@@ -44,8 +49,9 @@ export class Pipeline {
   #pingedAtMs: number | null = null;
 
   /** @param client its connection stands, or cannot be had: then the stream ends at once and says why */
-  constructor(client: Client, events: PipelineEvents) {
+  constructor(client: Client, ids: RequestIds, events: PipelineEvents) {
     const { path, requestSerialize, responseDeserialize } = kvService.Pipeline;
+    this.#ids = ids;
     this.#events = events;
     this.#stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
     this.#stream.on('data', (frame: Buffer) => this.#onFrame(frame));
@@ -98,10 +104,15 @@ export class Pipeline {
 
   #flush(): void {
     const nowMs = performance.now();
-    while (this.#queue.size > 0 && !this.#isBlocked && !this.#isOver) {
+    while (this.#canSend(this.#queue.head) && !this.#isBlocked && !this.#isOver) {
       const requests = this.#nextRequests(nowMs);
       if (requests.length > 0) this.#write(encodeRequestFrame(requests));
     }
+  }
+
+  /** False also for a write as long as it has no generation to be sent in. */
+  #canSend(request: Request | null): request is Request {
+    return request !== null && (this.#ids.generation > 0 || !request.mutates);
   }
 
   #write(frame: Buffer): void {
@@ -112,12 +123,13 @@ export class Pipeline {
   #nextRequests(nowMs: number): readonly Request[] {
     const requests: Request[] = [];
     let bytes = 0;
-    for (let next = this.#queue.head; next !== null; next = this.#queue.head) {
+    for (let next = this.#queue.head; this.#canSend(next); next = this.#queue.head) {
       if (next.deadlineMs <= nowMs) {
         this.#queue.remove(next);
         this.#events.onExpired(next);
         continue;
       }
+      next.refresh(this.#ids);
       bytes += next.operation.length;
       if (requests.length > 0 && (bytes > FRAME_BYTES || requests.length === FRAME_REQUESTS)) break;
       this.#queue.remove(next);
@@ -125,6 +137,7 @@ export class Pipeline {
       next.id = this.#lastId;
       next.timeoutMs = Math.ceil(next.deadlineMs - nowMs);
       this.#open.set(next.id, next);
+      next.hasLeft = true;
       requests.push(next);
     }
     return requests;
@@ -132,9 +145,9 @@ export class Pipeline {
 
   #onFrame(frame: Buffer): void {
     if (this.#isOver) return;
-    let responses: readonly PipelineResponse[];
+    let decoded: ResponseFrame;
     try {
-      responses = decodeResponseFrame(frame);
+      decoded = decodeResponseFrame(frame);
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       this.close();
@@ -143,7 +156,11 @@ export class Pipeline {
       );
       return;
     }
-    if (responses.length === 0) this.#onPong();
+    const { responses, generation, pong } = decoded;
+    const isFirst = this.#ids.generation === 0;
+    this.#ids.learn(generation);
+    if (isFirst) this.#flushSoon(); // what waited for it
+    if (pong) this.#onPong();
     let isServed = false;
     for (const response of responses) {
       const request = this.#open.get(response.id);

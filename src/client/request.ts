@@ -3,12 +3,15 @@
  * at once: each is one object that is handed on from hand to hand, with no timer, no signal and no promise of
  * its own but the one its caller waits for.
  */
+
 import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
 import { Timed } from '../util/timing-wheel.ts';
 import type { PipelineRequest } from '../wire/index.ts';
+import { renamed } from '../wire/index.ts';
 import type { AttemptHistory } from './attempt-history.ts';
 import type { Bytes } from './entry.ts';
+import type { RequestIds } from './request-ids.ts';
 import type { Listed, RequestList } from './request-list.ts';
 import type { MeasuredDistance } from './round-trip.ts';
 
@@ -28,6 +31,8 @@ export interface RequestFields<Answer> {
   readonly key: Bytes;
   /** Encoded. */
   readonly operation: Uint8Array;
+  /** What its id is made of, as it is encoded; of a read the generation is 0. */
+  readonly name: RequestName;
   /** When the call was made, on the clock of performance.now(). */
   readonly startedMs: number;
   /** For the whole call, all attempts together. */
@@ -50,22 +55,32 @@ export interface Target extends MeasuredDistance {
   takeBack(request: Request, reason: 'timeout' | 'cancel'): Progress;
 }
 
+/** What differs between the ids of one client's requests. */
+export interface RequestName {
+  readonly sequence: number;
+  /** 0: none is known yet. */
+  readonly generation: number;
+}
+
 /**
  * Fields are grouped by who writes them. It is a {@link PipelineRequest} itself, so that a frame is encoded
  * from the requests as they are.
  */
 export class Request<Answer = unknown> extends Timed implements PipelineRequest, Listed<Request> {
-  readonly operation: Uint8Array;
   readonly startedMs: number;
   readonly allowedMs: number;
   readonly #kind: RequestKind<Answer>;
   readonly #key: Bytes;
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: KvError) => void;
+  #operation: Uint8Array;
+  #name: RequestName;
 
   /** Written by the pipeline as it sends the request: its number there, and what is left of its time. */
   id = 0;
   timeoutMs = 0;
+  /** Written by the pipeline: whether it has left under its present name, so that it must keep that. */
+  hasLeft = false;
 
   /** Written by the list that the request waits in, if it does. */
   list: RequestList<Request> | null = null;
@@ -85,13 +100,36 @@ export class Request<Answer = unknown> extends Timed implements PipelineRequest,
 
   constructor(fields: RequestFields<Answer>) {
     super();
-    this.operation = fields.operation;
+    this.#operation = fields.operation;
+    this.#name = fields.name;
     this.startedMs = fields.startedMs;
     this.allowedMs = fields.allowedMs;
     this.#kind = fields.kind;
     this.#key = fields.key;
     this.#resolve = fields.resolve;
     this.#reject = fields.reject;
+  }
+
+  /** Encoded. */
+  get operation(): Uint8Array {
+    return this.#operation;
+  }
+
+  /** In which it was, or will be, first sent (R7.12); 0: not known yet, and for a read. */
+  get generation(): number {
+    return this.#name.generation;
+  }
+
+  /** Names it anew if it has not left yet and a newer generation is known: then it is first sent in that. */
+  refresh({ generation }: RequestIds): void {
+    if (!this.mutates || this.hasLeft || this.generation === generation) return;
+    this.#rename({ sequence: this.#name.sequence, generation });
+  }
+
+  /** Makes another request of it: for one that no replica has executed or will. */
+  renew(ids: RequestIds): void {
+    this.hasLeft = false;
+    this.#rename({ sequence: ids.next(), generation: ids.generation });
   }
 
   get mutates(): boolean {
@@ -114,5 +152,10 @@ export class Request<Answer = unknown> extends Timed implements PipelineRequest,
   /** Tells the caller. */
   reject(error: KvError): void {
     this.#reject(error);
+  }
+
+  #rename(name: RequestName): void {
+    this.#operation = renamed(this.#operation, name);
+    this.#name = name;
   }
 }

@@ -1,4 +1,5 @@
 /** The deterministic key-value state machine: its only door. */
+export * from './answer-page.ts';
 export * from './operation.ts';
 export * from './sessions.ts';
 export * from './state-machine.ts';

@@ -17,8 +17,8 @@ export const LIMITS = {
 } as const;
 
 /**
- * The longest that a request may take, its retries included, in milliseconds: by then it is answered or given
- * up. What is remembered of it, so that no copy is applied twice, can be forgotten some time later (R7.6).
+ * The longest that a request may take, its retries included, in milliseconds: by then it is answered or given up. No
+ * generation is shorter (R7.13), so what is sent under the present one is never too old in that time.
  */
 export const MAX_REQUEST_MS = 60_000;
 
@@ -40,12 +40,20 @@ export interface RequestId {
   readonly client: string;
   /** ≥ 1, each number used for one request only. */
   readonly sequence: number;
+  /**
+   * ≥ 1: the generation in which the request was first sent (R7.12). A retry keeps it. 0 for what leaves no answer
+   * behind: reads, and what is unrecorded; a write that is recorded has no effect with it.
+   */
+  readonly generation: number;
 }
 
 /** What every operation has. Whatever is not needed all the time is made anew when it is asked for: ask once. */
 interface OperationBase extends Operation {
   readonly request: RequestId;
-  /** The key's bytes as a binary string (one character a byte); of a multi-get, those of its first key. */
+  /**
+   * The key's bytes as a binary string (one character a byte); of a multi-get, those of its first key; of an advance
+   * none.
+   */
   readonly key: string;
   /** The operation as it is sent and stored, `size` bytes. They are not to be changed. */
   readonly bytes: Uint8Array;
@@ -88,10 +96,17 @@ export interface MultiGetOperation extends OperationBase {
   readonly keys: readonly string[];
 }
 
+/** Ends a generation (R7.12). Replicas propose it, never clients. It touches everything. */
+export interface AdvanceOperation extends OperationBase {
+  readonly kind: 'advance';
+  /** ≥ 1: the generation that it ends; void in any other. */
+  readonly generation: number;
+}
+
 /** What changes nothing. */
 export type ReadOperation = GetOperation | MultiGetOperation;
 
-export type KvOperation = PutOperation | DeleteOperation | ReadOperation;
+export type KvOperation = PutOperation | DeleteOperation | ReadOperation | AdvanceOperation;
 
 /** A key's row in the table. */
 export interface Row {
@@ -105,6 +120,11 @@ export function isWrite(operation: KvOperation): operation is PutOperation | Del
   return operation.kind === 'put' || operation.kind === 'delete';
 }
 
+/** True for what changes nothing. */
+export function isRead(operation: KvOperation): operation is ReadOperation {
+  return operation.kind === 'get' || operation.kind === 'multiGet';
+}
+
 /** True if the operation's answer is kept for whoever repeats the request (R7.6). */
 export function isRecorded(operation: KvOperation): boolean {
   return isWrite(operation) && !operation.unrecorded;
@@ -114,12 +134,12 @@ export function isRecorded(operation: KvOperation): boolean {
 export interface OperationResult {
   /**
    * put: the key's version after it. get: the version read, 0 if the key does not exist.
-   * delete: the version that was removed, 0 if there was none. multi-get: 0.
+   * delete: the version that was removed, 0 if there was none. multi-get and advance: 0.
    */
   readonly version: number;
   /**
    * get: the row's value. put and delete: the value before, only if asked for. Null where there was no row, and for a
-   * multi-get.
+   * multi-get and an advance.
    */
   readonly value: Uint8Array | null;
   /** put and delete with `returnPrevious`: the version before, 0 if there was no row; otherwise 0. */

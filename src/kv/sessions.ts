@@ -4,190 +4,174 @@
  *
  * The key belongs to the name. Copies of one request touch the same key, so every replica executes them in
  * the same order. A client that uses one id for two keys has made two requests: they are not ordered with
- * each other, so if the one could be answered from the record of the other, replicas would diverge.
+ * each other, so if the one could be answered from the record of the other, replicas would diverge. So it is
+ * the key itself that is kept, and no hash of it, of which two keys may have the same.
  *
- * A client counts its requests, so its answers are kept in pages of consecutive sequences: nearly every answer is a
- * version and no more, and takes eight bytes.
+ * How long an answer is kept is told by generations (R7.12), which are of the same state: so every replica forgets it
+ * at the same place of the order.
  */
+import { KvError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
+import { AnswerPage, PAGE_SEQUENCES, type RecordedAnswer } from './answer-page.ts';
 import type { OperationResult, RequestId } from './operation.ts';
 
-/** A request, the key it wrote, and what executing it answered. */
-export interface RecordedAnswer {
-  readonly request: RequestId;
-  /** The key's bytes as a binary string. */
-  readonly key: string;
-  readonly result: OperationResult;
+/** The generation in which a cluster begins. */
+export const FIRST_GENERATION = 1;
+
+/** The answers of the requests that were first sent in one generation. */
+interface Generation {
+  readonly clients: Map<string, Map<number, AnswerPage>>;
+  size: number;
+  valueBytes: number;
 }
 
-/** The name of a page: the answers of one client's sequences `number · PAGE_SEQUENCES` and on. */
-export interface AnswerPageId {
-  /** 16 bytes as a binary string. */
-  readonly client: string;
-  /** ≥ 0. */
-  readonly number: number;
-}
-
-/** How many sequences share a page. */
-export const PAGE_SEQUENCES = 64;
-
-const HIGHEST_VERSION = 2 ** 32 - 1;
-
-/** The answers of up to 64 consecutive requests of one client. */
-export class AnswerPage implements AnswerPageId {
-  readonly client: string;
-  readonly number: number;
-  /** By place in the page: the hash of the key; 0 where no answer is. */
-  readonly keyHashes = new Uint32Array(PAGE_SEQUENCES);
-  /** By place in the page: the version answered. */
-  readonly versions = new Uint32Array(PAGE_SEQUENCES);
-  /** What has more to say than a version, or finds its place taken: by sequence and key. */
-  others: Map<string, RecordedAnswer> | null = null;
-  /** How many answers it holds. */
-  size = 0;
-
-  constructor({ client, number }: AnswerPageId) {
-    this.client = client;
-    this.number = number;
-  }
-
-  /** The answer of a request of this page; undefined if none is recorded. */
-  find({ sequence }: RequestId, key: string): OperationResult | undefined {
-    const other = this.others?.get(otherName(sequence, key));
-    if (other !== undefined) return other.result;
-    const place = sequence % PAGE_SEQUENCES;
-    if (this.keyHashes[place] !== hashOf(key)) return undefined;
-    return { version: this.versions[place] ?? 0, value: null, previousVersion: 0 };
-  }
-
-  /** Keeps an answer that is not recorded yet. */
-  add(answer: RecordedAnswer): void {
-    const { request, key, result } = answer;
-    const place = request.sequence % PAGE_SEQUENCES;
-    const isPlain =
-      result.value === null && result.previousVersion === 0 && result.version <= HIGHEST_VERSION;
-    if (!isPlain || this.keyHashes[place] !== 0) {
-      this.restore(answer);
-      return;
-    }
-    this.keyHashes[place] = hashOf(key);
-    this.versions[place] = result.version;
-    this.size += 1;
-  }
-
-  /** The same for one that was among the others when it was stored. */
-  restore(answer: RecordedAnswer): void {
-    const { request, key } = answer;
-    this.others ??= new Map();
-    this.others.set(otherName(request.sequence, key), answer);
-    this.size += 1;
-  }
-
-  /** Bytes of the previous values in it. */
-  get valueBytes(): number {
-    let bytes = 0;
-    for (const { result } of this.others?.values() ?? []) bytes += result.value?.length ?? 0;
-    return bytes;
-  }
-}
-
-/**
- * The recorded answers, in memory. Who runs the state machine drops old pages, once no copy of their
- * requests can be executed any more: then it does not matter that replicas drop them at different times.
- */
+/** The present generation, and the recorded answers of that and the one before, in memory. */
 export class Sessions {
-  readonly #clients = new Map<string, Map<number, AnswerPage>>();
-  #size = 0;
-  #valueBytes = 0;
+  #generation: number;
+  readonly #generations = new Map<number, Generation>();
+  #hasNews: boolean;
   /** The page that was asked for last: the next request is mostly of the same. */
   #last: AnswerPage | null = null;
 
-  constructor(pages: Iterable<AnswerPage> = []) {
-    for (const page of pages) this.#put(page);
+  /**
+   * @param pages those of other generations than the present one and the one before are passed over
+   * @param generation the present one, ≥ 1
+   */
+  constructor(pages: Iterable<AnswerPage> = [], generation: number = FIRST_GENERATION) {
+    this.#generation = generation;
+    for (const page of pages) if (this.#isKept(page.generation)) this.#put(page);
+    this.#hasNews = this.#generations.has(generation);
+  }
+
+  /** The present generation, ≥ 1. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** The oldest generation whose answers are kept; may be 0, of which there are none. */
+  get oldestKept(): number {
+    return this.#generation - 1;
+  }
+
+  /** Whether an answer was recorded since the last advance; after a start, whether there is one of this generation. */
+  get hasNews(): boolean {
+    return this.#hasNews;
   }
 
   /** How many answers are kept. */
   get size(): number {
-    return this.#size;
+    let size = 0;
+    for (const generation of this.#generations.values()) size += generation.size;
+    return size;
   }
 
   /** Bytes of the previous values in the answers that are kept. */
   get valueBytes(): number {
-    return this.#valueBytes;
+    let bytes = 0;
+    for (const generation of this.#generations.values()) bytes += generation.valueBytes;
+    return bytes;
   }
 
   /** Every page that is kept. */
   *pages(): Iterable<AnswerPage> {
-    for (const pages of this.#clients.values()) yield* pages.values();
+    for (const { clients } of this.#generations.values()) {
+      for (const pages of clients.values()) yield* pages.values();
+    }
   }
 
-  /** What the request answered when it was executed on this key; undefined if it was not. */
+  /**
+   * Ends a generation (R7.12): the next one begins, and the answers of the one before it are gone at once.
+   * @returns false if it is not the present one: then nothing happened
+   */
+  advance(generation: number): boolean {
+    if (generation !== this.#generation) return false;
+    this.#generation += 1;
+    this.#generations.delete(generation - 1);
+    this.#last = null;
+    this.#hasNews = false;
+    return true;
+  }
+
+  /**
+   * Whether a request that is recorded may be executed now (R7.12).
+   * @throws KvError requestTooOld if its answer, had it been executed before, would be gone; invalidArgument if its
+   *   generation has not come. With the outcome unknown: this copy has no effect, and another one may have had it
+   */
+  check({ generation }: RequestId): void {
+    const present = this.#generation;
+    if (generation > present) {
+      throw new KvError(
+        'invalidArgument',
+        `the request says that it was first sent in generation ${generation}, and the present one is ${present}`,
+        { outcome: 'unknown' },
+      );
+    }
+    if (this.#isKept(generation)) return;
+    throw new KvError(
+      'requestTooOld',
+      `the request was first sent in generation ${generation}, and the present one is ${present}: this copy of it ` +
+        'has no effect; whether an earlier one was applied is no longer known',
+      { outcome: 'unknown' },
+    );
+  }
+
+  /** What the request answered when it was executed on this key; undefined if it was not, or too long ago. */
   find(request: RequestId, key: string): OperationResult | undefined {
     return this.#page(request)?.find(request, key);
   }
 
   /**
-   * Keeps the answer of a request that has none on this key yet.
+   * Keeps the answer of a request that has none on this key yet, and may be executed (see {@link check}).
    * @returns the page it is in
    */
   record(answer: RecordedAnswer): AnswerPage {
-    const { client, sequence } = answer.request;
+    const { client, sequence, generation } = answer.request;
+    assert(this.#isKept(generation), 'an answer of a generation that is kept');
     const number = Math.floor(sequence / PAGE_SEQUENCES);
     let page = this.#page(answer.request);
     if (page === undefined) {
-      page = new AnswerPage({ client, number });
+      page = new AnswerPage({ generation, client, number });
       this.#put(page);
       this.#last = page;
     }
     page.add(answer);
-    this.#size += 1;
-    this.#valueBytes += answer.result.value?.length ?? 0;
+    const kept = this.#kept(generation);
+    kept.size += 1;
+    kept.valueBytes += answer.result.value?.length ?? 0;
+    this.#hasNews = true;
     return page;
   }
 
-  /** Drops a page; nothing happens if it is not there. */
-  forget({ client, number }: AnswerPageId): void {
-    const pages = this.#clients.get(client);
-    const page = pages?.get(number);
-    if (pages === undefined || page === undefined) return;
-    this.#size -= page.size;
-    this.#valueBytes -= page.valueBytes;
-    pages.delete(number);
-    if (pages.size === 0) this.#clients.delete(client);
-    this.#last = null;
+  #isKept(generation: number): boolean {
+    return generation >= Math.max(FIRST_GENERATION, this.oldestKept) && generation <= this.#generation;
   }
 
-  #page({ client, sequence }: RequestId): AnswerPage | undefined {
+  #page({ client, sequence, generation }: RequestId): AnswerPage | undefined {
     const number = Math.floor(sequence / PAGE_SEQUENCES);
-    if (this.#last !== null && this.#last.number === number && this.#last.client === client)
-      return this.#last;
-    const page = this.#clients.get(client)?.get(number);
+    const last = this.#last;
+    const isLast = last?.number === number && last.generation === generation && last.client === client;
+    if (isLast) return last;
+    const page = this.#generations.get(generation)?.clients.get(client)?.get(number);
     if (page !== undefined) this.#last = page;
     return page;
   }
 
   #put(page: AnswerPage): void {
-    const pages = this.#clients.get(page.client);
+    const generation = this.#kept(page.generation);
+    const pages = generation.clients.get(page.client);
     assert(!pages?.has(page.number), 'a page is there once');
-    if (pages === undefined) this.#clients.set(page.client, new Map([[page.number, page]]));
+    if (pages === undefined) generation.clients.set(page.client, new Map([[page.number, page]]));
     else pages.set(page.number, page);
-    this.#size += page.size;
-    this.#valueBytes += page.valueBytes;
+    generation.size += page.size;
+    generation.valueBytes += page.valueBytes;
   }
-}
 
-function otherName(sequence: number, key: string): string {
-  return `${sequence}/${key}`;
-}
-
-/**
- * FNV-1a over the key's bytes, never 0. It tells two requests of one id apart only where a client breaks the rule
- * that an id stands for one request.
- */
-function hashOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < key.length; index += 1) {
-    hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  #kept(generation: number): Generation {
+    let kept = this.#generations.get(generation);
+    if (kept === undefined) {
+      kept = { clients: new Map(), size: 0, valueBytes: 0 };
+      this.#generations.set(generation, kept);
+    }
+    return kept;
   }
-  return hash >>> 0 || 1;
 }

@@ -8,7 +8,9 @@
  */
 import { KvError } from '../errors.ts';
 import { assert, assertNever } from '../util/assert.ts';
+import type { AnswerPage } from './answer-page.ts';
 import {
+  type AdvanceOperation,
   type DeleteOperation,
   isWrite,
   type KvOperation,
@@ -16,19 +18,23 @@ import {
   type MultiGetOperation,
   type OperationResult,
   type PutOperation,
+  type ReadOperation,
   type Row,
 } from './operation.ts';
-import type { AnswerPage, Sessions } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
 
 /** What has changed since the last time it was taken. */
 export interface Changes {
   /** The last write of every key that was written; `row` null removes the key. */
   readonly rows: ReadonlyMap<string, Row | null>;
   /**
-   * The pages that answers were added to, whole. Gets, repeated and unrecorded requests add none. They go on changing with
-   * what is executed next, which is not written yet: they are to be encoded before that.
+   * The pages that answers were added to, whole, of the generations that are kept. Gets, repeated and unrecorded
+   * requests add none. They go on changing with what is executed next, which is not written yet: they are to be encoded
+   * before that.
    */
   readonly pages: ReadonlySet<AnswerPage>;
+  /** The present generation, if it is another one now (R7.12); null: it is not. */
+  readonly generation: number | null;
 }
 
 /** So many rows are kept for the next time when they are in the store already, unless their values are longer. */
@@ -95,6 +101,7 @@ export class KvState {
   #cells = new Map<string, Cell>();
   #changed: Cell[] = [];
   #pages = new Set<AnswerPage>();
+  #hasAdvanced = false;
   /** What was taken and is being written; null for nothing. */
   #writing: Changes | null = null;
 
@@ -123,12 +130,15 @@ export class KvState {
 
   /**
    * Executes one operation. Values are kept, not copied: nobody changes the bytes of an operation or of a row.
-   * @throws KvError as {@link read}, for a multi-get only. It need not be executed where nobody waits for its answer.
+   * @throws KvError as {@link read}, for a multi-get: it need not be executed where nobody waits for its answer; and as
+   *   {@link Sessions.check}, for a recorded write. Either has changed nothing; its outcome is not `none`
    */
   apply(operation: KvOperation): OperationResult {
+    if (operation.kind === 'advance') return this.#advance(operation);
     if (!isWrite(operation)) return this.read(operation);
     const { key, request } = operation;
     if (operation.unrecorded) return this.#write(operation);
+    this.sessions.check(request);
     const recorded = this.sessions.find(request, key);
     if (recorded !== undefined) return recorded;
     const result = this.#write(operation);
@@ -141,7 +151,7 @@ export class KvState {
    * @throws KvError limitExceeded, outcome notApplied, if the values that a multi-get reads have together more than
    *   `LIMITS.answerBytes`
    */
-  read(operation: KvOperation): OperationResult {
+  read(operation: ReadOperation): OperationResult {
     if (operation.kind === 'multiGet') return this.#readMany(operation);
     const row = this.row(operation.key);
     return { version: row?.version ?? 0, value: row?.value ?? null, previousVersion: 0 };
@@ -155,9 +165,14 @@ export class KvState {
       rows.set(cell.key, cell.row);
       cell.isChanged = false;
     }
-    this.#writing = { rows, pages: this.#pages };
+    this.#writing = {
+      rows,
+      pages: this.#pages,
+      generation: this.#hasAdvanced ? this.sessions.generation : null,
+    };
     this.#changed = [];
     this.#pages = new Set();
+    this.#hasAdvanced = false;
     return this.#writing;
   }
 
@@ -170,11 +185,15 @@ export class KvState {
     this.#cells = new Map(this.#changed.map((cell) => [cell.key, cell]));
   }
 
-  /** Drops a page of answers that are no longer needed. False: answers were added to it just now, and it stays. */
-  forget(page: AnswerPage): boolean {
-    if (this.#pages.has(page) || this.#writing?.pages.has(page)) return false;
-    this.sessions.forget(page);
-    return true;
+  /** What is gone with the generation need not be written any more. */
+  #advance({ generation }: AdvanceOperation): OperationResult {
+    if (this.sessions.advance(generation)) {
+      this.#hasAdvanced = true;
+      for (const page of this.#pages) {
+        if (page.generation < this.sessions.oldestKept) this.#pages.delete(page);
+      }
+    }
+    return { version: 0, value: null, previousVersion: 0 };
   }
 
   /** It stops at the limit, so that no more is read from the store than can be answered. */

@@ -1,23 +1,22 @@
 /**
- * The state machine of this replica: the table in the store, the recorded answers in memory and in the store,
- * and when these are dropped. The loop hands it what has become executable.
+ * The state machine of this replica: the table in the store, the recorded answers in memory and in the store. The loop
+ * hands it what has become executable.
  */
-
-import type { Deps, InstanceId, Ready, ReplicaId, RowProgress } from '../epaxos/index.ts';
+import type { InstanceId, Ready } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
   asKvOperation,
+  isRead,
   isRecorded,
   isWrite,
   type KvOperation,
   KvState,
-  type MultiGetOperation,
   type OperationResult,
   type ReadOperation,
   type Sessions,
 } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
-import { AnswerExpiry, type AnswerExpiryLimits, DEFAULT_ANSWER_EXPIRY } from './answer-expiry.ts';
+import { assert } from '../util/assert.ts';
 
 /**
  * Bytes of previous values in recorded answers (puts and deletes with `returnPrevious`), all in memory. Beyond
@@ -25,8 +24,8 @@ import { AnswerExpiry, type AnswerExpiryLimits, DEFAULT_ANSWER_EXPIRY } from './
  */
 export const KEPT_VALUE_BYTES = 256 * 1024 * 1024;
 
-/** What is written besides the effects: nothing. */
-const NOTHING_ELSE = { expired: [], pruned: null };
+/** Old pages of answers that are removed from the store in one turn, at most. */
+export const REMOVED_PAGES = 1_024;
 
 /** Whoever waits for what operations answer. */
 export interface Answering {
@@ -38,29 +37,27 @@ export interface Answering {
 }
 
 export interface ApplierOptions {
-  readonly storage: Pick<Storage, 'row' | 'writeEffects'>;
-  /** The answers that the store holds. */
+  readonly storage: Pick<Storage, 'row' | 'writeEffects' | 'removeOldAnswers'>;
+  /** The generation and the answers that the store holds. */
   readonly sessions: Sessions;
-  /** Every other replica. */
-  readonly peers: readonly ReplicaId[];
-  /** Undefined: {@link DEFAULT_ANSWER_EXPIRY}. */
-  readonly expiry: AnswerExpiryLimits | undefined;
-  readonly nowMs: number;
 }
 
 export class Applier {
   readonly #storage: ApplierOptions['storage'];
-  readonly #expiry: AnswerExpiry;
   readonly #state: KvState;
   /** Executed, with effects that are not written yet. */
   #executed: InstanceId[] = [];
+  /** The store may hold answers that are not kept any more; so it may at the start, if a process was killed on the way. */
+  #hasOldAnswers = true;
 
-  constructor(options: ApplierOptions) {
-    const { storage, sessions, peers, expiry = DEFAULT_ANSWER_EXPIRY, nowMs } = options;
+  constructor({ storage, sessions }: ApplierOptions) {
     this.#storage = storage;
-    this.#expiry = new AnswerExpiry({ peers, limits: expiry, nowMs });
-    for (const page of sessions.pages()) this.#expiry.touched(page);
     this.#state = new KvState({ stored: (key) => storage.row(key), sessions });
+  }
+
+  /** The generation and the answers that are kept, as they are now. */
+  get sessions(): Sessions {
+    return this.#state.sessions;
   }
 
   /** What a write answered when it was executed; undefined for what was not, and for what is not recorded. */
@@ -88,24 +85,24 @@ export class Applier {
       this.#executed.push(id);
       for (const each of command?.operations ?? []) {
         const operation = asKvOperation(each);
-        if (operation.kind === 'multiGet') this.#readMany(operation, answering);
-        else answering.answer(operation, this.#state.apply(operation));
+        if (operation.kind !== 'multiGet' || answering.isAwaited(operation))
+          this.#apply(operation, answering);
       }
       command?.letGoOfOperations();
     }
     for (const each of reads) {
       const operation = asKvOperation(each);
+      assert(isRead(operation), 'what is read without an instance is a read');
       answering.answer(operation, this.#state.read(operation));
     }
   }
 
-  /** It reads many rows, and changes nothing: so that is done only where somebody waits for them. */
-  #readMany(operation: MultiGetOperation, answering: Answering): void {
-    if (!answering.isAwaited(operation)) return;
+  /** A multi-get reads many rows, and changes nothing: so it is applied only where somebody waits for it. */
+  #apply(operation: KvOperation, answering: Answering): void {
     try {
       answering.answer(operation, this.#state.apply(operation));
     } catch (error) {
-      if (!(error instanceof KvError) || error.code !== 'limitExceeded') throw error;
+      if (!(error instanceof KvError) || error.outcome === 'none') throw error;
       answering.refuse(operation, error);
     }
   }
@@ -124,15 +121,21 @@ export class Applier {
    */
   async write({ flush, pruned }: Pick<Ready, 'flush' | 'pruned'>): Promise<void> {
     if (!flush) {
-      await this.#storage.writeEffects({ ...NOTHING_ELSE, rows: new Map(), pages: [], executed: [], pruned });
+      await this.#storage.writeEffects({
+        rows: new Map(),
+        pages: [],
+        generation: null,
+        executed: [],
+        pruned,
+      });
       return;
     }
-    const { rows, pages } = this.#state.takeChanges();
+    const { rows, pages, generation } = this.#state.takeChanges();
     const executed = this.#executed;
     this.#executed = [];
-    for (const page of pages) this.#expiry.touched(page);
-    await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages, executed, pruned });
+    await this.#storage.writeEffects({ rows, pages, generation, executed, pruned });
     this.#state.written();
+    if (generation !== null) this.#hasOldAnswers = true;
   }
 
   /** The same for what lies in memory only, before the store is closed or changed as a whole. */
@@ -140,29 +143,16 @@ export class Applier {
     if (this.#executed.length > 0) await this.write({ flush: true, pruned: null });
   }
 
-  /** A peer has told the highest slots that it knows. */
-  heard(peer: ReplicaId, highest: Deps): void {
-    this.#expiry.heard(peer, highest);
+  /** True if the store may hold answers that are not kept any more. */
+  get hasOldAnswers(): boolean {
+    return this.#hasOldAnswers;
   }
 
-  /** Time has passed; see {@link AnswerExpiry.tick}. @param rows how far each has come here */
-  tick(nowMs: number, rows: readonly RowProgress[]): void {
-    this.#expiry.tick({
-      nowMs,
-      highest: rows.map(({ highest }) => highest),
-      executed: rows.map(({ executed }) => executed),
-      answers: this.#state.sessions.size,
-    });
-  }
-
-  /** True if there are answers that can be dropped. */
-  get hasExpired(): boolean {
-    return this.#expiry.hasDue;
-  }
-
-  /** Drops some of them. */
-  async dropExpired(): Promise<void> {
-    const expired = this.#expiry.take().filter((page) => this.#state.forget(page));
-    await this.#storage.writeEffects({ ...NOTHING_ELSE, rows: new Map(), pages: [], executed: [], expired });
+  /**
+   * Removes some of them. What is removed is of generations that ended before the one that is in the store already, so no
+   * copy of theirs has an effect any more (R7.12), whatever a crash takes.
+   */
+  async removeOldAnswers(): Promise<void> {
+    this.#hasOldAnswers = await this.#storage.removeOldAnswers(REMOVED_PAGES);
   }
 }

@@ -1,5 +1,5 @@
 /** The turn: the loop that makes the core's batches real, and all that it drives. The folder's only door. */
-export type { AnswerExpiryLimits } from './answer-expiry.ts';
+export { type AdvanceLimits, DEFAULT_ADVANCE } from './advance-timing.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { Node } from './node.ts';
 export type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';

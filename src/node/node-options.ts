@@ -5,7 +5,7 @@ import type { Replica, ReplicaId, ReplicaStatus } from '../epaxos/index.ts';
 import type { Sessions } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
 import type { PeerStatus, Transport, TransportEvents } from '../transport/index.ts';
-import type { AnswerExpiryLimits } from './answer-expiry.ts';
+import type { AdvanceLimits } from './advance-timing.ts';
 import type { Clock } from './clock.ts';
 import type { InboxLimits } from './inbox.ts';
 import type { InstanceLatencyCounts } from './instance-latencies.ts';
@@ -49,8 +49,8 @@ export interface NodeOptions extends Restored {
   /** The period of the core's ticks, in milliseconds; deadlines are checked at the same time. */
   readonly tickMs: number;
   readonly limits: PendingLimits & InboxLimits;
-  /** Defaults to {@link DEFAULT_ANSWER_EXPIRY}. */
-  readonly answerExpiry?: AnswerExpiryLimits;
+  /** When generations end (R7.13). Defaults to {@link DEFAULT_ADVANCE}. */
+  readonly advance?: AdvanceLimits;
   readonly logger: Logger;
   /** Called when a majority of replicas comes into reach or goes out of it; out of reach at the start. */
   readonly onQuorum?: (reachable: boolean) => void;
@@ -66,6 +66,8 @@ export interface NodeStatus extends ReplicaStatus {
   readonly paths: PathCounts;
   readonly latencies: InstanceLatencyCounts;
   readonly peers: readonly PeerStatus[];
+  /** The present generation of request ids (R7.12), ≥ 1. */
+  readonly generation: number;
   /** Calls of clients that wait for their answer. */
   readonly pendingRequests: number;
   /** The snapshot that is being copied, as this replica is too far behind; null for none. */

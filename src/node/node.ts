@@ -4,10 +4,11 @@
  * messages; then execute; then answer the clients. What arrives during a turn waits for the next one:
  * that is the group commit.
  */
-import { type Ready, type ReplicaId, replicaIds } from '../epaxos/index.ts';
+import type { Ready, ReplicaId } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
-import type { KvOperation, OperationResult, ReadOperation, Sessions } from '../kv/index.ts';
+import type { KvOperation, OperationResult, ReadOperation } from '../kv/index.ts';
 import { createDeferred } from '../util/deferred.ts';
+import { Advancer } from './advancer.ts';
 import { Applier } from './applier.ts';
 import { Inbox } from './inbox.ts';
 import { InstanceLatencies } from './instance-latencies.ts';
@@ -17,6 +18,7 @@ import { type Call, PendingRequests, type Request, type Waiter } from './pending
 import { Pulse } from './pulse.ts';
 import { Reachability } from './reachability.ts';
 import { RecordWriter } from './record-writer.ts';
+import { checkName } from './request-name.ts';
 import { SnapshotFetcher } from './snapshot-fetcher.ts';
 import { Ticker } from './ticker.ts';
 
@@ -35,6 +37,7 @@ export class Node {
   readonly #pulse: Pulse;
   readonly #ticker: Ticker;
   readonly #records: RecordWriter;
+  readonly #advancer: Advancer;
   #core: Core;
   #applier: Applier;
   #state: State = 'running';
@@ -46,7 +49,7 @@ export class Node {
     const { storage, transport, clock, logger } = options;
     this.#options = options;
     this.#core = options.core;
-    this.#applier = this.#createApplier(options.sessions);
+    this.#applier = new Applier(options);
     this.#fetcher = new SnapshotFetcher({
       staging: storage.staging,
       transport,
@@ -56,6 +59,7 @@ export class Node {
       onFailure: (error) => this.#fail(error),
     });
     this.#records = new RecordWriter(storage);
+    this.#advancer = new Advancer(options);
     this.#inbox = new Inbox(options.limits);
     this.#paths = new PathCounters(options.id);
     this.#latencies = new InstanceLatencies(options);
@@ -84,6 +88,11 @@ export class Node {
     return this.#reachability.hasQuorum;
   }
 
+  /** The present generation of request ids (R7.12), ≥ 1, as far as is executed. After a start it may be behind for a while. */
+  get generation(): number {
+    return this.#applier.sessions.generation;
+  }
+
   /** Starts the transport and the ticks. Called once. */
   start(): void {
     const { transport, serveSnapshot } = this.#options;
@@ -108,10 +117,12 @@ export class Node {
    * @returns what {@link cancel} takes; null if it was answered at once
    * @throws KvError with the outcome notApplied if it is not taken, and then the waiter hears nothing:
    * shuttingDown, deadlineExceeded (nothing is left of the time), overloaded (also after the process stood
-   * still), invalidArgument (see PendingRequests), internal (the node has failed)
+   * still), invalidArgument (see PendingRequests; also for an id without a generation, and for what is not for
+   * clients), internal (the node has failed)
    */
   submit(operation: KvOperation, timeoutMs: number, waiter: Waiter): Call | null {
     this.#checkRunning();
+    checkName(operation, this.generation);
     const nowMs = this.#options.clock.nowMs();
     if (this.#pulse.stoodStill(nowMs)) {
       throw new KvError('overloaded', 'the replica stood still and may answer late; ask again', {
@@ -162,6 +173,7 @@ export class Node {
   status(): NodeStatus {
     return {
       ...this.#core.status(),
+      generation: this.generation,
       paths: this.#paths.counts(),
       latencies: this.#latencies.counts(),
       peers: this.#options.transport.peers(),
@@ -233,7 +245,7 @@ export class Node {
       if (this.#core.hasReady()) await this.#perform(this.#core.takeReady());
       if (!this.#isActive()) return;
       if (ticked) await this.#records.flush();
-      if (this.#applier.hasExpired) await this.#applier.dropExpired();
+      if (this.#applier.hasOldAnswers) await this.#applier.removeOldAnswers();
       this.#turn = 'idle';
       const isQuiet = this.#pending.size === 0 && this.#records.isEmpty && this.#core.isAtRest();
       this.#ticker.turned({ ticked, isQuiet });
@@ -245,7 +257,7 @@ export class Node {
   }
 
   #hasWork(): boolean {
-    return this.#core.hasReady() || this.#applier.hasExpired || this.#fetcher.isComplete;
+    return this.#core.hasReady() || this.#applier.hasOldAnswers || this.#fetcher.isComplete;
   }
 
   /** Between two turns: the snapshot that was copied takes the place of the state, and a new core begins from it. */
@@ -270,7 +282,7 @@ export class Node {
   #beginAnew({ core, sessions }: Restored): void {
     const before = this.#core;
     this.#core = core;
-    this.#applier = this.#createApplier(sessions);
+    this.#applier = new Applier({ storage: this.#options.storage, sessions });
     this.#latencies.forgetOpen();
     for (const peer of this.#reachability.peers) core.setReachable(peer, true);
     for (const request of this.#pending.requests()) {
@@ -280,17 +292,6 @@ export class Node {
       if (recorded !== undefined) this.#pending.answer(operation, recorded);
       else if (isTakenBack) this.#inbox.addRequest(request);
     }
-  }
-
-  #createApplier(sessions: Sessions): Applier {
-    const { id, replicas, storage, clock, answerExpiry } = this.#options;
-    return new Applier({
-      storage,
-      sessions,
-      peers: replicaIds(replicas).filter((peer) => peer !== id),
-      expiry: answerExpiry,
-      nowMs: clock.nowMs(),
-    });
   }
 
   /** Takes what has arrived. */
@@ -303,10 +304,7 @@ export class Node {
     // What was slept through comes before what ended the sleep; the tick of now comes after it.
     for (let slept = 1; arrived.ticked && slept < this.#ticker.ticks; slept += 1) core.tick();
     for (const [peer, reachable] of arrived.reachable) core.setReachable(peer, reachable);
-    for (const { from, message } of arrived.messages) {
-      core.step(from, message);
-      if (message.type === 'watermarks') this.#applier.heard(from, message.highest);
-    }
+    for (const { from, message } of arrived.messages) core.step(from, message);
     for (const request of arrived.requests) {
       const { operation } = request;
       const isTaken = operation.kind === 'get' ? core.read(operation) : core.propose(request);
@@ -320,18 +318,20 @@ export class Node {
       }
     }
     const { ticked, dropped } = arrived;
-    if (ticked) this.#tick();
+    if (ticked) this.#tick(this.#ticker.ticks);
     if (dropped > 0) logger.warn({ dropped }, 'messages of peers dropped: more waited than the limit allows');
     return { ticked };
   }
 
-  #tick(): void {
-    const { transport, clock } = this.#options;
+  #tick(ticks: number): void {
+    const { transport } = this.#options;
     for (const { id, roundTripMs } of transport.peers()) {
       if (roundTripMs !== null) this.#core.setRoundTrip(id, roundTripMs);
     }
     this.#core.tick();
-    this.#applier.tick(clock.nowMs(), this.#core.status().rows);
+    if (this.#state !== 'running') return;
+    const { sessions } = this.#applier;
+    this.#advancer.tick(ticks, { core: this.#core, sessions, reachable: this.#reachability.peers });
   }
 
   /** The order of the steps is the contract of {@link Ready}. */

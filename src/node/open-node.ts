@@ -60,10 +60,11 @@ async function restore(
 ): Promise<Restored> {
   const { id, replicas, tickMs, storage, logger } = loop;
   const records = await collect(storage.records(), signal);
-  const sessions = new Sessions(await collect(storage.answerPages(), signal));
+  const sessions = new Sessions(await collect(storage.answerPages(), signal), storage.generation());
   const core = new Replica({ ...replica, id, replicas, tickMs, seed: drawSeed() });
   core.restore({ records, pruned: storage.pruned(), reserved: storage.reserved() });
-  logger.info({ instances: records.length, answers: sessions.size }, 'store read');
+  const { generation, size } = sessions;
+  logger.info({ instances: records.length, generation, answers: size }, 'store read');
   return { core: watch === undefined ? core : watch({ core, sessions }), sessions };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Requests by their name: client, sequence and key. The key belongs to the name (R7.6), yet a client that
- * keeps to the rules uses a number for one key only, so that a number is enough to find a request by.
+ * Requests by their name: client, sequence, generation and key. The key belongs to the name (R7.6), yet a client that
+ * keeps to the rules uses a number for one key and in one generation only, so that it is enough to find a request by.
  */
 import type { KvOperation } from '../kv/index.ts';
 import { PagedMap } from '../util/paged-map.ts';
@@ -13,14 +13,16 @@ interface Named {
 export class RequestIndex<T extends Named> {
   /** By client, then by sequence. */
   readonly #clients = new Map<string, PagedMap<T>>();
-  /** Those whose number is used for another key, too; by the whole name. */
+  /** Those whose number is used for another key, or in another generation, too; by the whole name. */
   readonly #others = new Map<string, T>();
 
   /** The request that has the name of this operation. */
   find(operation: KvOperation): T | undefined {
     const { request, key } = operation;
     const found = this.#clients.get(request.client)?.get(request.sequence);
-    if (found !== undefined && found.operation.key === key) return found;
+    if (found !== undefined && found.operation.key === key) {
+      if (found.operation.request.generation === request.generation) return found;
+    }
     return this.#others.size === 0 ? undefined : this.#others.get(nameOf(operation));
   }
 
@@ -59,5 +61,5 @@ export class RequestIndex<T extends Named> {
 }
 
 function nameOf({ request, key }: KvOperation): string {
-  return `${request.client}${request.sequence}/${key}`;
+  return `${request.client}${request.sequence}/${request.generation}/${key}`;
 }

@@ -44,6 +44,7 @@ export function createAdminHandlers({ node, config, version, clock }: AdminServi
         snapshot: status.snapshot,
         latencies: status.latencies,
         process: processUsage(),
+        generation: status.generation,
       });
     },
   };

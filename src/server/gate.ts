@@ -5,7 +5,7 @@ import { type Node, TIMEOUTS } from '../node/index.ts';
 import type { Logger } from './logger.ts';
 
 /** What the services need of the loop. */
-export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale'>;
+export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale' | 'generation'>;
 
 /** What the clients' services are made of. */
 export interface KvServiceOptions {

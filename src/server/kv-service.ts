@@ -81,33 +81,42 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
     }
   }
 
+  const written = ({ version, value, previousVersion }: OperationResult) => ({
+    version,
+    previous: keyValue(value, previousVersion),
+    generation: node.generation,
+  });
   const put: Conversion<PutRequest, PutResponse> = {
     operationOf({ key, value, returnPrevious, requestId }) {
-      const { client, sequence, unrecorded } = nameOf(requestId);
-      return decodeOperation(encodePut({ client, sequence, key, value, returnPrevious, unrecorded }));
+      return decodeOperation(encodePut({ ...nameOf(requestId), key, value, returnPrevious }));
     },
-    responseOf: writeResponse,
+    responseOf: written,
   };
   const get: Conversion<GetRequest, GetResponse, ReadOperation> = {
     operationOf({ key }) {
       const { client, sequence } = nameOf(null);
       return decodeOperation(encodeGet({ client, sequence, key })) as GetOperation;
     },
-    responseOf: ({ value, version }) => ({ found: keyValue(value, version) }),
+    responseOf: ({ value, version }) => ({
+      found: keyValue(value, version),
+      generation: node.generation,
+    }),
   };
   const multiGet: Conversion<MultiGetRequest, MultiGetResponse, ReadOperation> = {
     operationOf({ keys }) {
       const { client, sequence } = nameOf(null);
       return decodeOperation(encodeMultiGet({ client, sequence, keys })) as MultiGetOperation;
     },
-    responseOf: ({ rows = [] }) => ({ entries: rows.map((found) => ({ found })) }),
+    responseOf: ({ rows = [] }) => ({
+      entries: rows.map((found) => ({ found })),
+      generation: node.generation,
+    }),
   };
   const remove: Conversion<DeleteRequest, DeleteResponse> = {
     operationOf({ key, returnPrevious, requestId }) {
-      const { client, sequence, unrecorded } = nameOf(requestId);
-      return decodeOperation(encodeDelete({ client, sequence, key, returnPrevious, unrecorded }));
+      return decodeOperation(encodeDelete({ ...nameOf(requestId), key, returnPrevious }));
     },
-    responseOf: writeResponse,
+    responseOf: written,
   };
 
   return {
@@ -139,9 +148,9 @@ function requestNames(): (given: RequestIdBytes | null) => RequestName {
   const client = randomBytes(CLIENT_ID_BYTES);
   let last = 0;
   return (given) => {
-    if (given !== null) return { client: given.client, sequence: given.sequence, unrecorded: false };
+    if (given !== null) return { ...given, unrecorded: false };
     last += 1;
-    return { client, sequence: last, unrecorded: true };
+    return { client, sequence: last, generation: 0, unrecorded: true };
   };
 }
 
@@ -150,10 +159,6 @@ function patienceOf(call: ServerUnaryCall<unknown, unknown>): number {
   return deadline === Number.POSITIVE_INFINITY
     ? TIMEOUTS.defaultMs
     : patienceMs(Number(deadline) - Date.now());
-}
-
-function writeResponse({ version, value, previousVersion }: OperationResult): PutResponse & DeleteResponse {
-  return { version, previous: keyValue(value, previousVersion) };
 }
 
 function keyValue(value: Uint8Array | null, version: number): KeyValue | null {

@@ -5,7 +5,7 @@
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { KvError } from '../errors.ts';
-import { isWrite, type KvOperation, type OperationResult, type Row } from '../kv/index.ts';
+import { isRead, isWrite, type KvOperation, type OperationResult, type Row } from '../kv/index.ts';
 import { type Call, TIMEOUTS, type Waiter } from '../node/index.ts';
 import { PagedMap } from '../util/paged-map.ts';
 import {
@@ -25,7 +25,6 @@ export const UNTAKEN_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** About what an answer, or a row of one, has beside its value. */
 const ANSWER_BYTES = 32;
-const EMPTY_FRAME = Buffer.alloc(0);
 const NO_ROWS: readonly Row[] = [];
 
 export interface PipelineStreamOptions extends KvServiceOptions {
@@ -57,6 +56,7 @@ export class PipelineStream {
       this.#endIfDone();
     });
     call.on('cancelled', () => this.#close());
+    this.#write(this.#frame([])); // so that the client knows under which generation to send
   }
 
   /** Sends the answers that wait, and ends the stream with the error. Open requests are cancelled. */
@@ -71,7 +71,7 @@ export class PipelineStream {
     if (this.#isClosed) return;
     try {
       const requests = decodeRequestFrame(frame);
-      if (requests.length === 0) this.#write(EMPTY_FRAME);
+      if (requests.length === 0) this.#write(this.#frame([], { pong: true }));
       for (const request of requests) this.#take(frame, request);
     } catch (reason) {
       const { code, message } = asKvError(reason, this.#options.logger);
@@ -115,7 +115,7 @@ export class PipelineStream {
   }
 
   #readStale(operation: KvOperation): OperationResult {
-    if (!isWrite(operation)) return this.#options.node.readStale(operation);
+    if (isRead(operation)) return this.#options.node.readStale(operation);
     throw new KvError('invalidArgument', 'only a get or a multi-get can be stale', { outcome: 'notApplied' });
   }
 
@@ -177,7 +177,11 @@ export class PipelineStream {
     }
     this.#answerBytes -= ofValues;
     this.#answers = answers.slice(count);
-    return encodeResponseFrame(this.#answers.length === 0 ? answers : answers.slice(0, count));
+    return this.#frame(this.#answers.length === 0 ? answers : answers.slice(0, count));
+  }
+
+  #frame(responses: readonly PipelineResponse[], { pong } = { pong: false }): Buffer {
+    return encodeResponseFrame({ responses, generation: this.#options.node.generation, pong });
   }
 
   #endIfDone(): void {

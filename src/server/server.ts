@@ -5,7 +5,7 @@ import { Server, ServerCredentials, type UntypedServiceImplementation } from '@g
 import type { ReplicaOptions } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
-  type AnswerExpiryLimits,
+  type AdvanceLimits,
   type Clock,
   createPeerStores,
   openNode,
@@ -40,7 +40,8 @@ export interface ServerParts {
   /** The core's patience and limits, where they are to differ from the defaults. */
   readonly replica?: Pick<ReplicaOptions, 'timing' | 'limits'>;
   readonly snapshots?: Partial<SnapshotLimits>;
-  readonly answerExpiry?: AnswerExpiryLimits;
+  /** When generations end, where that is to differ from the default. */
+  readonly advance?: AdvanceLimits;
   /** Instead of the machine's own. */
   readonly clock?: Clock;
 }
@@ -93,7 +94,7 @@ export async function startServer(
         replicas: peers.size,
         storage,
         transport,
-        ...(parts.answerExpiry === undefined ? {} : { answerExpiry: parts.answerExpiry }),
+        ...(parts.advance === undefined ? {} : { advance: parts.advance }),
         clock,
         tickMs: config.tickMs,
         limits: {

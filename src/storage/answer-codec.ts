@@ -2,7 +2,7 @@
  * Pages of recorded answers as bytes (R7.6). Writing is by hand, as nearly every put changes a page; reading is done
  * when a replica starts only.
  */
-import { AnswerPage, type AnswerPageId, PAGE_SEQUENCES, type RecordedAnswer } from '../kv/index.ts';
+import { AnswerPage, type AnswerPageId, LIMITS, PAGE_SEQUENCES, type RecordedAnswer } from '../kv/index.ts';
 import {
   bytesTag,
   CLIENT_ID_BYTES,
@@ -30,14 +30,21 @@ interface WireAnswer {
 
 interface WireAnswers {
   readonly places: readonly number[];
-  readonly keyHashes: readonly number[];
+  readonly keyLengths: readonly number[];
+  readonly keys: Uint8Array;
   readonly versions: readonly number[];
   readonly others: readonly WireAnswer[];
 }
 
 const answersType = messageType<WireAnswers>('StoredAnswers');
 
-const PAGE = { places: bytesTag(1), keyHashes: bytesTag(2), versions: bytesTag(3), others: bytesTag(4) };
+const PAGE = {
+  places: bytesTag(1),
+  keyLengths: bytesTag(2),
+  keys: bytesTag(3),
+  versions: bytesTag(4),
+  others: bytesTag(5),
+};
 const ANSWER = {
   sequence: integerTag(1),
   key: bytesTag(2),
@@ -45,28 +52,38 @@ const ANSWER = {
   value: bytesTag(4),
   previousVersion: integerTag(5),
 };
-/** A hash has a fixed length; a place, being below 128, has one byte. */
-const HASH_BYTES = 4;
-
-export function encodeAnswers({ keyHashes, versions, others }: AnswerPage): Buffer {
+export function encodeAnswers(page: AnswerPage): Buffer {
+  const { keyLengths, versions, others } = page;
   const places: number[] = [];
+  let lengthBytes = 0;
+  let keyBytes = 0;
   let versionBytes = 0;
   for (let place = 0; place < PAGE_SEQUENCES; place += 1) {
-    if (keyHashes[place] === 0) continue;
+    const keyLength = keyLengths[place] ?? 0;
+    if (keyLength === 0) continue;
     places.push(place);
+    lengthBytes += varintLength(keyLength);
+    keyBytes += keyLength;
     versionBytes += varintLength(versions[place] ?? 0);
   }
-  const count = places.length;
+  const count = places.length; // a place, being below 128, has one byte
   let length = 0;
-  if (count > 0) length += fieldLength(count) + fieldLength(count * HASH_BYTES) + fieldLength(versionBytes);
+  if (count > 0)
+    for (const bytes of [count, lengthBytes, keyBytes, versionBytes]) length += fieldLength(bytes);
   for (const answer of others?.values() ?? []) length += fieldLength(answerLength(answer));
   const bytes = Buffer.allocUnsafe(length);
   let at = 0;
   if (count > 0) {
     at = writeInteger(bytes, at, PAGE.places, count);
     for (const place of places) at = writeVarint(bytes, at, place);
-    at = writeInteger(bytes, at, PAGE.keyHashes, count * HASH_BYTES);
-    for (const place of places) at = bytes.writeUInt32LE(keyHashes[place] ?? 0, at);
+    at = writeInteger(bytes, at, PAGE.keyLengths, lengthBytes);
+    for (const place of places) at = writeVarint(bytes, at, keyLengths[place] ?? 0);
+    at = writeInteger(bytes, at, PAGE.keys, keyBytes);
+    for (const place of places) {
+      const key = page.keyAt(place);
+      bytes.set(key, at);
+      at += key.length;
+    }
     at = writeInteger(bytes, at, PAGE.versions, versionBytes);
     for (const place of places) at = writeVarint(bytes, at, versions[place] ?? 0);
   }
@@ -103,23 +120,25 @@ function writeAnswer(bytes: Buffer, position: number, answer: RecordedAnswer): n
  * @throws KvError invalidArgument
  */
 export function decodeAnswers(id: AnswerPageId, bytes: Uint8Array): AnswerPage {
-  const { places, keyHashes, versions, others } = answersType.decode(bytes);
-  if (places.length !== keyHashes.length || places.length !== versions.length) {
+  const { places, keyLengths, keys, versions, others } = answersType.decode(bytes);
+  if (places.length !== keyLengths.length || places.length !== versions.length) {
     throw malformed('the lists of a page of answers differ in length');
   }
   const page = new AnswerPage(id);
-  places.forEach((place, index) => {
-    const hash = keyHashes[index] ?? 0;
-    if (place >= PAGE_SEQUENCES || hash === 0 || page.keyHashes[place] !== 0) {
+  let at = 0;
+  for (const [index, place] of places.entries()) {
+    const start = at;
+    const length = keyLengths[index] ?? 0;
+    at += length;
+    if (place >= PAGE_SEQUENCES || length === 0 || length > LIMITS.keyBytes || page.keyLengths[place] !== 0) {
       throw malformed('a page of answers holds one that has no place in it');
     }
-    page.keyHashes[place] = hash;
-    page.versions[place] = versions[index] ?? 0;
-    page.size += 1;
-  });
+    page.restorePlain(place, { key: keys.subarray(start, at), version: versions[index] ?? 0 });
+  }
+  if (at !== keys.length) throw malformed('the keys of a page of answers are cut off, or too many');
   for (const { sequence, key, version, value, previousVersion } of others) {
     checkRequestName({ clientBytes: CLIENT_ID_BYTES, sequence });
-    const request = { client: id.client, sequence };
+    const request = { client: id.client, sequence, generation: id.generation };
     if (Math.floor(sequence / PAGE_SEQUENCES) !== id.number)
       throw malformed('an answer is on the wrong page');
     page.restore({

@@ -17,7 +17,7 @@ import {
   Status,
 } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
-import type { AnswerPage, Row } from '../kv/index.ts';
+import { type AnswerPage, FIRST_GENERATION, type Row } from '../kv/index.ts';
 import { assert } from '../util/assert.ts';
 import {
   commandFromWire,
@@ -30,11 +30,15 @@ import {
 } from '../wire/index.ts';
 import { decodeAnswers, encodeAnswers } from './answer-codec.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
+import { decodeGeneration, encodeGeneration } from './generation-codec.ts';
 import {
-  ANSWERS_RANGE,
+  after,
+  answersBefore,
+  answersFrom,
   answersKey,
   commandKey,
   executedKey,
+  GENERATION_KEY,
   PRUNED_KEY,
   parseAnswersKey,
   parseInstanceKey,
@@ -71,6 +75,8 @@ export class EncodedStorage implements Storage {
   readonly #replicas: number;
   /** Commands that are in the store, with the instance under which they are. */
   readonly #storedCommands = new WeakMap<Command, InstanceKey>();
+  /** There are no old answers before this key. */
+  #removedAnswers: Uint8Array = NOTHING;
 
   constructor(options: {
     readonly store: ByteStore;
@@ -170,8 +176,8 @@ export class EncodedStorage implements Storage {
     for (const page of effects.pages) {
       writes.push({ key: answersKey(page), value: encodeAnswers(page) });
     }
-    for (const id of effects.expired) {
-      writes.push({ key: answersKey(id), value: null });
+    if (effects.generation !== null) {
+      writes.push({ key: GENERATION_KEY, value: encodeGeneration(effects.generation) });
     }
     for (const id of effects.executed) {
       writes.push({ key: executedKey(id), value: NOTHING });
@@ -185,12 +191,36 @@ export class EncodedStorage implements Storage {
     return bytes && this.#read(`the row of key ${JSON.stringify(key)}`, () => decodeRow(bytes));
   }
 
+  generation(): number {
+    const bytes = this.#store.get(GENERATION_KEY);
+    return bytes === undefined
+      ? FIRST_GENERATION
+      : this.#read('the generation', () => decodeGeneration(bytes));
+  }
+
   async *answerPages(): AsyncIterable<AnswerPage> {
-    for await (const [key, bytes] of this.#store.entries(ANSWERS_RANGE)) {
+    for await (const [key, bytes] of this.#store.entries(answersFrom(this.generation() - 1))) {
       const id = parseAnswersKey(key);
       if (!id) throw this.#unreadable('a page of answers', `its key is ${Buffer.from(key).toString('hex')}`);
       yield this.#read('a page of answers', () => decodeAnswers(id, bytes));
     }
+  }
+
+  async removeOldAnswers(limit: number): Promise<boolean> {
+    const { start, end } = answersBefore(this.generation() - 1);
+    // Not from the beginning each time: a database is slow to pass over what was removed just now.
+    const from = Buffer.compare(this.#removedAnswers, start) > 0 ? this.#removedAnswers : start;
+    if (Buffer.compare(from, end) >= 0) return false;
+    const writes: ByteWrite[] = [];
+    for await (const key of this.#store.keys({ start: from, end })) {
+      writes.push({ key, value: null });
+      if (writes.length === limit) break;
+    }
+    const last = writes.at(-1);
+    const hasMore = last !== undefined && writes.length === limit;
+    this.#removedAnswers = hasMore ? after(last.key) : end;
+    if (writes.length > 0) await this.#store.write(writes, { sync: false });
+    return hasMore;
   }
 
   peerStore(peer: ReplicaId): string | undefined {

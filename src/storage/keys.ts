@@ -8,16 +8,17 @@
  * | 1          | replica (1 byte), slot (8), 0             | InstanceRecord without its command; `executed` stored as committed |
  * | 1          | replica (1 byte), slot (8), 1             | empty: the instance is executed              |
  * | 1          | replica (1 byte), slot (8), 2             | Command                                      |
- * | 2          | client id (16), page (8)                  | StoredAnswers                                |
+ * | 2          | generation (8), client id (16), page (8)  | StoredAnswers                                |
  * | 3          | the key's bytes                           | StoredRow                                    |
  * | 4          | number of a batch (8)                     | empty; LevelDB only (level-byte-store.ts)    |
  * | 5          |                                           | Pruned                                       |
  * | 6          | replica (1 byte)                          | StoredPeer                                   |
  * | 7          |                                           | StoredStaging                                |
- * | 8          | a key with first byte 1, 2 or 3           | its value, of another replica's snapshot     |
+ * | 8          | a key with first byte 1, 2, 3 or 12       | its value, of another replica's snapshot     |
  * | 9          |                                           | StoredReservation                            |
  * | 10         | a key with first byte 1                   | its value, of a no-op that was pruned while a snapshot was copied |
  * | 11         | offset (8)                                | a piece of the value of an entry of another replica's snapshot |
+ * | 12         |                                           | StoredGeneration                             |
  *
  * The messages are in proto/epaxos/v1/instance.proto and storage.proto.
  */
@@ -42,6 +43,7 @@ const Kind = {
   reservation: 9,
   prunedNoOp: 10,
   piece: 11,
+  generation: 12,
 } as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -54,7 +56,8 @@ const SLOT_AT = REPLICA_AT + 1;
 const PART_AT = SLOT_AT + NUMBER_BYTES;
 const INSTANCE_KEY_BYTES = PART_AT + 1;
 
-const CLIENT_AT = KIND_BYTES;
+const GENERATION_AT = KIND_BYTES;
+const CLIENT_AT = GENERATION_AT + NUMBER_BYTES;
 const PAGE_AT = CLIENT_AT + CLIENT_ID_BYTES;
 const PAGE_KEY_BYTES = PAGE_AT + NUMBER_BYTES;
 
@@ -85,6 +88,8 @@ export const IDENTITY_KEY: Uint8Array = Buffer.from([Kind.identity]);
 export const PRUNED_KEY: Uint8Array = Buffer.from([Kind.pruned]);
 /** Where it is noted which own slots are reserved. */
 export const RESERVATION_KEY: Uint8Array = Buffer.from([Kind.reservation]);
+/** Where the present generation of request ids is noted. */
+export const GENERATION_KEY: Uint8Array = Buffer.from([Kind.generation]);
 /** Where it is noted how far the copy of a snapshot has come. */
 export const STAGING_KEY: Uint8Array = Buffer.from([Kind.staging]);
 
@@ -94,6 +99,8 @@ export const INSTANCE_RANGE: ByteRange = rangeOf(Kind.instance);
 export const ANSWERS_RANGE: ByteRange = rangeOf(Kind.answers);
 /** All rows of the table. */
 export const ROW_RANGE: ByteRange = rangeOf(Kind.row);
+/** The present generation alone. */
+export const GENERATION_RANGE: ByteRange = rangeOf(Kind.generation);
 /** All entries of another replica's snapshot. */
 export const STAGED_RANGE: ByteRange = rangeOf(Kind.staged);
 /** All pieces of an entry of another replica's snapshot. */
@@ -156,11 +163,29 @@ export function slotRange(slots: {
   return { start: recordKey({ replica, slot: from }), end: recordKey({ replica, slot: to + 1 }) };
 }
 
+/** The pages of answers of every generation from this one on. */
+export function answersFrom(generation: number): ByteRange {
+  return { start: answersStart(generation), end: ANSWERS_RANGE.end };
+}
+
+/** The pages of answers of every generation before this one. */
+export function answersBefore(generation: number): ByteRange {
+  return { start: ANSWERS_RANGE.start, end: answersStart(generation) };
+}
+
+function answersStart(generation: number): Buffer {
+  const key = Buffer.allocUnsafe(CLIENT_AT);
+  key[0] = Kind.answers;
+  writeNumber(key, generation, GENERATION_AT);
+  return key;
+}
+
 /** Where a page of answers is. */
-export function answersKey({ client, number }: AnswerPageId): Buffer {
+export function answersKey({ generation, client, number }: AnswerPageId): Buffer {
   assert(client.length === CLIENT_ID_BYTES, `a client id has ${CLIENT_ID_BYTES} bytes`);
   const key = Buffer.allocUnsafe(PAGE_KEY_BYTES);
   key[0] = Kind.answers;
+  writeNumber(key, generation, GENERATION_AT);
   key.write(client, CLIENT_AT, 'latin1');
   writeNumber(key, number, PAGE_AT);
   return key;
@@ -170,7 +195,11 @@ export function answersKey({ client, number }: AnswerPageId): Buffer {
 export function parseAnswersKey(bytes: Uint8Array): AnswerPageId | undefined {
   const key = asBuffer(bytes);
   if (key.length !== PAGE_KEY_BYTES) return undefined;
-  return { client: keyToString(key.subarray(CLIENT_AT, PAGE_AT)), number: readNumber(key, PAGE_AT) };
+  return {
+    generation: readNumber(key, GENERATION_AT),
+    client: keyToString(key.subarray(CLIENT_AT, PAGE_AT)),
+    number: readNumber(key, PAGE_AT),
+  };
 }
 
 /** Where a peer is remembered. */
@@ -179,7 +208,7 @@ export function peerKey(peer: ReplicaId): Buffer {
 }
 
 /** What a key is the key of; undefined if it is none that a snapshot may hold. */
-export function kindOf(key: Uint8Array): 'instance' | 'answers' | 'row' | undefined {
+export function kindOf(key: Uint8Array): 'instance' | 'answers' | 'row' | 'generation' | undefined {
   switch (key[0]) {
     case Kind.instance:
       return 'instance';
@@ -187,6 +216,8 @@ export function kindOf(key: Uint8Array): 'instance' | 'answers' | 'row' | undefi
       return 'answers';
     case Kind.row:
       return 'row';
+    case Kind.generation:
+      return key.length === KIND_BYTES ? 'generation' : undefined;
     default:
       return undefined;
   }

@@ -12,6 +12,7 @@ import {
   type SnapshotEntry,
 } from '../wire/index.ts';
 import { decodeAnswers } from './answer-codec.ts';
+import { decodeGeneration } from './generation-codec.ts';
 import { isRecordKey, kindOf, parseAnswersKey, parseInstanceKey, parseRowKey } from './keys.ts';
 import { decodeRow } from './row-codec.ts';
 
@@ -64,6 +65,9 @@ export class EntryChecker {
       case 'row':
         if (parseRowKey(key) === '') throw malformed('a snapshot holds a row without a key');
         decodeRow(value);
+        return;
+      case 'generation':
+        decodeGeneration(value);
         return;
       default:
         throw malformed(`a snapshot holds an entry of another kind, ${Buffer.from(key).toString('hex')}`);

@@ -1,14 +1,26 @@
 /**
- * What a snapshot for another replica holds (R9.3): the table, the answers, and the records and commands of executed
+ * What a snapshot for another replica holds (R9.3): the table, the generation and its answers, and the records and commands of
+ * executed
  * instances. Of instances that are not executed here nothing is told: the other replica fetches or
  * recovers those as usual. Marks are left out, as every record in it is of an executed instance.
  */
 
 import { formatInstance, type Pruned } from '../epaxos/index.ts';
+import { FIRST_GENERATION } from '../kv/index.ts';
 import { assert } from '../util/assert.ts';
 import { decodePruned, type SnapshotEntry } from '../wire/index.ts';
 import type { ByteReader } from './byte-store.ts';
-import { ANSWERS_RANGE, after, INSTANCE_RANGE, PRUNED_KEY, parseInstanceKey, ROW_RANGE } from './keys.ts';
+import { decodeGeneration } from './generation-codec.ts';
+import {
+  after,
+  answersFrom,
+  GENERATION_KEY,
+  GENERATION_RANGE,
+  INSTANCE_RANGE,
+  PRUNED_KEY,
+  parseInstanceKey,
+  ROW_RANGE,
+} from './keys.ts';
 import type { SnapshotView } from './storage.ts';
 
 export class StoredSnapshot implements SnapshotView {
@@ -26,7 +38,9 @@ export class StoredSnapshot implements SnapshotView {
   async *entries(last: Uint8Array | null): AsyncIterable<SnapshotEntry> {
     const start = last === null ? INSTANCE_RANGE.start : after(last);
     yield* this.#executedRecords(start);
-    for (const range of [ANSWERS_RANGE, ROW_RANGE]) {
+    const generation = this.#reader.get(GENERATION_KEY);
+    const oldest = generation === undefined ? FIRST_GENERATION : decodeGeneration(generation) - 1;
+    for (const range of [answersFrom(oldest), ROW_RANGE, GENERATION_RANGE]) {
       if (Buffer.compare(start, range.end) >= 0) continue;
       const from = Buffer.compare(start, range.start) > 0 ? start : range.start;
       for await (const [key, value] of this.#reader.entries({ start: from, end: range.end })) {

@@ -25,6 +25,7 @@ import {
   ANSWERS_RANGE,
   commandKey,
   executedKey,
+  GENERATION_RANGE,
   INSTANCE_RANGE,
   innerKey,
   isRecordKey,
@@ -152,7 +153,7 @@ export class Staging implements SnapshotStaging {
   /** Every step of it can be repeated, in this order, whatever a crash left. */
   async #replace(state: StagingState): Promise<void> {
     const writer = new BatchedWriter(this.#store);
-    for (const range of [ANSWERS_RANGE, ROW_RANGE]) {
+    for (const range of [ANSWERS_RANGE, ROW_RANGE, GENERATION_RANGE]) {
       for await (const key of this.#store.keys(range)) await writer.add({ key, value: null });
     }
     await this.#dropPruned(state, writer);

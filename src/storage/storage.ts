@@ -5,7 +5,7 @@
  */
 
 import type { InstanceId, InstanceRecord, Pruned, ReplicaId, Slot } from '../epaxos/index.ts';
-import type { AnswerPage, AnswerPageId, Row } from '../kv/index.ts';
+import type { AnswerPage, Row } from '../kv/index.ts';
 import type { SnapshotChunk, SnapshotEntry } from '../wire/index.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
@@ -25,8 +25,8 @@ export interface Effects {
   readonly rows: ReadonlyMap<string, Row | null>;
   /** Answers, kept so that a second copy of a request is not applied (R7.6). Each replaces the page of its name. */
   readonly pages: Iterable<AnswerPage>;
-  /** Pages that are no longer needed; those that are not there are ignored. */
-  readonly expired: readonly AnswerPageId[];
+  /** The generation of request ids from now on (R7.12), which never goes back; null for no change. */
+  readonly generation: number | null;
   readonly executed: readonly InstanceId[];
   /**
    * Removes the records and marks of every slot up to the vector (R9.2), which never goes back; null for none. It follows
@@ -40,8 +40,8 @@ export interface Effects {
 export interface SnapshotView {
   readonly pruned: Pruned;
   /**
-   * The table, the answers, and the records of the executed instances above `pruned`, in the order of their
-   * keys. @param after begin behind this key; null for the beginning
+   * The table, the generation with the answers that are kept in it, and the records of the executed instances above
+   * `pruned`, in the order of their keys. @param after begin behind this key; null for the beginning
    */
   entries(after: Uint8Array | null): AsyncIterable<SnapshotEntry>;
   /** Lets go of it, once iterations have ended. To be closed before the store. Idempotent. */
@@ -88,9 +88,10 @@ export interface SnapshotStaging {
   /** Drops what is there. */
   clear(): Promise<void>;
   /**
-   * Makes the complete snapshot the state of this store, and drops it. Afterwards the table and the answers
-   * are the snapshot's, and an instance is executed if it was so in the snapshot, or was executed here as a no-op. What
-   * this replica has said of instances that are not executed in the snapshot is untouched (R9.8). Nothing else may be written
+   * Makes the complete snapshot the state of this store, and drops it. Afterwards the table, the generation and the
+   * answers are the snapshot's, and an instance is executed if it was so in the snapshot, or was executed here as a no-op.
+   * What this replica has said of instances that are not executed in the snapshot is untouched (R9.8). Nothing else may be
+   * written
    * meanwhile. It is on disk when this resolves.
    * @returns false if the snapshot lacks instances, other than no-ops, that were executed here: then it is dropped
    * and nothing else has changed. The peers may have been told that they are, and rely on it (R2.7)
@@ -124,8 +125,17 @@ export interface Storage {
   writeEffects(effects: Effects): Promise<void>;
   /** The row of a key, or undefined; sees every effect whose write has resolved. Synchronous. */
   row(key: string): Row | undefined;
-  /** Every page of answers in the store, in no particular order. */
+  /** The present generation of request ids (R7.12), ≥ 1. Synchronous. */
+  generation(): number;
+  /** Every page of answers that is kept in the present generation, in no particular order. */
   answerPages(): AsyncIterable<AnswerPage>;
+  /**
+   * Removes pages of answers of generations that are not kept any more, in one batch, not synced. Without it they take
+   * room and do nothing.
+   * @param limit so many at most, ≥ 1
+   * @returns whether there may be more
+   */
+  removeOldAnswers(limit: number): Promise<boolean>;
   /** The id of the store that a peer had at first contact; undefined if there was none yet. Synchronous. */
   peerStore(peer: ReplicaId): string | undefined;
   /** Remembers it; it is on disk when this resolves. */

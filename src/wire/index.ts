@@ -9,12 +9,14 @@ export * from './operation/command.ts';
 export * from './operation/operation.ts';
 export { CLIENT_ID_BYTES, checkRequestName } from './operation/operation-checks.ts';
 export {
+  encodeAdvance,
   encodeDelete,
   encodeGet,
   encodeMultiGet,
   encodePut,
   type OperationName,
   type RequestIdBytes,
+  renamed,
   type WriteName,
 } from './operation/operation-encoder.ts';
 export * from './peer/instance.ts';

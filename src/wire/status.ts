@@ -15,6 +15,7 @@ export const OUTCOME_KEY = 'epaxos-outcome';
 export const STATUS_OF_CODE: Readonly<Record<ErrorCode, status>> = {
   invalidArgument: status.INVALID_ARGUMENT,
   limitExceeded: status.INVALID_ARGUMENT,
+  requestTooOld: status.FAILED_PRECONDITION,
   deadlineExceeded: status.DEADLINE_EXCEEDED,
   noQuorum: status.UNAVAILABLE,
   overloaded: status.RESOURCE_EXHAUSTED,

@@ -71,7 +71,7 @@ describe('batch-put', () => {
     };
     await start({
       put: () =>
-        new Promise<PutResponse>((resolve) => {
+        new Promise<Omit<PutResponse, 'generation'>>((resolve) => {
           underWay += 1;
           most = Math.max(most, underWay);
           waiting.push(() => {

@@ -9,6 +9,7 @@ describe('exitCodeOf', () => {
     invalidArgument: 3,
     limitExceeded: 3,
     badConfiguration: 3,
+    requestTooOld: 1,
     unreachable: 2,
     connectionLost: 2,
     shuttingDown: 2,

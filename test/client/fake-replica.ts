@@ -33,15 +33,20 @@ import {
   toServiceError,
 } from '../../src/wire/index.ts';
 
+/** What a replica answers, but for the generation, which is the frame's; at once or later. */
+type Answer<Response> = Omit<Response, 'generation'> | Promise<Omit<Response, 'generation'>>;
+
 /** What a replica does with a call; a promise that never settles is silence. */
 export interface Behaviour {
-  put(request: PutRequest): PutResponse | Promise<PutResponse>;
-  get(request: GetRequest): GetResponse | Promise<GetResponse>;
-  multiGet(request: MultiGetRequest): MultiGetResponse | Promise<MultiGetResponse>;
-  delete(request: DeleteRequest): DeleteResponse | Promise<DeleteResponse>;
+  put(request: PutRequest): Answer<PutResponse>;
+  get(request: GetRequest): Answer<GetResponse>;
+  multiGet(request: MultiGetRequest): Answer<MultiGetResponse>;
+  delete(request: DeleteRequest): Answer<DeleteResponse>;
   status(request: StatusRequest): StatusResponse | Promise<StatusResponse>;
   /** How long a ping takes. */
   ping(): void | Promise<void>;
+  /** How long it takes until a stream has its first frame. */
+  hello(): void | Promise<void>;
 }
 
 /** Every put and delete is the first, nothing exists, and all is well. */
@@ -52,6 +57,7 @@ export const QUIET: Behaviour = {
   delete: () => ({ version: 0, previous: null }),
   status: () => statusOf(1),
   ping: () => undefined,
+  hello: () => undefined,
 };
 
 export function statusOf(replica: number): StatusResponse {
@@ -102,6 +108,8 @@ export class FakeReplica {
   readonly frames: number[] = [];
   /** How many streams were opened. */
   streams = 0;
+  /** What it tells in every frame. */
+  generation = 1;
   readonly #server: Server;
   readonly #acts: Behaviour;
 
@@ -138,6 +146,9 @@ export class FakeReplica {
 
   #serve(stream: ServerDuplexStream<Buffer, Buffer>): void {
     this.streams += 1;
+    const hello = this.#acts.hello();
+    if (hello instanceof Promise) void hello.then(() => stream.write(this.#frame([])));
+    else stream.write(this.#frame([]));
     // A stream that breaks is the client's business.
     stream.on('error', () => undefined);
     stream.on('end', () => stream.end());
@@ -145,15 +156,20 @@ export class FakeReplica {
       const requests = decodeRequestFrame(frame);
       this.frames.push(requests.length);
       if (requests.length === 0) await this.#acts.ping();
-      if (requests.length === 0) stream.write(encodeResponseFrame([]));
+      if (requests.length === 0) stream.write(this.#frame([], true));
       const quick: PipelineResponse[] = [];
       for (const request of requests) {
         const response = this.#respond(frame, request);
-        if (response instanceof Promise) response.then((late) => stream.write(encodeResponseFrame([late])));
+        if (response instanceof Promise) response.then((late) => stream.write(this.#frame([late])));
         else quick.push(response);
       }
-      if (quick.length > 0) stream.write(encodeResponseFrame(quick));
+      if (quick.length > 0) stream.write(this.#frame(quick));
     });
+  }
+
+  /** One frame, as all are that it sends. */
+  #frame(responses: readonly PipelineResponse[], pong = false): Buffer {
+    return encodeResponseFrame({ responses, generation: this.generation, pong });
   }
 
   #respond(frame: Buffer, request: ReceivedRequest): PipelineResponse | Promise<PipelineResponse> {
@@ -181,9 +197,10 @@ export class FakeReplica {
       this.multiGets.push(asked);
       return after(this.#acts.multiGet(asked), multiGetAnswer);
     }
-    const { client, sequence } = operation.request;
+    if (operation.kind === 'advance') throw new Error('the library ends no generation');
+    const { client, ...numbers } = operation.request;
     const { returnPrevious } = operation;
-    const name = { key, returnPrevious, requestId: { client: keyToBytes(client), sequence } };
+    const name = { key, returnPrevious, requestId: { client: keyToBytes(client), ...numbers } };
     if (operation.kind === 'put') {
       const put = { ...name, value: operation.value };
       this.writes.push(put);
@@ -208,11 +225,11 @@ function unused(): never {
   throw new Error('a call of its own for a request');
 }
 
-function getAnswer({ found }: GetResponse): OperationResult {
+function getAnswer({ found }: Pick<GetResponse, 'found'>): OperationResult {
   return { version: found?.version ?? 0, value: found?.value ?? null, previousVersion: 0 };
 }
 
-function multiGetAnswer({ entries }: MultiGetResponse): OperationResult {
+function multiGetAnswer({ entries }: Pick<MultiGetResponse, 'entries'>): OperationResult {
   return { version: 0, value: null, previousVersion: 0, rows: entries.map(({ found }) => found) };
 }
 

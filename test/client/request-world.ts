@@ -2,9 +2,11 @@
 import { EndpointPool } from '../../src/client/endpoint-pool.ts';
 import { Failover } from '../../src/client/failover.ts';
 import { type Progress, Request, type RequestFields, type Target } from '../../src/client/request.ts';
+import { RequestIds } from '../../src/client/request-ids.ts';
 import { type ErrorCode, KvError, type Outcome } from '../../src/errors.ts';
 import type { OperationResult } from '../../src/kv/index.ts';
 import { TimingWheel } from '../../src/util/timing-wheel.ts';
+import { encodePut } from '../../src/wire/index.ts';
 
 /** How often the requests are looked at whose time has come. */
 export const TICK_MS = 10;
@@ -16,7 +18,15 @@ export function requestOf(
   return new Request({
     kind: { mutates: fields.mutates ?? true, stale: false, answerOf: (result) => result },
     key: 'key',
-    operation: new Uint8Array(10),
+    operation: encodePut({
+      client: Buffer.alloc(16),
+      sequence: 1,
+      generation: 1,
+      key: Buffer.from('key'),
+      value: Buffer.from('value'),
+      returnPrevious: false,
+    }),
+    name: { sequence: 1, generation: 1 },
     startedMs: 0,
     allowedMs: 30_000,
     resolve: () => undefined,
@@ -68,6 +78,7 @@ export class RequestWorld {
   readonly pool: EndpointPool;
   readonly failover: Failover;
   readonly wakeUps = new TimingWheel<Request>(0);
+  readonly ids = new RequestIds();
 
   constructor(addresses: readonly string[] = ['a:1', 'b:2', 'c:3']) {
     const now = () => this.nowMs;
@@ -76,6 +87,7 @@ export class RequestWorld {
     this.failover = new Failover(this.pool, {
       silenceTimeoutMs: 1000,
       wakeUps: this.wakeUps,
+      ids: this.ids,
       now,
       onSettled: () => undefined,
     });

@@ -7,11 +7,9 @@ import {
   KvState,
   type OperationResult,
 } from '../../src/kv/index.ts';
+import { advance } from './operations.ts';
 
-export type Machine = Pick<
-  KvState,
-  'apply' | 'row' | 'changedRows' | 'takeChanges' | 'written' | 'forget' | 'sessions'
->;
+export type Machine = Pick<KvState, 'apply' | 'row' | 'changedRows' | 'takeChanges' | 'written' | 'sessions'>;
 
 /** The keys that all operations are on. */
 export const KEYS = ['a', 'b', 'ab'];
@@ -112,8 +110,8 @@ export const BROKEN_MACHINES: readonly (readonly [
     'does not write removed rows',
     class extends KvState {
       override takeChanges() {
-        const { rows, pages } = super.takeChanges();
-        return { rows: new Map([...rows].filter(([, row]) => row !== null)), pages };
+        const { rows, ...rest } = super.takeChanges();
+        return { ...rest, rows: new Map([...rows].filter(([, row]) => row !== null)) };
       }
     },
   ],
@@ -123,18 +121,36 @@ export const BROKEN_MACHINES: readonly (readonly [
       readonly #known = new Set<AnswerPage>();
 
       override takeChanges() {
-        const { rows, pages } = super.takeChanges();
+        const { pages, ...rest } = super.takeChanges();
         const fresh = new Set([...pages].filter((page) => !this.#known.has(page)));
         for (const page of pages) this.#known.add(page);
-        return { rows, pages: fresh };
+        return { ...rest, pages: fresh };
       }
     },
   ],
   [
-    'says that it forgot a page, and has not',
+    'executes what comes too late',
     class extends KvState {
-      override forget(): boolean {
-        return true;
+      override apply(each: KvOperation): OperationResult {
+        const generation = Math.max(each.request.generation, this.sessions.oldestKept);
+        const request = { ...each.request, generation };
+        return super.apply(isRecorded(each) ? ({ ...each, request } as KvOperation) : each);
+      }
+    },
+  ],
+  [
+    'ends the present generation, whichever was meant',
+    class extends KvState {
+      override apply(each: KvOperation): OperationResult {
+        return super.apply(each.kind === 'advance' ? advance(this.sessions.generation) : each);
+      }
+    },
+  ],
+  [
+    'does not write that a generation has ended',
+    class extends KvState {
+      override takeChanges() {
+        return { ...super.takeChanges(), generation: null };
       }
     },
   ],

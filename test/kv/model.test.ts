@@ -1,10 +1,11 @@
 /**
  * The state machine against a plain model that shares no code with it, over any order of operations, repetitions,
- * writes of the effects, crashes and forgetting; and proof that the comparison finds a broken state machine.
+ * writes of the effects, crashes and ends of generations; and proof that the comparison finds a broken state machine.
  */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { KvError } from '../../src/errors.ts';
 import {
   AnswerPage,
   type KvOperation,
@@ -16,19 +17,25 @@ import {
   Sessions,
 } from '../../src/kv/index.ts';
 import { BROKEN_MACHINES, KEYS, type Machine } from './broken-machines.ts';
-import { del, describeOperation, get, multiGet, put } from './operations.ts';
+import { advance, del, describeOperation, get, multiGet, put } from './operations.ts';
 
 const CLIENTS = ['client-number-01', 'client-number-02'];
 const SEQUENCES = [1, 2, 3, PAGE_SEQUENCES - 1, PAGE_SEQUENCES, 3 * PAGE_SEQUENCES];
+const GENERATIONS = [1, 2, 3];
 /** Every name that a request can have here. */
 const REQUESTS = CLIENTS.flatMap((client) =>
-  SEQUENCES.flatMap((sequence) => KEYS.map((key) => ({ request: { client, sequence }, key }))),
+  SEQUENCES.flatMap((sequence) =>
+    GENERATIONS.flatMap((generation) =>
+      KEYS.map((key) => ({ request: { client, sequence, generation }, key })),
+    ),
+  ),
 );
 
 type Answer = unknown;
 
-/** What there is, as text: keys to values and versions, and what each request answered. */
+/** What there is, as text: keys to values and versions, the generation, and what each request that is kept answered. */
 class Model {
+  generation = 1;
   rows = new Map<string, { readonly value: string; readonly version: number }>();
   answers = new Map<
     string,
@@ -39,16 +46,24 @@ class Model {
     const copy = new Model();
     copy.rows = new Map(this.rows);
     copy.answers = new Map(this.answers);
+    copy.generation = this.generation;
     return copy;
   }
 
   run(operation: KvOperation): Answer {
+    if (operation.kind === 'advance') {
+      this.#advance(operation.generation);
+      return { version: 0, value: null, previousVersion: 0 };
+    }
     if (operation.kind === 'multiGet') {
       const rows = operation.keys.map((key) => this.rows.get(key) ?? null);
       return { version: 0, value: null, previousVersion: 0, rows };
     }
     const { value, version } = this.rows.get(operation.key) ?? { value: null, version: 0 };
     if (operation.kind === 'get') return { version, value, previousVersion: 0 };
+    const { generation } = operation.request;
+    if (!operation.unrecorded && generation > this.generation) return 'invalidArgument';
+    if (!operation.unrecorded && generation < this.generation - 1) return 'requestTooOld';
     const name = nameOf(operation);
     const before = operation.unrecorded ? undefined : this.answers.get(name);
     if (before !== undefined) return before;
@@ -63,17 +78,17 @@ class Model {
     return answer;
   }
 
-  /** No copy of these requests comes any more. */
-  forget(client: string, page: number): void {
+  #advance(generation: number): void {
+    if (generation !== this.generation) return;
+    this.generation += 1;
     for (const name of [...this.answers.keys()]) {
-      const [of, sequence] = name.split('/');
-      if (of === client && Math.floor(Number(sequence) / PAGE_SEQUENCES) === page) this.answers.delete(name);
+      if (Number(name.split('/')[2]) < this.generation - 1) this.answers.delete(name);
     }
   }
 }
 
 function nameOf({ request, key }: Pick<KvOperation, 'request' | 'key'>): string {
-  return `${request.client}/${request.sequence}/${key}`;
+  return `${request.client}/${request.sequence}/${request.generation}/${key}`;
 }
 
 function textOf(bytes: Uint8Array): string {
@@ -91,6 +106,16 @@ function answerAsText({ value, rows, ...answer }: OperationResult): Answer {
 
 type Maker = (parts: ConstructorParameters<typeof KvState>[0]) => Machine;
 
+/** What applying an operation says: an answer, or the code of a refusal. */
+function answerOf(apply: () => OperationResult): Answer {
+  try {
+    return answerAsText(apply());
+  } catch (error) {
+    if (!(error instanceof KvError) || error.outcome !== 'unknown') throw error;
+    return error.code;
+  }
+}
+
 /** Compares very often: so the way that explains a difference is gone only where there is one. */
 function same(actual: unknown, expected: unknown, what: string): void {
   if (!isDeepStrictEqual(actual, expected)) expect(actual, what).toEqual(expected);
@@ -101,6 +126,7 @@ class World {
   readonly #make: Maker;
   readonly #table = new Map<string, Row>();
   readonly #pages = new Map<string, AnswerPage>();
+  #generation = 1;
   #model = new Model();
   /** As the store has it. */
   #stored = new Model();
@@ -115,8 +141,11 @@ class World {
   }
 
   execute(operation: KvOperation): void {
-    const answer = answerAsText(this.#machine.apply(operation));
-    same(answer, this.#model.run(operation), describeOperation(operation));
+    same(
+      answerOf(() => this.#machine.apply(operation)),
+      this.#model.run(operation),
+      describeOperation(operation),
+    );
     this.#since.push(operation);
   }
 
@@ -124,14 +153,15 @@ class World {
     if (this.#writing !== null) return;
     this.#writing = this.#since;
     this.#since = [];
-    const { rows, pages: live } = this.#machine.takeChanges();
+    const { rows, pages: live, generation } = this.#machine.takeChanges();
     const pages = [...live].map(copyOf); // they go on changing
     this.#write = () => {
       for (const [key, row] of rows) {
         if (row === null) this.#table.delete(key);
         else this.#table.set(key, { value: Uint8Array.from(row.value), version: row.version });
       }
-      for (const page of pages) this.#pages.set(`${page.client}/${page.number}`, page);
+      for (const page of pages) this.#pages.set(`${page.generation}/${page.client}/${page.number}`, page);
+      this.#generation = generation ?? this.#generation;
     };
     this.#taken = this.#model.copy();
   }
@@ -162,19 +192,6 @@ class World {
     for (const operation of again) this.execute(operation);
   }
 
-  /** Drops the answers of a client's first page: only where no copy of its requests can come, not even after a crash. */
-  forget(client: string, number: number): void {
-    if (this.#since.length > 0 || this.#writing !== null) return;
-    const page = [...this.#machine.sessions.pages()].find(
-      (each) => each.client === client && each.number === number,
-    );
-    if (page === undefined) return;
-    expect(this.#machine.forget(page)).toBe(true);
-    this.#pages.delete(`${client}/${number}`);
-    this.#model.forget(client, number);
-    this.#stored.forget(client, number);
-  }
-
   /** All that can be seen from outside. */
   compare(): void {
     const { sessions } = this.#machine;
@@ -199,9 +216,9 @@ class World {
       bytes += answer?.value?.length ?? 0;
     }
     same(
-      [sessions.size, sessions.valueBytes],
-      [this.#model.answers.size, bytes],
-      'answers, and bytes of their values',
+      [sessions.generation, sessions.size, sessions.valueBytes],
+      [this.#model.generation, this.#model.answers.size, bytes],
+      'generation, answers, and bytes of their values',
     );
   }
 
@@ -211,7 +228,7 @@ class World {
   #restored(): Machine {
     return this.#make({
       stored: (key) => this.#table.get(key),
-      sessions: new Sessions([...this.#pages.values()].map(copyOf)),
+      sessions: new Sessions([...this.#pages.values()].map(copyOf), this.#generation),
     });
   }
 }
@@ -219,10 +236,10 @@ class World {
 /** A page as it comes from a store. */
 function copyOf(page: AnswerPage): AnswerPage {
   const copy = new AnswerPage(page);
-  copy.keyHashes.set(page.keyHashes);
-  copy.versions.set(page.versions);
-  copy.others = page.others === null ? null : new Map(page.others);
-  copy.size = page.size;
+  for (const [place, length] of page.keyLengths.entries()) {
+    if (length > 0) copy.restorePlain(place, { key: page.keyAt(place), version: page.versions[place] ?? 0 });
+  }
+  for (const answer of page.others?.values() ?? []) copy.restore(answer);
   return copy;
 }
 
@@ -241,6 +258,7 @@ const options = fc.record({
   request: fc.record({
     client: fc.constantFrom(...CLIENTS),
     sequence: fc.constantFrom(...SEQUENCES),
+    generation: fc.constantFrom(1, 1, 2, 3),
   }),
   returnPrevious: fc.boolean(),
   unrecorded: fc.integer({ min: 0, max: 9 }).map((drawn) => drawn === 0),
@@ -265,7 +283,10 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('crash' as const) }) },
   {
     weight: 1,
-    arbitrary: fc.record({ type: fc.constant('forget' as const), client: fc.constantFrom(...CLIENTS) }),
+    arbitrary: fc.constantFrom(1, 2, 3).map((generation) => ({
+      type: 'execute' as const,
+      operation: advance(generation),
+    })),
   },
 );
 
@@ -284,9 +305,6 @@ function property(make: Maker) {
           if (again !== undefined) world.execute(again);
           break;
         }
-        case 'forget':
-          world.forget(each.client, 0);
-          break;
         default:
           world[each.type]();
       }
@@ -295,7 +313,7 @@ function property(make: Maker) {
   });
 }
 
-it('does what the model does, whatever is repeated, written, lost in a crash or forgotten', () => {
+it('does what the model does, whatever is repeated, written, lost in a crash or too late', () => {
   fc.assert(
     property((parts) => new KvState(parts)),
     { numRuns: 300 },

@@ -1,5 +1,6 @@
 /** Short ways to write operations in tests; their bytes are of no meaning to the state machine. */
 import type {
+  AdvanceOperation,
   DeleteOperation,
   GetOperation,
   KvOperation,
@@ -16,7 +17,7 @@ let drawn = 0;
 /** A request id that no other call returns. */
 export function anyRequest(): RequestId {
   drawn += 1;
-  return { client: 'any-client-of-16', sequence: drawn };
+  return { client: 'any-client-of-16', sequence: drawn, generation: 1 };
 }
 
 export function bytesOf(text: string): Uint8Array {
@@ -79,6 +80,19 @@ export function del(key: string, options: WriteOptions = {}): DeleteOperation {
     returnPrevious: options.returnPrevious ?? false,
     unrecorded: options.unrecorded ?? false,
     accesses: [{ key, writes: true }],
+    bytes: BYTES,
+    size: 0,
+  };
+}
+
+/** The end of a generation. */
+export function advance(generation: number): AdvanceOperation {
+  return {
+    kind: 'advance',
+    request: { client: '\0'.repeat(16), sequence: generation, generation: 0 },
+    key: '',
+    generation,
+    accesses: [{ key: '', writes: true }],
     bytes: BYTES,
     size: 0,
   };

@@ -2,11 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  AnswerPage,
   type KvOperation,
   KvState,
   type OperationResult,
-  PAGE_SEQUENCES,
   type RecordedAnswer,
   type Row,
   Sessions,
@@ -185,7 +183,7 @@ describe('a batch', () => {
 });
 
 describe('exactly once (R7.6)', () => {
-  const request = { client: 'the-same-client!', sequence: 7 };
+  const request = { client: 'the-same-client!', sequence: 7, generation: 1 };
 
   it('answers a second copy from the record, in a later batch', () => {
     const state = new State();
@@ -247,7 +245,7 @@ describe('exactly once (R7.6)', () => {
 });
 
 describe('sessions', () => {
-  const request = { client: 'the-same-client!', sequence: 1 };
+  const request = { client: 'the-same-client!', sequence: 1, generation: 1 };
   const result = { version: 1, value: null, previousVersion: 0 };
   const filled = (answers: readonly RecordedAnswer[]) => {
     const sessions = new Sessions();
@@ -270,7 +268,11 @@ describe('sessions', () => {
       fc.maxSafeInteger().filter((n) => n > 0),
     );
     const answer = fc.record({
-      request: fc.record({ client: fc.constantFrom('client-number-01', 'client-number-02'), sequence }),
+      request: fc.record({
+        client: fc.constantFrom('client-number-01', 'client-number-02'),
+        sequence,
+        generation: fc.constant(1),
+      }),
       key: fc.constantFrom('a', 'b', 'ab', '\xff'),
       result: fc.record({
         version: fc.oneof(
@@ -293,37 +295,5 @@ describe('sessions', () => {
         expect(sessions.valueBytes).toBe(bytes);
       }),
     );
-  });
-
-  it('forget page by page', () => {
-    const sequences = [1, PAGE_SEQUENCES - 1, PAGE_SEQUENCES, 10 * PAGE_SEQUENCES];
-    const sessions = filled(
-      sequences.map((sequence) => ({
-        request: { ...request, sequence },
-        key: 'a',
-        result: { version: 2, value: bytesOf('xyz'), previousVersion: 1 },
-      })),
-    );
-    expect(Array.from(sessions.pages(), ({ number }) => number)).toEqual([0, 1, 10]);
-    sessions.forget({ client: request.client, number: 0 });
-    sessions.forget({ client: request.client, number: 5 });
-    sessions.forget({ client: 'nobody-knows-me!', number: 0 });
-    const left = sequences.filter((sequence) => sessions.find({ ...request, sequence }, 'a') !== undefined);
-    expect(left).toEqual(sequences.slice(2));
-    expect([sessions.size, sessions.valueBytes]).toEqual([2, 6]);
-    sessions.record({ request, key: 'a', result });
-    expect(sessions.find(request, 'a')).toEqual(result);
-  });
-
-  it('do not drop a page with answers that are not written yet', () => {
-    const state = new KvState({ stored: () => undefined, sessions: new Sessions() });
-    state.apply(put('a', '1', { request }));
-    const [page = new AnswerPage({ client: '', number: 0 })] = state.sessions.pages();
-    expect(state.forget(page)).toBe(false);
-    state.takeChanges();
-    expect(state.forget(page)).toBe(false);
-    state.written();
-    expect(state.forget(page)).toBe(true);
-    expect(state.sessions.size).toBe(0);
   });
 });

@@ -202,6 +202,8 @@ export class FakeStorage implements Storage {
   readonly table = new Map<string, Row>();
   /** The next write fails with it. */
   error: Error | null = null;
+  /** Pages of answers that are not kept any more. */
+  oldAnswers = 0;
   #gate: Deferred<void> | null = null;
   #reserved = 0;
 
@@ -252,9 +254,9 @@ export class FakeStorage implements Storage {
     const executed = effects.executed.map(({ replica, slot }) => `${replica}.${slot}`).join(' ');
     const answers = [...effects.pages].reduce((sum, page) => sum + page.size, 0);
     const line = `effects of ${executed}: ${effects.rows.size} rows, ${answers} answers`;
-    const expired = effects.expired.length > 0 ? `, ${effects.expired.length} expired` : '';
+    const generation = effects.generation === null ? '' : `, generation ${effects.generation}`;
     const pruned = effects.pruned === null ? '' : `, pruned to ${effects.pruned.pruned.join(' ')}`;
-    this.log.push(`${line}${expired}${pruned}`);
+    this.log.push(`${line}${generation}${pruned}`);
     await this.#write();
     for (const [key, row] of effects.rows) {
       if (row === null) this.table.delete(key);
@@ -273,7 +275,18 @@ export class FakeStorage implements Storage {
 
   async *records(): AsyncIterable<InstanceRecord> {}
 
+  generation(): number {
+    return 1;
+  }
+
   async *answerPages(): AsyncIterable<AnswerPage> {}
+
+  async removeOldAnswers(limit: number): Promise<boolean> {
+    const removed = Math.min(limit, this.oldAnswers);
+    this.oldAnswers -= removed;
+    if (removed > 0) this.log.push(`${removed} old answers removed`);
+    return removed === limit;
+  }
 
   async close(): Promise<void> {
     this.log.push('storage closed');

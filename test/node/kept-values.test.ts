@@ -1,7 +1,7 @@
 /** Previous values in recorded answers: how much of them a replica keeps in memory. */
 import { expect, it } from 'vitest';
+import { KvError } from '../../src/errors.ts';
 import { LIMITS, Sessions } from '../../src/kv/index.ts';
-import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
 import { Applier, KEPT_VALUE_BYTES } from '../../src/node/applier.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { putOperation } from '../support/kv-operations.ts';
@@ -14,7 +14,7 @@ const value = new Uint8Array(LIMITS.valueBytes); // one array for all: only its 
 function put(options: { readonly sequence: number; readonly returnPrevious: boolean }) {
   const { sequence, returnPrevious } = options;
   return putOperation({
-    request: { client, sequence },
+    request: { client, sequence, generation: 1 },
     key: Buffer.from('k'),
     value: Buffer.from('v'),
     returnPrevious,
@@ -25,7 +25,7 @@ function put(options: { readonly sequence: number; readonly returnPrevious: bool
 function fullSessions(): Sessions {
   const sessions = new Sessions();
   for (let index = 0; index < KEPT_VALUE_BYTES / value.length; index += 1) {
-    const request = { client, sequence: index + 1 };
+    const request = { client, sequence: index + 1, generation: 1 };
     sessions.record({ request, key: 'k', result: { version: 2, value, previousVersion: 1 } });
   }
   return sessions;
@@ -43,24 +43,20 @@ it('a loop with no room left refuses such a write before it is proposed', async 
 
 it('beyond the limit a write that asks for the previous value is refused, and no other', () => {
   const sessions = new Sessions();
-  const machine = new Applier({
-    storage: new MemoryStorage({ replicas: 3 }),
-    sessions,
-    peers: [2, 3],
-    expiry: DEFAULT_ANSWER_EXPIRY,
-    nowMs: 0,
-  });
+  const machine = new Applier({ storage: new MemoryStorage({ replicas: 3 }), sessions });
   const asking = put({ sequence: 1_000_000, returnPrevious: true });
   const count = KEPT_VALUE_BYTES / value.length;
-  const pages = Array.from({ length: count }, (_, index) => {
+  for (let index = 0; index < count; index += 1) {
     machine.admit(asking);
-    const request = { client, sequence: index + 1 };
-    return sessions.record({ request, key: 'k', result: { version: 2, value, previousVersion: 1 } });
-  });
+    const request = { client, sequence: index + 1, generation: 1 };
+    sessions.record({ request, key: 'k', result: { version: 2, value, previousVersion: 1 } });
+  }
   expect(() => machine.admit(asking)).toThrow(
     expect.objectContaining({ code: 'overloaded', outcome: 'notApplied', retryable: true }),
   );
   machine.admit(put({ sequence: 1_000_000, returnPrevious: false }));
-  for (const page of pages.slice(0, 1)) sessions.forget(page);
+  sessions.advance(1);
+  expect(() => machine.admit(asking)).toThrow(KvError); // they are kept in the next generation, too
+  sessions.advance(2);
   machine.admit(asking);
 });

@@ -184,6 +184,7 @@ describe('status', () => {
       latencies: { operations: 0, commit: [], execute: [], executionDelay: [] },
       peers: [{ id: 2, address: 'b:1', reachable: true, roundTripMs: null, dropped: 5 }],
       pendingRequests: 1,
+      generation: 1,
       snapshot: null,
     });
   });

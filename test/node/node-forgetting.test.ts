@@ -1,8 +1,7 @@
-/** The loop: what is pruned from the store, and which answers are dropped (R2.7, R7.6). */
+/** The loop: what is pruned from the store, and when old answers are removed from it (R2.7, R7.12). */
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
-import { put } from '../kv/operations.ts';
-import { sessionsOf } from '../storage/samples.ts';
+import { REMOVED_PAGES } from '../../src/node/applier.ts';
+import { advance, put } from '../kv/operations.ts';
 import { execution } from './fakes.ts';
 import { setUp, TIMEOUT_MS } from './node-setup.ts';
 import { submit } from './promised.ts';
@@ -19,67 +18,87 @@ describe('what is no longer needed', () => {
       'effects of : 0 rows, 0 answers, pruned to 1 0 0',
     ]);
   });
+});
 
-  it('of answers is dropped from the store and from memory, once no copy of the request can come', async () => {
-    const answerExpiry = { ...DEFAULT_ANSWER_EXPIRY, retentionMs: 1_000, bucketMs: 10 };
-    const { node, core, log, sessions, transport, clock, perform } = setUp({ answerExpiry });
-    core.rows = [4, 0, 0].map((slot, row) => ({
-      replica: row + 1,
-      committed: slot,
-      executed: slot,
-      highest: slot,
-      pruned: 0,
-    }));
-    const operation = put('a', '1');
-    await perform({ executions: [execution(1, operation)], flush: true });
-    const tick = async () => {
-      clock.tickAfter(1_500);
-      await clock.settle();
-    };
-    await tick();
-    for (const peer of [2, 3]) {
-      const highest = [4, 0, peer - 1]; // 3.2 is not executed here yet
-      transport.events?.onMessages(peer, [
-        { type: 'watermarks', committed: [0, 0, 0], executed: [0, 0, 0], highest, pruned: [0, 0, 0] },
-      ]);
-    }
-    await tick();
-    expect(sessions.size).toBe(1);
-    expect(await submit(node, operation, TIMEOUT_MS).result).toMatchObject({ version: 1 });
-    core.rows = [4, 0, 2].map((slot, row) => ({
-      replica: row + 1,
-      committed: slot,
-      executed: slot,
-      highest: slot,
-      pruned: 0,
-    }));
-    await tick();
-    expect(sessions.size).toBe(0);
-    expect(log).toEqual(['effects of 1.1: 1 rows, 1 answers', 'effects of : 0 rows, 0 answers, 1 expired']);
+describe('a generation that ends', () => {
+  const request = { client: 'the-same-client!', sequence: 1, generation: 1 };
+
+  it('is written with the effects of that turn, and told at once', async () => {
+    const { node, log, perform } = setUp();
+    expect(node.generation).toBe(1);
+    await perform({ executions: [execution(1, put('a', '1')), execution(2, advance(1))] });
+    expect([node.generation, node.status().generation]).toEqual([2, 2]);
+    await perform({ executions: [execution(3, put('b', '1'))], flush: true });
+    expect(log).toEqual(['effects of 1.1 1.2 1.3: 2 rows, 2 answers, generation 2']);
   });
 
-  it('of answers counts those that the store held as new', async () => {
-    const result = { version: 1, value: null, previousVersion: 0 };
-    const sessions = sessionsOf([{ ...put('a', '1'), result }]);
-    const answerExpiry = { ...DEFAULT_ANSWER_EXPIRY, retentionMs: 1_000, bucketMs: 10 };
-    const { core, transport, clock } = setUp({ answerExpiry, sessions });
-    core.rows = [];
-    const hearAll = () => {
-      for (const peer of [2, 3]) {
-        const none = [0, 0, 0];
-        const told = { committed: none, executed: none, highest: none, pruned: none };
-        transport.events?.onMessages(peer, [{ type: 'watermarks', ...told }]);
-      }
-    };
-    hearAll();
+  it('takes old answers from the store in turns of their own, once it is written', async () => {
+    const { log, storage, perform, clock } = setUp();
+    storage.oldAnswers = 2 * REMOVED_PAGES + 5;
+    storage.hold();
+    await perform({ executions: [execution(1, advance(1))], flush: true });
+    expect(log).toEqual(['effects of 1.1: 0 rows, 0 answers, generation 2']);
+    storage.release();
     await clock.settle();
-    expect(sessions.size).toBe(1);
-    for (let round = 0; round < 3; round += 1) {
-      clock.tickAfter(1_500);
-      await clock.settle();
-      hearAll();
-      await clock.settle();
+    expect(log.slice(1)).toEqual([
+      `${REMOVED_PAGES} old answers removed`,
+      `${REMOVED_PAGES} old answers removed`,
+      '5 old answers removed',
+    ]);
+  });
+
+  it('has a copy that comes too late refused, whoever waits for it', async () => {
+    const { node, core, perform } = setUp();
+    const late = put('a', '1', { request });
+    const calls = [submit(node, late, TIMEOUT_MS), submit(node, late, TIMEOUT_MS)];
+    await perform({ executions: [execution(1, advance(1)), execution(2, advance(2))] });
+    expect(core.proposed).toEqual([late]); // it is decided where it is executed, not here
+    await perform({ executions: [execution(3, late)] });
+    for (const { result } of calls) {
+      await expect(result).rejects.toMatchObject({ code: 'requestTooOld', outcome: 'unknown' });
     }
-    expect(sessions.size).toBe(0);
+    expect(node.status().pendingRequests).toBe(0);
+  });
+
+  it('does not take one for the same request that has the same number in another', async () => {
+    const { node, perform } = setUp();
+    const first = put('a', '1', { request });
+    const second = put('a', '1', { request: { ...request, generation: 2 } });
+    const waiting = submit(node, second, TIMEOUT_MS);
+    await perform({ executions: [execution(1, first)] });
+    expect(node.status().pendingRequests).toBe(1);
+    await perform({ executions: [execution(2, advance(1)), execution(3, second)] });
+    expect((await waiting.result).version).toBe(2);
+  });
+});
+
+describe('a request id', () => {
+  it('without a generation is refused, with the present one in the message', async () => {
+    const { node, perform } = setUp();
+    await perform({ executions: [execution(1, advance(1))] });
+    const request = { client: 'the-same-client!', sequence: 1, generation: 0 };
+    expect(() => submit(node, put('a', '1', { request }), TIMEOUT_MS)).toThrow(
+      expect.objectContaining({
+        code: 'invalidArgument',
+        outcome: 'notApplied',
+        message: expect.stringContaining('the present one is 2'),
+      }),
+    );
+  });
+
+  it('of a generation that has not begun here is taken', async () => {
+    const { node, core, clock } = setUp();
+    const request = { client: 'the-same-client!', sequence: 1, generation: 7 };
+    const early = put('a', '1', { request });
+    void submit(node, early, TIMEOUT_MS).result.catch(() => undefined);
+    await clock.settle();
+    expect(core.proposed).toEqual([early]);
+  });
+
+  it('to end a generation is not for clients', () => {
+    const { node } = setUp();
+    expect(() => submit(node, advance(1), TIMEOUT_MS)).toThrow(
+      expect.objectContaining({ code: 'invalidArgument', outcome: 'notApplied' }),
+    );
   });
 });

@@ -256,7 +256,7 @@ describe('several calls of one request', () => {
 describe('the name of a request', () => {
   it('is its client, its sequence and its key', async () => {
     const { pending, add, proposed } = setUp({ requests: 10, requestBytes: 1_000 });
-    const request = { client: 'c'.repeat(16), sequence: 7 };
+    const request = { client: 'c'.repeat(16), sequence: 7, generation: 1 };
     const operations = [
       put('a', '1', { request }),
       put('b', '1', { request }),

@@ -1,37 +1,48 @@
-/** Three servers with a short memory: which answers are kept, and that they go on every replica (R7.6). */
+/** Three servers whose generations are short: which answers are kept, and that they go on every replica (R7.12). */
 import { expect, it } from 'vitest';
-import { DEFAULT_ANSWER_EXPIRY } from '../../src/node/answer-expiry.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { bytesOf } from '../kv/operations.ts';
-import { collect } from '../storage/samples.ts';
+import { storedSessions } from '../storage/samples.ts';
 import { Cluster, WAIT } from './servers.ts';
 
-it('answers of requests with an id are kept until no copy can come, of the others never', async () => {
-  const answerExpiry = { ...DEFAULT_ANSWER_EXPIRY, retentionMs: 200, bucketMs: 50 };
-  const cluster = await Cluster.create({ answerExpiry });
+it('a request is answered from its record in this generation and the next, and refused after that', async () => {
+  const advance = { lastsMs: 300, perRankMs: 100, patienceMs: 1_000, againMs: 1_000 };
+  const cluster = await Cluster.create({ advance });
   const stores = [1, 2, 3].map(() => new MemoryStorage({ replicas: 3 }));
-  const expired = stores.map((storage) => {
-    const ids: string[] = [];
-    const write = storage.writeEffects.bind(storage);
-    storage.writeEffects = async (effects) => {
-      await write(effects);
-      ids.push(...effects.expired.map(({ client, number }) => `${client}/${number}`));
-    };
-    return ids;
-  });
   for (const [index, storage] of stores.entries()) await cluster.start(index + 1, { storage });
 
-  const write = (requestId: { client: Uint8Array; sequence: number } | null) => ({
+  const client = Buffer.alloc(16, 7);
+  const write = (requestId: { client: Uint8Array; sequence: number; generation: number } | null) => ({
     key: bytesOf('a'),
     value: bytesOf('1'),
     returnPrevious: false,
     requestId,
   });
-  const named = write({ client: Buffer.alloc(16, 7), sequence: 1 });
+  const found = await cluster.client(1).get({ key: bytesOf('a') });
+  expect(found.generation).toBeGreaterThanOrEqual(1);
+  const named = write({ client, sequence: 1, generation: found.generation });
   expect((await cluster.client(1).put(named)).version).toBe(1);
   expect((await cluster.client(3).put(write(null))).version).toBe(2);
-  await expect.poll(() => expired.map((ids) => ids.length), WAIT).toEqual([1, 1, 1]);
-  expect(new Set(expired.flat()).size).toBe(1);
-  for (const storage of stores) expect(await collect(storage.answerPages())).toEqual([]);
-  expect((await cluster.client(2).put(named)).version).toBe(3); // as new
+  // Something must be recorded in a generation for it to end.
+  await expect
+    .poll(async () => {
+      const { generation } = await cluster.client(2).get({ key: bytesOf('a') });
+      await cluster
+        .client(2)
+        .put({ ...write({ client, sequence: generation + 1, generation }), key: bytesOf('b') });
+      return generation;
+    }, WAIT)
+    .toBeGreaterThanOrEqual(found.generation + 2);
+  await expect(cluster.client(3).put(named)).rejects.toMatchObject({
+    code: 'requestTooOld',
+    outcome: 'unknown',
+  });
+  expect((await cluster.client(2).put(write(null))).version).toBe(3);
+  for (const storage of stores) {
+    await expect.poll(() => storage.generation(), WAIT).toBeGreaterThanOrEqual(found.generation + 2);
+    const sessions = await storedSessions(storage);
+    expect(
+      sessions.find({ client: client.toString('latin1'), sequence: 1, generation: found.generation }, 'a'),
+    ).toBeUndefined();
+  }
 });

@@ -30,6 +30,8 @@ export class PipelineClient {
   readonly ended: Promise<Ending>;
   /** Every frame that came, in their order. */
   readonly frames: (readonly PipelineResponse[])[] = [];
+  /** As the last frame told it; 0 before the first. */
+  generation = 0;
   readonly #client: Client;
   readonly #waiting = new Map<number, Deferred<PipelineResponse>>();
   readonly #answers = new Map<number, PipelineResponse>();
@@ -52,7 +54,12 @@ export class PipelineClient {
         outcome: metadata.get('epaxos-outcome')[0],
       }),
     );
-    this.call.on('data', (frame: Buffer) => this.#onFrame(decodeResponseFrame(frame)));
+    this.call.on('data', (frame: Buffer) => {
+      const { responses, generation, pong } = decodeResponseFrame(frame);
+      this.generation = generation;
+      // The first frame only tells the generation.
+      if (responses.length > 0 || pong) this.#onFrame(responses);
+    });
   }
 
   /** How many requests were answered. */
@@ -88,7 +95,7 @@ export class PipelineClient {
 
 /** The number of the request is its sequence, too. */
 export function put(id: number, key: string, value: string): PipelineRequest {
-  const name = { client: CLIENT, sequence: id, key: bytesOf(key) };
+  const name = { client: CLIENT, sequence: id, generation: 1, key: bytesOf(key) };
   return request(id, encodePut({ ...name, value: bytesOf(value), returnPrevious: false }));
 }
 
@@ -101,7 +108,10 @@ export function multiGet(id: number, ...keys: readonly string[]): PipelineReques
 }
 
 export function remove(id: number, key: string): PipelineRequest {
-  return request(id, encodeDelete({ client: CLIENT, sequence: id, key: bytesOf(key), returnPrevious: true }));
+  return request(
+    id,
+    encodeDelete({ client: CLIENT, sequence: id, generation: 1, key: bytesOf(key), returnPrevious: true }),
+  );
 }
 
 export function request(id: number, operation: Uint8Array): PipelineRequest {

@@ -14,8 +14,7 @@ const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
 const RESULT: OperationResult = { version: 1, value: null, previousVersion: 0 };
 
 /** A stream whose writes end only when the test says so; one fills it. */
-function setUp() {
-  const node = new FakeNode();
+function setUp(node = new FakeNode()) {
   node.result = null;
   const held: { readonly frame: Buffer; readonly done: () => void }[] = [];
   const call = new Duplex({
@@ -34,16 +33,37 @@ function setUp() {
       closed += 1;
     },
   });
+  const hello = held.shift(); // the first one, which tells the generation
+  hello?.done();
+  const frames = () => held.map(({ frame }) => decodeResponseFrame(frame));
   return {
     node,
     call,
-    /** The frames that were written, the last of which is not taken off yet. */
-    written: () => held.map(({ frame }) => decodeResponseFrame(frame).map(({ id }) => id)),
+    first: hello && decodeResponseFrame(hello.frame),
+    frames,
+    /** The numbers in the frames that were written since, the last of which is not taken off yet. */
+    written: () => frames().map(({ responses }) => responses.map(({ id }) => id)),
     takeOff: () => held.at(-1)?.done(),
     send: (...requests: readonly PipelineRequest[]) => call.push(encodeRequestFrame(requests)),
     closed: () => closed,
   };
 }
+
+it('tells the generation in its first frame, and in all that follow', async () => {
+  const node = new FakeNode();
+  node.generation = 7;
+  const { first, frames, send, takeOff } = setUp(node);
+  expect(first).toEqual({ responses: [], generation: 7, pong: false });
+  node.generation = 8;
+  send();
+  await expect.poll(frames, WAIT).toEqual([{ responses: [], generation: 8, pong: true }]);
+  takeOff();
+  send(get(1, 'a'));
+  await expect.poll(() => node.submissions.length, WAIT).toBe(1);
+  node.submissions[0]?.waiter.answered(RESULT);
+  await expect.poll(() => frames().length, WAIT).toBe(2);
+  expect(frames()[1]).toMatchObject({ generation: 8, pong: false });
+});
 
 it('stops reading and writing when its answers are not taken off', async () => {
   const { node, call, written, takeOff, send } = setUp();

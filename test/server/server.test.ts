@@ -93,7 +93,7 @@ function put(key: string, value: string, sequence?: number) {
     key: bytesOf(key),
     value: bytesOf(value),
     returnPrevious: false,
-    requestId: sequence === undefined ? null : { client: Buffer.alloc(16, 7), sequence },
+    requestId: sequence === undefined ? null : { client: Buffer.alloc(16, 7), sequence, generation: 1 },
   };
 }
 
@@ -115,10 +115,15 @@ describe.each(['memory', 'level'] as const)('three servers, store: %s', (store) 
     const nodes = (await startAll(await configure())).map(connect);
     for (const [index, writer] of nodes.entries()) {
       const key = bytesOf('shared');
-      expect(await writer.put(put('shared', `by ${index}`))).toEqual({ version: 1, previous: null });
+      expect(await writer.put(put('shared', `by ${index}`))).toEqual({
+        version: 1,
+        previous: null,
+        generation: 1,
+      });
       for (const reader of nodes) expect(await value(reader, 'shared')).toBe(`by ${index}`);
       const removed = await writer.delete({ key, returnPrevious: true, requestId: null });
       expect(removed).toEqual({
+        generation: 1,
         version: 1,
         previous: { value: Buffer.from(`by ${index}`), version: 1 },
       });

@@ -30,6 +30,7 @@ export class FakeNode {
   result: OperationResult | null = NO_ROW;
   thrown: Error | null = null;
   failure: KvError | null = null;
+  generation = 5;
   snapshot: { source: number; entries: number; bytes: number } | null = null;
 
   submit(operation: KvOperation, timeoutMs: number, waiter: Waiter): Call | null {
@@ -66,6 +67,7 @@ export class FakeNode {
         { id: 3, address: 'c:3', reachable: false, roundTripMs: null, dropped: 0 },
       ],
       pendingRequests: 0,
+      generation: this.generation,
       snapshot: this.snapshot,
     };
   }

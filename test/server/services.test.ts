@@ -16,11 +16,18 @@ describe('Put', () => {
   it('hands on what was asked, and answers with the version and the row before', async () => {
     const { node, client } = await setUp();
     node.result = { version: 3, value: bytesOf('0'), previousVersion: 2 };
-    const response = await client.put({ ...request, requestId: { client: client16, sequence: 5 } });
-    expect(response).toEqual({ version: 3, previous: { value: Buffer.from('0'), version: 2 } });
+    const response = await client.put({
+      ...request,
+      requestId: { client: client16, sequence: 5, generation: 1 },
+    });
+    expect(response).toEqual({
+      version: 3,
+      previous: { value: Buffer.from('0'), version: 2 },
+      generation: 5,
+    });
     expect(node.submissions[0]?.operation).toMatchObject({
       kind: 'put',
-      request: { client: '\xff'.repeat(16), sequence: 5 },
+      request: { client: '\xff'.repeat(16), sequence: 5, generation: 1 },
       key: 'a',
       returnPrevious: true,
     });
@@ -31,11 +38,12 @@ describe('Put', () => {
     node.result = { version: 2, value: bytesOf(''), previousVersion: 1 };
     const id = { requestId: null };
     expect(await client.put({ ...request, ...id })).toEqual({
+      generation: 5,
       version: 2,
       previous: { value: Buffer.alloc(0), version: 1 },
     });
     node.result = { version: 1, value: null, previousVersion: 0 };
-    expect(await client.put({ ...request, ...id })).toEqual({ version: 1, previous: null });
+    expect(await client.put({ ...request, ...id })).toEqual({ version: 1, previous: null, generation: 5 });
   });
 
   it('draws a request id where none is given, a new one each time', async () => {
@@ -51,7 +59,7 @@ describe('Put', () => {
   it('has answers recorded for requests with an id only: nobody can repeat the others', async () => {
     const { node, client } = await setUp();
     const key = bytesOf('a');
-    for (const requestId of [null, { client: client16, sequence: 1 }]) {
+    for (const requestId of [null, { client: client16, sequence: 1, generation: 1 }]) {
       await client.put({ ...request, requestId });
       await client.delete({ key, returnPrevious: false, requestId });
     }
@@ -65,14 +73,19 @@ describe('Put', () => {
     ['a long value', { value: new Uint8Array(1_048_577) }, 'limitExceeded', 'the value has 1048577 bytes'],
     [
       'a short client id',
-      { requestId: { client: bytesOf('short'), sequence: 1 } },
+      { requestId: { client: bytesOf('short'), sequence: 1, generation: 1 } },
       'invalidArgument',
       'the client id has 5 bytes instead of 16',
     ],
-    ['sequence 0', { requestId: { client: client16, sequence: 0 } }, 'invalidArgument', 'sequence is 0'],
+    [
+      'sequence 0',
+      { requestId: { client: client16, sequence: 0, generation: 1 } },
+      'invalidArgument',
+      'sequence is 0',
+    ],
     [
       'a sequence that is not exact',
-      { requestId: { client: client16, sequence: 2 ** 53 } },
+      { requestId: { client: client16, sequence: 2 ** 53, generation: 1 } },
       'invalidArgument',
       'sequence is 9007199254740992',
     ],
@@ -105,9 +118,12 @@ describe('Get', () => {
     const { node, client } = await setUp();
     const key = keyToBytes('\x00\xff');
     node.result = { version: 4, value: bytesOf('x'), previousVersion: 0 };
-    expect(await client.get({ key })).toEqual({ found: { value: Buffer.from('x'), version: 4 } });
+    expect(await client.get({ key })).toEqual({
+      found: { value: Buffer.from('x'), version: 4 },
+      generation: 5,
+    });
     node.result = NO_ROW;
-    expect(await client.get({ key })).toEqual({ found: null });
+    expect(await client.get({ key })).toEqual({ found: null, generation: 5 });
     expect(node.submissions[0]?.operation).toMatchObject({ kind: 'get', key: '\x00\xff' });
   });
 
@@ -115,7 +131,7 @@ describe('Get', () => {
     const { node, client } = await setUp();
     node.result = { version: 4, value: bytesOf('x'), previousVersion: 0 };
     const found = { value: Buffer.from('x'), version: 4 };
-    expect(await client.get({ key: bytesOf('a'), stale: true })).toEqual({ found });
+    expect(await client.get({ key: bytesOf('a'), stale: true })).toEqual({ found, generation: 5 });
     expect(node.staleReads).toMatchObject([{ kind: 'get', key: 'a' }]);
     expect(node.submissions).toEqual([]);
     await expect(client.get({ key: bytesOf(''), stale: true })).rejects.toMatchObject({
@@ -143,7 +159,10 @@ describe('MultiGet', () => {
   it('answers with an entry for each key, in their order', async () => {
     const { node, client } = await setUp();
     node.result = result;
-    expect(await client.multiGet({ keys })).toEqual({ entries: [{ found }, { found: null }, { found }] });
+    expect(await client.multiGet({ keys })).toEqual({
+      entries: [{ found }, { found: null }, { found }],
+      generation: 5,
+    });
     expect(node.submissions[0]?.operation).toMatchObject({
       kind: 'multiGet',
       key: 'b',
@@ -157,6 +176,7 @@ describe('MultiGet', () => {
     node.result = result;
     expect(await client.multiGet({ keys, stale: true })).toEqual({
       entries: [{ found }, { found: null }, { found }],
+      generation: 5,
     });
     expect(node.staleReads).toMatchObject([{ kind: 'multiGet', keys: ['b', '\x00\xff', 'b'] }]);
     expect(node.submissions).toEqual([]);
@@ -203,8 +223,13 @@ describe('Delete', () => {
   it('answers with the version that was removed', async () => {
     const { node, client } = await setUp();
     node.result = { version: 4, value: bytesOf('x'), previousVersion: 4 };
-    const request = { key: bytesOf('a'), returnPrevious: true, requestId: { client: client16, sequence: 9 } };
+    const request = {
+      key: bytesOf('a'),
+      returnPrevious: true,
+      requestId: { client: client16, sequence: 9, generation: 1 },
+    };
     expect(await client.delete(request)).toEqual({
+      generation: 5,
       version: 4,
       previous: { value: Buffer.from('x'), version: 4 },
     });
@@ -305,6 +330,7 @@ describe('Status', () => {
       waitingOperations: 2,
       blockedInstances: 3,
       snapshot: null,
+      generation: 5,
     });
     node.snapshot = { source: 2, entries: 5, bytes: 2 ** 40 };
     expect((await client.status({})).snapshot).toEqual(node.snapshot);

@@ -6,7 +6,9 @@ import type { KvOperation, OperationResult, RequestId } from '../../src/kv/index
 export type Outcome =
   | { readonly type: 'answered'; readonly result: OperationResult }
   | { readonly type: 'notApplied' }
-  | { readonly type: 'unknown' };
+  | { readonly type: 'unknown' }
+  /** This copy had no effect. */
+  | { readonly type: 'tooOld' };
 
 export type Reply = (outcome: Outcome) => void;
 

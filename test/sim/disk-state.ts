@@ -241,11 +241,12 @@ function executedIn({ pruned, entries }: Staged): (id: InstanceId) => boolean {
   return (id) => id.slot <= (pruned.pruned[id.replica - 1] ?? 0) || executed.has(instanceKey(id));
 }
 
-function nameOf({ client, number }: StoredPage): string {
-  return `${client}/${number}`;
+function nameOf({ generation, client, number }: StoredPage): string {
+  return `${generation}/${client}/${number}`;
 }
 
 /** A page as it is now: it goes on changing in memory. */
 export function storedPage(page: AnswerPage): StoredPage {
-  return { client: page.client, number: page.number, bytes: encodeAnswers(page) };
+  const { generation, client, number } = page;
+  return { generation, client, number, bytes: encodeAnswers(page) };
 }

@@ -16,16 +16,16 @@ const NOTHING: OperationResult = { version: 0, value: null, previousVersion: 0 }
 
 function put(key: string, sequence: number): KvOperation {
   const value = Buffer.from(`value ${sequence}`);
-  const request = { client: CLIENT, sequence };
+  const request = { client: CLIENT, sequence, generation: 1 };
   return putOperation({ request, key: Buffer.from(key), value, returnPrevious: false });
 }
 
 function get(key: string, sequence: number): KvOperation {
-  return getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from(key) });
+  return getOperation({ request: { client: CLIENT, sequence, generation: 1 }, key: Buffer.from(key) });
 }
 
 function multiGet(keys: readonly string[], sequence: number): KvOperation {
-  const request = { client: CLIENT, sequence };
+  const request = { client: CLIENT, sequence, generation: 1 };
   return multiGetOperation({ request, keys: keys.map((key) => Buffer.from(key)) });
 }
 

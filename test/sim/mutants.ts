@@ -48,14 +48,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'answersNotWritten',
     file: 'src/node/applier.ts',
-    from: 'await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages, executed, pruned });',
-    to: 'await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages: [], executed, pruned });',
+    from: 'await this.#storage.writeEffects({ rows, pages, generation, executed, pruned });',
+    to: 'await this.#storage.writeEffects({ rows, pages: [], generation, executed, pruned });',
   },
   {
     name: 'marksNotWritten',
     file: 'src/node/applier.ts',
-    from: 'await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages, executed, pruned });',
-    to: 'await this.#storage.writeEffects({ ...NOTHING_ELSE, rows, pages, executed: [], pruned });',
+    from: 'await this.#storage.writeEffects({ rows, pages, generation, executed, pruned });',
+    to: 'await this.#storage.writeEffects({ rows, pages, generation, executed: [], pruned });',
   },
   {
     name: 'recordsNotSynced',
@@ -104,8 +104,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'rowsNotReplaced',
     file: 'src/storage/staging.ts',
-    from: 'for (const range of [ANSWERS_RANGE, ROW_RANGE]) {',
-    to: 'for (const range of [ANSWERS_RANGE]) {',
+    from: 'for (const range of [ANSWERS_RANGE, ROW_RANGE, GENERATION_RANGE]) {',
+    to: 'for (const range of [ANSWERS_RANGE, GENERATION_RANGE]) {',
   },
   {
     name: 'installBegunUnsynced',
@@ -150,10 +150,29 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'answersExpireAtOnce',
-    file: 'src/node/answer-expiry.ts',
-    from: 'this.#runningMs - openedMs - bucketMs >= retentionMs;',
-    to: 'this.#runningMs - openedMs - bucketMs >= retentionMs / 20;',
+    // Answers of a generation are dropped by the replica's own clock, not in the order.
+    name: 'generationEndsByOwnClock',
+    file: 'src/node/advancer.ts',
+    from: 'core.propose(new Proposal(advanceOperation(generation)));',
+    to: '(sessions as Sessions).advance(generation);',
+  },
+  {
+    name: 'generationNotWritten',
+    file: 'src/node/applier.ts',
+    from: 'await this.#storage.writeEffects({ rows, pages, generation, executed, pruned });',
+    to: 'await this.#storage.writeEffects({ rows, pages, generation: null, executed, pruned });',
+  },
+  {
+    name: 'generationNotInSnapshots',
+    file: 'src/storage/snapshot-view.ts',
+    from: 'ROW_RANGE, GENERATION_RANGE]) {',
+    to: 'ROW_RANGE]) {',
+  },
+  {
+    name: 'tooOldIsApplied',
+    file: 'src/kv/sessions.ts',
+    from: 'if (this.#isKept(generation)) return;',
+    to: 'if (generation >= 0) return;',
   },
 ];
 

@@ -8,11 +8,11 @@ import type {
   TraceEvent,
 } from '../../src/epaxos/index.ts';
 import { instanceKey } from '../../src/epaxos/index.ts';
-import type { OperationResult, Row } from '../../src/kv/index.ts';
+import type { Row } from '../../src/kv/index.ts';
 import { requestKey } from './calls.ts';
 import { Agreement } from './checkers/agreement.ts';
 import { Durability, type DurableState, isUnsynced } from './checkers/durability.ts';
-import { Effects, isSameResult, isSameRow } from './checkers/effects.ts';
+import { Effects, type Executed, isSameResult, isSameRow } from './checkers/effects.ts';
 import { ExecutionOrder } from './checkers/execution-order.ts';
 import { checkLinearizability } from './checkers/linearizability.ts';
 import { checkSerializability } from './checkers/serializability.ts';
@@ -30,7 +30,7 @@ export type Begun = Pick<DiskContents, 'records' | 'rows' | 'installed' | 'execu
 export interface ExecutedBatch {
   readonly executions: readonly Execution[];
   /** One for each operation of the executions, in their order. */
-  readonly results: readonly OperationResult[];
+  readonly results: readonly Executed[];
   readonly rows: ReadonlyMap<string, Row | null>;
 }
 
@@ -158,6 +158,11 @@ export class Observers {
           `replica ${replica} has version ${rows.get(key)?.version} of ${key}, not ${expected.get(key)?.version}`,
       );
     }
+  }
+
+  /** In which generation a replica's executions must have brought it. */
+  generation(replica: ReplicaId): number {
+    return this.#effects.generation(replica);
   }
 
   /**

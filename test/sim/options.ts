@@ -75,8 +75,8 @@ export interface WorkloadOptions {
   readonly thinkMs: number;
   readonly timeoutMs: number;
   readonly attempts: number;
-  /** Nothing is repeated so long after its first attempt; absent: whatever the time. */
-  readonly lifetimeMs?: number;
+  /** How often a client begins without having heard of the present generation; absent: there is but one. */
+  readonly staleRate?: number;
   /** Bytes of the largest values; absent or 0: all are short. */
   readonly valueBytes?: number;
   /** What is begun in a healed world is answered within this time; absent: at some time. */

@@ -17,6 +17,7 @@ import {
 import {
   asKvOperation,
   type Changes,
+  isRead,
   isWrite,
   type KvOperation,
   type OperationResult,
@@ -73,7 +74,7 @@ const INBOX_MESSAGES = 2_000;
 /** Where nobody waits for a multi-get its rows are not read. */
 const NOT_READ: OperationResult = { version: 0, value: null, previousVersion: 0 };
 
-const NO_CHANGES: Changes = { rows: new Map(), pages: new Set() };
+const NO_CHANGES: Changes = { rows: new Map(), pages: new Set(), generation: null };
 
 export class Process {
   core: Replica;
@@ -341,7 +342,7 @@ export class Process {
     }
     if (this.#machine.diesAt('answering')) return;
     // Reads without an instance see what the executions of their batch left.
-    for (const operation of ready.reads.map(asKvOperation)) {
+    for (const operation of ready.reads.map(asKvOperation).filter(isRead)) {
       this.#calls.answer(operation, this.#table.state.read(operation));
     }
     this.#flush(ready);

@@ -15,12 +15,12 @@ import { simulate } from './world.ts';
 const CLIENT = 'client'.padEnd(16);
 
 function put(sequence: number) {
-  const request = { client: CLIENT, sequence };
+  const request = { client: CLIENT, sequence, generation: 1 };
   return putOperation({ request, key: Buffer.from('k'), value: Buffer.from('v'), returnPrevious: false });
 }
 
 function get(sequence: number) {
-  return getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from('k') });
+  return getOperation({ request: { client: CLIENT, sequence, generation: 1 }, key: Buffer.from('k') });
 }
 
 /** Cores without disks, and a network that delivers at once what is not held up. */

@@ -133,9 +133,9 @@ function readOneByOne(
     at.reply({ type: 'answered', result: { version: 0, value: null, previousVersion: 0, rows: all } });
     return;
   }
-  const { client, sequence } = operation.request;
+  const { client, ...numbers } = operation.request;
   // A name of its own, with as many bytes.
-  const request = { client: `${client.slice(0, -1)}${rows.size}`, sequence };
+  const request = { client: `${client.slice(0, -1)}${rows.size}`, ...numbers };
   at.submit(getOperation({ request, key: keyToBytes(key) }), (outcome) => {
     if (outcome.type !== 'answered') {
       at.reply(outcome);

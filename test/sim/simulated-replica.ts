@@ -36,6 +36,7 @@ export class SimulatedReplica implements Machine, Breakable {
   readonly id: ReplicaId;
   readonly world: Surroundings;
   readonly disk: Disk;
+  readonly generation = 1;
   crashStage: Stage | null = null;
   snapshots = 0;
   isPaused = false;

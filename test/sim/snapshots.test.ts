@@ -26,7 +26,7 @@ import { chunkOf, type Snapshot } from './snapshot.ts';
 const CLIENT = 'client'.padEnd(16);
 
 function put(key: string, sequence: number) {
-  const request = { client: CLIENT, sequence };
+  const request = { client: CLIENT, sequence, generation: 1 };
   return putOperation({ request, key: Buffer.from(key), value: Buffer.from('v'), returnPrevious: false });
 }
 
@@ -231,7 +231,7 @@ describe('the simulated disk', () => {
 
   const sender = () => {
     const answer = {
-      request: { client: CLIENT, sequence: 2 },
+      request: { client: CLIENT, sequence: 2, generation: 1 },
       key: 'key',
       result: { version: 2, value: null, previousVersion: 0 },
     };
@@ -262,7 +262,7 @@ describe('the simulated disk', () => {
     expect(ids(disk)).toEqual(['1.2: 4 at 0', '2.1: 2 at 5', '3.1: 3 at 0']);
     const { rows, pages, pruned, installed, executions } = disk.load();
     expect([...rows.keys()]).toEqual(['new']);
-    expect(new Sessions(pages).find({ client: CLIENT, sequence: 2 }, 'key')?.version).toBe(2);
+    expect(new Sessions(pages).find({ client: CLIENT, sequence: 2, generation: 1 }, 'key')?.version).toBe(2);
     expect({ pruned, installed, executions }).toEqual({
       pruned: { pruned: [1, 0, 0], floor: [1, 0, 0] },
       installed: 's',

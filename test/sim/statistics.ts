@@ -13,7 +13,11 @@ export interface Statistics {
   wide: number;
   unknown: number;
   notApplied: number;
+  /** Copies of requests that came too late. */
+  tooOld: number;
   retries: number;
+  /** Generations that ended. */
+  generations: number;
   /** Instances, by the road on which they were first committed. */
   commitsFast: number;
   /** Those of the fast ones that were seen before they were on disk (R4.5). */
@@ -58,7 +62,9 @@ export function noStatistics(): Statistics {
     wide: 0,
     unknown: 0,
     notApplied: 0,
+    tooOld: 0,
     retries: 0,
+    generations: 0,
     commitsFast: 0,
     commitsUnsynced: 0,
     commitsSlow: 0,

@@ -21,6 +21,8 @@ import { WIDE_KEY, widened } from './wide.ts';
 /** A replica as its clients see it. */
 export interface Server {
   readonly id: ReplicaId;
+  /** What it tells of the generation of request ids. */
+  readonly generation: number;
   /** A client's call. False: nobody is there. */
   submit(operation: KvOperation, timeoutMs: number, reply: Reply): boolean;
 }
@@ -33,6 +35,8 @@ interface Client {
   readonly name: string;
   home: ReplicaId;
   sequence: number;
+  /** The newest that it has heard of. */
+  generation: number;
   /** Operations to begin before the world is healed. */
   left: number;
   finalLeft: number;
@@ -84,6 +88,7 @@ export class Workload {
       name: `client ${index}`.padEnd(16, ' '),
       home: (index % parts.replicas.length) + 1,
       sequence: 0,
+      generation: 1,
       left: operationsPerClient,
       finalLeft: FINAL_OPERATIONS,
       entry: null,
@@ -130,6 +135,7 @@ export class Workload {
 
   #begin(client: Client): void {
     client.sequence += 1;
+    this.#learn(client);
     client.begunMs = this.#queue.nowMs;
     client.attempts = 0;
     client.isUnsure = false;
@@ -149,10 +155,18 @@ export class Workload {
     this.#try(client, client.entry, client.home);
   }
 
+  /** What its home has told it since the last time, in most cases. */
+  #learn(client: Client): void {
+    const { staleRate } = this.#options;
+    if (staleRate === undefined || chance(this.#prng, staleRate)) return;
+    const told = this.#replicas[client.home - 1]?.generation ?? 0;
+    client.generation = Math.max(client.generation, told);
+  }
+
   #draw(client: Client): KvOperation {
     const { multiGetRate, wideRate, getRate, deleteRate, unrecordedRate } = this.#options;
     const prng = this.#prng;
-    const request = { client: client.name, sequence: client.sequence };
+    const request = { client: client.name, sequence: client.sequence, generation: client.generation };
     // No draw where there are none: such a world does not change for their sake.
     if (wideRate > 0 && chance(prng, wideRate)) return this.#drawWide(client, request);
     if (multiGetRate > 0 && chance(prng, multiGetRate)) return this.#drawMultiGet(request);
@@ -197,8 +211,7 @@ export class Workload {
     client.attempts += 1;
     client.token += 1;
     const { token } = client;
-    const { lifetimeMs } = this.#options;
-    const timeoutMs = this.#healed && lifetimeMs === undefined ? FINAL_TIMEOUT_MS : this.#options.timeoutMs;
+    const timeoutMs = this.#healed ? FINAL_TIMEOUT_MS : this.#options.timeoutMs;
     const conclude = (outcome: Outcome) => {
       if (client.token !== token) return;
       client.token += 1;
@@ -239,7 +252,9 @@ export class Workload {
       return;
     }
     client.isUnsure ||= outcome.type === 'unknown';
-    if (this.#mayRepeat(client, entry.operation)) {
+    // A copy that came too late had no effect; where no other one can have had any, the request has none (R7.12).
+    if (outcome.type === 'tooOld') this.#statistics.tooOld += 1;
+    else if (this.#mayRepeat(client, entry.operation)) {
       this.#statistics.retries += 1;
       const at = pick(this.#prng, this.#serving).id;
       this.#queue.after(between(this.#prng, 1, 60), () => this.#try(client, entry, at));
@@ -263,8 +278,6 @@ export class Workload {
 
   #mayRepeat(client: Client, operation: KvOperation): boolean {
     if (isWrite(operation) && operation.unrecorded) return false;
-    const { lifetimeMs } = this.#options;
-    if (lifetimeMs !== undefined && this.#queue.nowMs - client.begunMs > lifetimeMs) return false;
     // In a healed world a client goes on until it is answered; the world decides when that is too late.
     return this.#healed || client.attempts < this.#options.attempts;
   }

@@ -8,7 +8,7 @@ import { keyToBytes, messageType } from '../../src/wire/index.ts';
 import { decodesOrRefuses } from '../support/refusals.ts';
 import { anyResult } from '../wire/arbitraries.ts';
 
-const ID = { client: 'c'.repeat(16), number: 3 };
+const ID = { generation: 1, client: 'c'.repeat(16), number: 3 };
 const firstSequence = ID.number * PAGE_SEQUENCES;
 
 function pageOf(answers: readonly RecordedAnswer[]): AnswerPage {
@@ -22,6 +22,7 @@ const anyAnswer = fc.record({
   request: fc.record({
     client: fc.constant(ID.client),
     sequence: fc.integer({ min: firstSequence, max: firstSequence + PAGE_SEQUENCES - 1 }),
+    generation: fc.constant(ID.generation),
   }),
   key: fc.constantFrom('a', 'b', '\xff\x00'),
   result: fc.oneof(
@@ -38,6 +39,8 @@ const anyAnswers = fc.uniqueArray(anyAnswer, {
 function encodeAny(fields: Record<string, unknown>): Buffer {
   return messageType<Record<string, unknown>>('StoredAnswers').encode(fields);
 }
+
+const bytes = (length: number) => Buffer.alloc(length, 'k');
 
 describe('a page of answers', () => {
   test('what was encoded is decoded', () => {
@@ -59,11 +62,12 @@ describe('a page of answers', () => {
       fc.property(anyAnswers, (answers) => {
         const page = pageOf(answers);
         const places = Array.from({ length: PAGE_SEQUENCES }, (_, place) => place).filter(
-          (place) => page.keyHashes[place] !== 0,
+          (place) => page.keyLengths[place] !== 0,
         );
         const fields = {
           places,
-          keyHashes: places.map((place) => page.keyHashes[place]),
+          keyLengths: places.map((place) => page.keyLengths[place]),
+          keys: places.length === 0 ? null : Buffer.concat(places.map((place) => page.keyAt(place))),
           versions: places.map((place) => page.versions[place]),
           others: Array.from(page.others?.values() ?? [], ({ request, key, result }) => {
             return { sequence: request.sequence, key: keyToBytes(key), ...result };
@@ -76,7 +80,7 @@ describe('a page of answers', () => {
 
   test('a full page of versions has less than twelve bytes an answer', () => {
     const answers = Array.from({ length: PAGE_SEQUENCES }, (_, place) => ({
-      request: { client: ID.client, sequence: firstSequence + place },
+      request: { client: ID.client, sequence: firstSequence + place, generation: 1 },
       key: `key ${place}`,
       result: { version: 100_000 + place, value: null, previousVersion: 0 },
     }));
@@ -84,10 +88,13 @@ describe('a page of answers', () => {
   });
 
   test.each([
-    ['a place beyond it', { places: [64], keyHashes: [1], versions: [1] }],
-    ['a place twice', { places: [1, 1], keyHashes: [1, 1], versions: [1, 1] }],
-    ['a place without a hash', { places: [1], keyHashes: [0], versions: [1] }],
-    ['lists of different lengths', { places: [1], keyHashes: [1], versions: [] }],
+    ['a place beyond it', { places: [64], keyLengths: [1], keys: bytes(1), versions: [1] }],
+    ['a place twice', { places: [1, 1], keyLengths: [1, 1], keys: bytes(2), versions: [1, 1] }],
+    ['a place without a key', { places: [1], keyLengths: [0], keys: bytes(0), versions: [1] }],
+    ['a key that is too long', { places: [1], keyLengths: [4097], keys: bytes(4097), versions: [1] }],
+    ['keys that are cut off', { places: [1], keyLengths: [2], keys: bytes(1), versions: [1] }],
+    ['bytes behind the keys', { places: [1], keyLengths: [1], keys: bytes(2), versions: [1] }],
+    ['lists of different lengths', { places: [1], keyLengths: [1], keys: bytes(1), versions: [] }],
     ['an answer of another page', { others: [{ sequence: 1, key: Buffer.from('k'), version: 1 }] }],
     ['an answer without a sequence', { others: [{ key: Buffer.from('k'), version: 1 }] }],
     ['a version that is no safe integer', { others: [{ sequence: 200, version: 2 ** 53 }] }],

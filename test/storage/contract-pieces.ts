@@ -17,7 +17,7 @@ async function fill(storage: Storage): Promise<void> {
   );
   await storage.writeRecords(records, { sync: true });
   const answers = [1, 2, 3, 4, 70, 140].map((sequence) => ({
-    request: { client: CLIENT, sequence },
+    request: { client: CLIENT, sequence, generation: 1 },
     key: 'a',
     result: { version: sequence + 1, value: Buffer.alloc(400, sequence), previousVersion: sequence },
   }));

@@ -97,32 +97,60 @@ export function testPruning(create: () => Promise<Storage>, reopen: StoreMaker['
     });
   });
 
-  describe('answers that are no longer needed', () => {
+  describe('generations (R7.12)', () => {
     const result = { version: 1, value: null, previousVersion: 0 };
     const client = 'c'.repeat(16);
-    const other = 'd'.repeat(16);
-    const answers = [client, other].flatMap((each) =>
-      [1, 63, 64, 256].map((sequence) => ({ request: { client: each, sequence }, key: 'a', result })),
+    const answers = [1, 2, 3, 4].flatMap((generation) =>
+      [1, 64, 128].map((sequence) => ({ request: { client, sequence, generation }, key: 'a', result })),
     );
+    const kept = async (storage: Storage) =>
+      Array.from((await storedSessions(storage)).pages(), (page) => `${page.generation}/${page.number}`);
 
-    test('are removed page by page; the others of the same client stay', async () => {
+    test('the first one is there without having been written; a later one is kept', async () => {
       const storage = await create();
+      expect(storage.generation()).toBe(1);
+      await storage.writeEffects(effectsOf({ generation: 2 ** 40 }));
+      expect(storage.generation()).toBe(2 ** 40);
+      await storage.writeEffects(effectsOf({ rows: [] }));
+      expect((await reopen(storage)).generation()).toBe(2 ** 40);
+    });
+
+    test('answers of older ones than the last are gone at once', async () => {
+      const storage = await create();
+      await storage.writeEffects(effectsOf({ answers, generation: 4 }));
+      expect(await kept(storage)).toEqual(['3/0', '3/1', '3/2', '4/0', '4/1', '4/2']);
+      const before = await kept(storage);
+      expect(await kept(await reopen(storage))).toEqual(before);
+    });
+
+    test('and are removed a few at a time, also after a restart on the way', async () => {
+      let storage = await create();
       await storage.writeEffects(effectsOf({ answers }));
-      const ids = [
-        { client, number: 0 },
-        { client, number: 4 },
-      ];
-      await storage.writeEffects(effectsOf({ expired: [...ids, { client: other, number: 9 }] }));
-      const left = await storedSessions(await reopen(storage));
-      const found = answers.filter(({ request, key }) => left.find(request, key) !== undefined);
-      expect(found.map(({ request }) => `${request.client[0]}${request.sequence}`)).toEqual([
-        'c64',
-        'd1',
-        'd63',
-        'd64',
-        'd256',
-      ]);
-      expect(left.size).toBe(5);
+      expect(await storage.removeOldAnswers(100)).toBe(false); // all of them may still be needed
+      await storage.writeEffects(effectsOf({ generation: 4 }));
+      expect(await storage.removeOldAnswers(2)).toBe(true);
+      storage = await reopen(storage);
+      const more = [];
+      for (let batch = 0; batch < 4; batch += 1) more.push(await storage.removeOldAnswers(2));
+      expect(more).toEqual([true, true, false, false]);
+      // Nothing of them is left: an older generation, were it the present one, would find none.
+      await storage.writeEffects(effectsOf({ generation: 2 }));
+      expect(await kept(storage)).toEqual([]);
+      await storage.writeEffects(effectsOf({ generation: 4 }));
+      expect((await kept(storage)).length).toBe(6);
+    });
+
+    test('those that become old later are removed then', async () => {
+      const storage = await create();
+      await storage.writeEffects(effectsOf({ answers, generation: 3 }));
+      expect(await storage.removeOldAnswers(3)).toBe(true);
+      expect(await storage.removeOldAnswers(3)).toBe(false);
+      await storage.writeEffects(effectsOf({ generation: 5 }));
+      const more = [];
+      for (let batch = 0; batch < 3; batch += 1) more.push(await storage.removeOldAnswers(3));
+      expect(more).toEqual([true, true, false]);
+      await storage.writeEffects(effectsOf({ generation: 3 }));
+      expect(await kept(storage)).toEqual([]);
     });
   });
 

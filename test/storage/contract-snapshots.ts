@@ -56,7 +56,7 @@ export async function fillSender(storage: Storage): Promise<void> {
   await storage.writeRecords(records, sync);
   const rows = ['a', 'b', 'c', 'd'].map((key) => ({ key, row: rowOf('new', 2) }));
   const answers = [1, 2].map((sequence) => ({
-    request: { client: 'sender'.padEnd(16), sequence },
+    request: { client: 'sender'.padEnd(16), sequence, generation: 1 },
     key: 'a',
     result,
   }));
@@ -89,7 +89,9 @@ export async function fillReceiver(storage: Storage): Promise<void> {
   const records = committed.map((id) => committedRecord(id, 'the receiver knows'));
   await storage.writeRecords([...records, bare, accepted, old, overtaken], sync);
   const rows = ['a', 'only here'].map((key) => ({ key, row: rowOf('old') }));
-  const answers = [{ request: { client: 'receiver'.padEnd(16), sequence: 1 }, key: 'a', result }];
+  const answers = [
+    { request: { client: 'receiver'.padEnd(16), sequence: 1, generation: 1 }, key: 'a', result },
+  ];
   await storage.writeEffects(
     effectsOf({ executed, rows, answers, pruned: { pruned: [1, 0, 0], floor: [0, 2, 0] } }),
   );

@@ -60,7 +60,7 @@ function testRows(create: () => Promise<Storage>, reopen: StoreMaker['reopen']):
     const storage = await create();
     const id = { replica: 1, slot: 1 };
     const answer = {
-      request: { client: '\xff'.repeat(16), sequence: 1 },
+      request: { client: '\xff'.repeat(16), sequence: 1, generation: 1 },
       key: 'key',
       result: { version: 1, value: null, previousVersion: 0 },
     };
@@ -164,17 +164,17 @@ function testAnswers(create: () => Promise<Storage>, reopen: StoreMaker['reopen'
     const binary = keyToString(Uint8Array.from({ length: 16 }, (_, index) => index * 17));
     const answers: RecordedAnswer[] = [
       {
-        request: { client: binary, sequence: 1 },
+        request: { client: binary, sequence: 1, generation: 1 },
         key: binary,
         result: { version: 1, value: null, previousVersion: 0 },
       },
       {
-        request: { client: binary, sequence: Number.MAX_SAFE_INTEGER },
+        request: { client: binary, sequence: Number.MAX_SAFE_INTEGER, generation: 1 },
         key: '\x00',
         result: { version: 2 ** 40, value: Buffer.from('previous'), previousVersion: 2 ** 40 - 1 },
       },
       {
-        request: { client: '\x00'.repeat(16), sequence: 2 ** 32 },
+        request: { client: '\x00'.repeat(16), sequence: 2 ** 32, generation: 1 },
         key: 'k'.repeat(LIMITS.keyBytes),
         result: { version: 3, value: Buffer.alloc(0), previousVersion: 2 },
       },
@@ -193,7 +193,7 @@ function testAnswers(create: () => Promise<Storage>, reopen: StoreMaker['reopen'
     const storage = await create();
     const id = { replica: 2, slot: 3 };
     const answer = {
-      request: { client: 'c'.repeat(16), sequence: 3 },
+      request: { client: 'c'.repeat(16), sequence: 3, generation: 1 },
       key: 'key',
       result: { version: 1, value: null, previousVersion: 0 },
     };

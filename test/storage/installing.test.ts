@@ -132,7 +132,7 @@ async function fill(storage: Storage, name: string, { noOps, at }: { noOps: read
   });
   await storage.writeRecords(records, { sync: true });
   const answer = {
-    request: { client: name.padEnd(16), sequence: 1 },
+    request: { client: name.padEnd(16), sequence: 1, generation: 1 },
     key: 'a',
     result: { version: 1, value: null, previousVersion: 0 },
   };

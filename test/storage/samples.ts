@@ -2,7 +2,7 @@
 
 import { Command, type InstanceId, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { type RecordedAnswer, type Row, Sessions } from '../../src/kv/index.ts';
+import { type AnswerPage, type RecordedAnswer, type Row, Sessions } from '../../src/kv/index.ts';
 import type { Effects, Storage } from '../../src/storage/index.ts';
 import { putOperation } from '../support/kv-operations.ts';
 
@@ -18,7 +18,7 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 /** A committed record with one put; `text` tells records of one instance apart. */
 export function committedRecord(id: InstanceId, text = 'value'): InstanceRecord {
   const operation = putOperation({
-    request: { client: 'c'.repeat(16), sequence: id.slot },
+    request: { client: 'c'.repeat(16), sequence: id.slot, generation: 1 },
     key: Buffer.from('key'),
     value: Buffer.from(text),
     returnPrevious: false,
@@ -45,13 +45,23 @@ export function effectsOf(
 ): Effects {
   const { rows = [], answers = [], ...rest } = some;
   return {
-    expired: [],
+    generation: null,
     executed: [],
     pruned: null,
     ...rest,
     rows: new Map(rows.map(({ key, row }) => [key, row])),
-    pages: [...sessionsOf(answers).pages()],
+    pages: pagesOf(answers),
   };
+}
+
+/** The pages of these answers, of whatever generations they are. */
+export function pagesOf(answers: readonly RecordedAnswer[]): AnswerPage[] {
+  const generations = new Set(answers.map(({ request }) => request.generation));
+  return [...generations].flatMap((generation) => {
+    const sessions = new Sessions([], generation);
+    for (const answer of answers) if (answer.request.generation === generation) sessions.record(answer);
+    return [...sessions.pages()];
+  });
 }
 
 export function sessionsOf(answers: readonly RecordedAnswer[]): Sessions {
@@ -62,7 +72,7 @@ export function sessionsOf(answers: readonly RecordedAnswer[]): Sessions {
 
 /** The answers that a store holds. */
 export async function storedSessions(storage: Storage): Promise<Sessions> {
-  return new Sessions(await collect(storage.answerPages()));
+  return new Sessions(await collect(storage.answerPages()), storage.generation());
 }
 
 export function rowOf(text: string, version = 1): Row {

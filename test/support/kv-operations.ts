@@ -67,6 +67,6 @@ export function multiGetOperation(fields: {
   return decodeOperation(encodeMultiGet({ ...fields, ...named(fields.request) })) as MultiGetOperation;
 }
 
-function named({ client, sequence }: RequestId): { readonly client: Buffer; readonly sequence: number } {
-  return { client: keyToBytes(client), sequence };
+function named({ client, ...numbers }: RequestId): Omit<RequestId, 'client'> & { readonly client: Buffer } {
+  return { client: keyToBytes(client), ...numbers };
 }

@@ -27,7 +27,7 @@ const KIB = 1024;
 
 /** An operation of about 16 KiB. */
 const largeOperation = putOperation({
-  request: { client: 'sixteen bytes ..', sequence: 1 },
+  request: { client: 'sixteen bytes ..', sequence: 1, generation: 1 },
   key: Buffer.from('k'),
   value: Buffer.alloc(16 * KIB),
   returnPrevious: false,

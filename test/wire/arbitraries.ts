@@ -20,6 +20,7 @@ export const anySequence = fc.oneof(
 export const anyRequest: fc.Arbitrary<RequestId> = fc.record({
   client: fc.uint8Array({ minLength: 16, maxLength: 16 }).map(keyToString),
   sequence: anySequence,
+  generation: fc.oneof(fc.constant(0), anySequence),
 });
 
 export const anyKey = fc.oneof(

@@ -23,25 +23,27 @@ function throughResponse<Response>(
 }
 
 describe('KV', () => {
-  const requestId = { client: Buffer.alloc(16, 7), sequence: 2 ** 53 - 1 };
+  const requestId = { client: Buffer.alloc(16, 7), sequence: 2 ** 53 - 1, generation: 2 ** 40 };
+  const generation = 3;
 
   it('carries a full put', () => {
     const request = { key: Buffer.from([0, 255]), value: Buffer.from('v'), returnPrevious: true, requestId };
     expect(throughRequest(kvService.Put, request)).toEqual(request);
-    const response = { version: 2 ** 40, previous: { value: Buffer.from('old'), version: 3 } };
+    const response = { version: 2 ** 40, previous: { value: Buffer.from('old'), version: 3 }, generation };
     expect(throughResponse(kvService.Put, response)).toEqual(response);
   });
 
   it('gives null for absent messages and empty buffers for absent bytes', () => {
     const request = { key: Buffer.alloc(0), value: Buffer.alloc(0), returnPrevious: false, requestId: null };
     expect(throughRequest(kvService.Put, request)).toEqual(request);
-    expect(throughResponse(kvService.Put, { version: 1, previous: null })).toEqual({
+    expect(throughResponse(kvService.Put, { version: 1, previous: null, generation })).toEqual({
       version: 1,
       previous: null,
+      generation,
     });
-    expect(throughResponse(kvService.Get, { found: null })).toEqual({ found: null });
+    expect(throughResponse(kvService.Get, { found: null, generation })).toEqual({ found: null, generation });
     const found = { value: Buffer.alloc(0), version: 1 };
-    expect(throughResponse(kvService.Get, { found })).toEqual({ found });
+    expect(throughResponse(kvService.Get, { found, generation })).toEqual({ found, generation });
   });
 
   it('carries a multi-get', () => {
@@ -49,9 +51,12 @@ describe('KV', () => {
     expect(throughRequest(kvService.MultiGet, { keys })).toEqual({ keys, stale: false });
     expect(throughRequest(kvService.MultiGet, { keys, stale: true })).toEqual({ keys, stale: true });
     const found = { value: Buffer.alloc(0), version: 2 ** 40 };
-    const response = { entries: [{ found }, { found: null }, { found }] };
+    const response = { entries: [{ found }, { found: null }, { found }], generation };
     expect(throughResponse(kvService.MultiGet, response)).toEqual(response);
-    expect(throughResponse(kvService.MultiGet, { entries: [] })).toEqual({ entries: [] });
+    expect(throughResponse(kvService.MultiGet, { entries: [], generation })).toEqual({
+      entries: [],
+      generation,
+    });
   });
 
   it('carries get and delete', () => {
@@ -60,7 +65,7 @@ describe('KV', () => {
     expect(throughRequest(kvService.Get, { key, stale: true })).toEqual({ key, stale: true });
     const request = { key: Buffer.from('k'), returnPrevious: true, requestId };
     expect(throughRequest(kvService.Delete, request)).toEqual(request);
-    const response = { version: 0, previous: null };
+    const response = { version: 0, previous: null, generation };
     expect(throughResponse(kvService.Delete, response)).toEqual(response);
   });
 });
@@ -92,6 +97,7 @@ it('Admin carries a full status', () => {
     snapshot: null,
     latencies: { operations: 9, commit: [0, 2 ** 40], execute: [], executionDelay: [1] },
     process: { cpuSeconds: 0.25, residentBytes: 2 ** 33 },
+    generation: 2 ** 40,
   };
   expect(throughResponse(adminService.Status, response)).toEqual(response);
   const copying = { ...response, snapshot: { source: 2, entries: 3, bytes: 2 ** 40 } };

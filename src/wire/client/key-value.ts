@@ -1,5 +1,5 @@
 /**
- * What a read answers of one key, by hand: messages KeyValue and GetResponse of proto/epaxos/v1/kv.proto. The unary calls
+ * What a read answers of one key, by hand: messages KeyValue and MultiGetEntry of proto/epaxos/v1/kv.proto. The unary calls
  * and the clients' stream share them.
  */
 import {
@@ -30,24 +30,24 @@ export function writeKeyValue(target: Buffer, position: number, tag: number, row
   return writeIntegerUnlessZero(target, at, KEY_VALUE.version, row.version);
 }
 
-/** Bytes of a GetResponse. @param row null: there is none */
+/** Bytes of a MultiGetEntry. @param row null: there is none */
 export function readResponseLength(row: KeyValue | null): number {
   return row === null ? 0 : fieldLength(keyValueLength(row));
 }
 
-/** Writes the content of a GetResponse. @returns the position after it */
+/** Writes the content of a MultiGetEntry, with which a GetResponse begins. @returns the position after it */
 export function writeReadResponse(target: Buffer, position: number, row: KeyValue | null): number {
   return row === null ? position : writeKeyValue(target, position, FOUND, row);
 }
 
-/** Writes a GetResponse as a field. @returns the position after it */
+/** Writes a MultiGetEntry as a field. @returns the position after it */
 export function writeRow(target: Buffer, position: number, tag: number, row: KeyValue | null): number {
   target[position] = tag;
   return writeReadResponse(target, writeVarint(target, position + 1, readResponseLength(row)), row);
 }
 
 /**
- * Reads a field that is a GetResponse. The value is a view; a version of 2^53 and more is no safe integer.
+ * Reads a field that is a MultiGetEntry. The value is a view; a version of 2^53 and more is no safe integer.
  * @returns null if the key does not exist
  * @throws KvError invalidArgument if the bytes are no such message
  */

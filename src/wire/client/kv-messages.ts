@@ -5,6 +5,12 @@
  */
 import type { RequestIdBytes } from '../operation/operation-encoder.ts';
 
+/** What every response to a client's request says. */
+export interface Answered {
+  /** The present generation of request ids at the replica that answers, ≥ 1. */
+  readonly generation: number;
+}
+
 export interface KeyValue {
   readonly value: Uint8Array;
   readonly version: number;
@@ -18,7 +24,7 @@ export interface PutRequest {
   readonly requestId: RequestIdBytes | null;
 }
 
-export interface PutResponse {
+export interface PutResponse extends Answered {
   readonly version: number;
   /** Null: not asked for, or the key did not exist. */
   readonly previous: KeyValue | null;
@@ -30,7 +36,7 @@ export interface GetRequest {
   readonly stale?: boolean;
 }
 
-export interface GetResponse {
+export interface GetResponse extends Answered {
   /** Null: the key does not exist. */
   readonly found: KeyValue | null;
 }
@@ -41,9 +47,14 @@ export interface MultiGetRequest {
   readonly stale?: boolean;
 }
 
-export interface MultiGetResponse {
+export interface MultiGetResponse extends Answered {
   /** One for each key, in the order of the request. */
-  readonly entries: readonly GetResponse[];
+  readonly entries: readonly MultiGetEntry[];
+}
+
+export interface MultiGetEntry {
+  /** Null: the key does not exist. */
+  readonly found: KeyValue | null;
 }
 
 export interface DeleteRequest {
@@ -53,7 +64,7 @@ export interface DeleteRequest {
   readonly requestId: RequestIdBytes | null;
 }
 
-export interface DeleteResponse {
+export interface DeleteResponse extends Answered {
   /** The version that was removed; 0: the key did not exist. */
   readonly version: number;
   /** Null: not asked for, or the key did not exist. */
@@ -85,6 +96,8 @@ export interface StatusResponse {
   readonly snapshot?: SnapshotProgress | null;
   readonly latencies?: InstanceLatencies | null;
   readonly process?: ProcessUsage | null;
+  /** The present one of request ids, as far as the replica has executed. */
+  readonly generation?: number;
 }
 
 /** How long own instances take; since the process started. Counts are by bucket, as LatencyHistogram has them. */

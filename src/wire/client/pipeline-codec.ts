@@ -47,8 +47,18 @@ export type PipelineResponse =
   | { readonly id: number; readonly result: OperationResult }
   | { readonly id: number; readonly error: KvError };
 
-/** The one field of both frames. */
+/** What a replica sends. */
+export interface ResponseFrame {
+  readonly responses: readonly PipelineResponse[];
+  /** The present generation of request ids there, ≥ 1. */
+  readonly generation: number;
+  /** Whether it answers a frame without requests. */
+  readonly pong: boolean;
+}
+
+/** The first field of both frames. */
 const ELEMENT = bytesTag(1);
+const FRAME = { generation: integerTag(2), pong: integerTag(3) };
 
 const REQUEST = { id: integerTag(1), timeoutMs: integerTag(2), operation: bytesTag(3), stale: integerTag(4) };
 const RESPONSE = {
@@ -96,12 +106,14 @@ export function decodeRequestFrame(bytes: Buffer): ReceivedRequest[] {
 }
 
 /** The messages of errors are cut to {@link RPC_LIMITS}.statusCharacters. */
-export function encodeResponseFrame(responses: readonly PipelineResponse[]): Buffer {
-  let size = 0;
+export function encodeResponseFrame({ responses, generation, pong }: ResponseFrame): Buffer {
+  let size = integerLength(generation) + integerLength(Number(pong));
   for (const response of responses) size += fieldLength(responseLength(response));
   const frame = Buffer.allocUnsafe(size);
   let at = 0;
   for (const response of responses) at = writeResponse(frame, at, response);
+  at = writeIntegerUnlessZero(frame, at, FRAME.generation, generation);
+  writeIntegerUnlessZero(frame, at, FRAME.pong, Number(pong));
   return frame;
 }
 
@@ -110,20 +122,31 @@ export function encodeResponseFrame(responses: readonly PipelineResponse[]): Buf
  * know the name of is read as `internal` with the outcome `unknown`.
  * @throws KvError invalidArgument if the bytes are no such frame
  */
-export function decodeResponseFrame(bytes: Buffer): PipelineResponse[] {
+export function decodeResponseFrame(bytes: Buffer): ResponseFrame {
   const reader = new WireReader(bytes, 'ResponseFrame');
   const responses: PipelineResponse[] = [];
+  let generation = 0;
+  let pong = false;
   while (!reader.isDone) {
     const tag = reader.varint();
-    if (tag !== ELEMENT) {
-      reader.skip(tag);
-      continue;
+    switch (tag) {
+      case ELEMENT: {
+        const outer = reader.enter();
+        responses.push(readResponse(reader));
+        reader.leave(outer);
+        break;
+      }
+      case FRAME.generation:
+        generation = reader.varint();
+        break;
+      case FRAME.pong:
+        pong = reader.bool();
+        break;
+      default:
+        reader.skip(tag);
     }
-    const outer = reader.enter();
-    responses.push(readResponse(reader));
-    reader.leave(outer);
   }
-  return responses;
+  return { responses, generation: checked(generation), pong };
 }
 
 function requestLength({ id, timeoutMs, operation, stale }: PipelineRequest): number {

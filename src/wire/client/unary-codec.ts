@@ -31,14 +31,15 @@ const PUT = { key: bytesTag(1), value: bytesTag(2), returnPrevious: integerTag(3
 const GET = { key: bytesTag(1), stale: integerTag(2) };
 const MULTI_GET = { keys: bytesTag(1), stale: integerTag(2) };
 const DELETE = { key: bytesTag(1), returnPrevious: integerTag(2), requestId: bytesTag(3) };
-const REQUEST_ID = { client: bytesTag(1), sequence: integerTag(2) };
-const WRITTEN = { version: integerTag(1), previous: bytesTag(2) };
-const ENTRIES = bytesTag(1);
+const REQUEST_ID = { client: bytesTag(1), sequence: integerTag(2), generation: integerTag(3) };
+const WRITTEN = { version: integerTag(1), previous: bytesTag(2), generation: integerTag(3) };
+const READ = { generation: integerTag(2) };
+const MANY = { entries: bytesTag(1), generation: integerTag(2) };
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 /**
- * Key, value and client id are views of `bytes`, not checked; a sequence of 2^53 and more is no safe integer.
+ * Key, value and client id are views of `bytes`, not checked; a sequence or generation of 2^53 and more is no safe integer.
  * @throws KvError invalidArgument if the bytes are no such message
  */
 export function decodePutRequest(bytes: Buffer): PutRequest {
@@ -103,40 +104,45 @@ export function decodeDeleteRequest(bytes: Buffer): DeleteRequest {
 }
 
 /** The response to a put or a delete: the two messages have the same fields. */
-export function encodeWriteResponse({ version, previous }: PutResponse | DeleteResponse): Buffer {
-  const response = Buffer.allocUnsafe(
-    integerLength(version) + (previous === null ? 0 : fieldLength(keyValueLength(previous))),
-  );
-  const at = writeIntegerUnlessZero(response, 0, WRITTEN.version, version);
-  if (previous !== null) writeKeyValue(response, at, WRITTEN.previous, previous);
+export function encodeWriteResponse(written: PutResponse | DeleteResponse): Buffer {
+  const { version, previous, generation } = written;
+  const ofPrevious = previous === null ? 0 : fieldLength(keyValueLength(previous));
+  const response = Buffer.allocUnsafe(integerLength(version) + ofPrevious + integerLength(generation));
+  let at = writeIntegerUnlessZero(response, 0, WRITTEN.version, version);
+  if (previous !== null) at = writeKeyValue(response, at, WRITTEN.previous, previous);
+  writeIntegerUnlessZero(response, at, WRITTEN.generation, generation);
   return response;
 }
 
-export function encodeGetResponse({ found }: GetResponse): Buffer {
-  const response = Buffer.allocUnsafe(readResponseLength(found));
-  writeReadResponse(response, 0, found);
+export function encodeGetResponse({ found, generation }: GetResponse): Buffer {
+  const response = Buffer.allocUnsafe(readResponseLength(found) + integerLength(generation));
+  const at = writeReadResponse(response, 0, found);
+  writeIntegerUnlessZero(response, at, READ.generation, generation);
   return response;
 }
 
-export function encodeMultiGetResponse({ entries }: MultiGetResponse): Buffer {
-  let length = 0;
+export function encodeMultiGetResponse({ entries, generation }: MultiGetResponse): Buffer {
+  let length = integerLength(generation);
   for (const { found } of entries) length += fieldLength(readResponseLength(found));
   const response = Buffer.allocUnsafe(length);
   let at = 0;
-  for (const { found } of entries) at = writeRow(response, at, ENTRIES, found);
+  for (const { found } of entries) at = writeRow(response, at, MANY.entries, found);
+  writeIntegerUnlessZero(response, at, MANY.generation, generation);
   return response;
 }
 
 function readRequestId(reader: WireReader): RequestIdBytes {
   let client = NO_BYTES;
   let sequence = 0;
+  let generation = 0;
   const outer = reader.enter();
   while (!reader.isDone) {
     const tag = reader.varint();
     if (tag === REQUEST_ID.client) client = reader.bytes();
     else if (tag === REQUEST_ID.sequence) sequence = reader.varint();
+    else if (tag === REQUEST_ID.generation) generation = reader.varint();
     else reader.skip(tag);
   }
   reader.leave(outer);
-  return { client, sequence };
+  return { client, sequence, generation };
 }

@@ -45,11 +45,16 @@ export function checkOperationBytes(length: number): void {
 }
 
 /**
- * Checks a request's name (R7.6): 16 bytes of client id, a sequence that is a safe integer ≥ 1.
+ * Checks a request's name (R7.6): 16 bytes of client id, a sequence that is a safe integer ≥ 1, a generation that is one
+ * ≥ 0, which is the default.
  * @throws KvError invalidArgument
  */
-export function checkRequestName(name: { readonly clientBytes: number; readonly sequence: number }): void {
-  const { clientBytes, sequence } = name;
+export function checkRequestName(name: {
+  readonly clientBytes: number;
+  readonly sequence: number;
+  readonly generation?: number;
+}): void {
+  const { clientBytes, sequence, generation = 0 } = name;
   if (clientBytes !== CLIENT_ID_BYTES) {
     throw refuse('invalidArgument', `the client id has ${clientBytes} bytes instead of ${CLIENT_ID_BYTES}`);
   }
@@ -57,6 +62,12 @@ export function checkRequestName(name: { readonly clientBytes: number; readonly 
     throw refuse(
       'invalidArgument',
       `the request's sequence is ${sequence}, not an integer from 1 to 2^53 - 1`,
+    );
+  }
+  if (!Number.isSafeInteger(generation) || generation < 0) {
+    throw refuse(
+      'invalidArgument',
+      `the request's generation is ${generation}, not an integer up to 2^53 - 1`,
     );
   }
 }

@@ -4,7 +4,15 @@
  * repeated must carry the very same bytes, whoever encodes it.
  */
 import { assert } from '../../util/assert.ts';
-import { bytesTag, fieldLength, integerTag, varintLength, writeBytes, writeInteger } from '../protobuf.ts';
+import {
+  bytesTag,
+  fieldLength,
+  integerTag,
+  varintLength,
+  WireReader,
+  writeBytes,
+  writeInteger,
+} from '../protobuf.ts';
 import {
   CLIENT_ID_BYTES,
   checkKeyBytes,
@@ -28,12 +36,14 @@ export const TAGS = {
   get: bytesTag(3),
   delete: bytesTag(4),
   multiGet: bytesTag(5),
-  requestId: { client: bytesTag(1), sequence: integerTag(2) },
+  advance: bytesTag(6),
+  requestId: { client: bytesTag(1), sequence: integerTag(2), generation: integerTag(3) },
   /** Of a multi-get, each of its keys. */
   key: bytesTag(1),
   ofPut: { value: bytesTag(2), returnPrevious: integerTag(3), unrecorded: integerTag(4) },
   ofGet: { value: null, returnPrevious: null, unrecorded: null },
   ofDelete: { value: null, returnPrevious: integerTag(2), unrecorded: integerTag(3) },
+  ofAdvance: { generation: integerTag(1) },
 } as const;
 
 /** A request's id (kv's RequestId) on its way to or from bytes. */
@@ -42,6 +52,8 @@ export interface RequestIdBytes {
   readonly client: Uint8Array;
   /** A safe integer ≥ 1. */
   readonly sequence: number;
+  /** A safe integer ≥ 0: in which the request is first sent; 0, or absent, if no answer is recorded, or it is not known. */
+  readonly generation?: number;
 }
 
 /** What every operation has. */
@@ -57,6 +69,8 @@ export interface WriteName extends OperationName {
 }
 
 const CLIENT_FIELD_BYTES = fieldLength(CLIENT_ID_BYTES);
+/** In the place of a client's id, where none asks. */
+const NOBODY = new Uint8Array(CLIENT_ID_BYTES);
 
 /**
  * The operation that sets `key` to `value`. Nothing of the arguments is kept.
@@ -106,7 +120,7 @@ export function encodeDelete(remove: WriteName): Buffer {
 export function encodeMultiGet(
   multiGet: Omit<OperationName, 'key'> & { readonly keys: readonly Uint8Array[] },
 ): Buffer {
-  const { client, sequence, keys } = multiGet;
+  const { keys, ...name } = multiGet;
   const [key, ...others] = keys;
   checkKeyCount(keys.length);
   assert(key !== undefined, 'there is a first key');
@@ -115,28 +129,84 @@ export function encodeMultiGet(
     checkKeyBytes(length);
     bodyLength += fieldLength(length);
   }
-  const { bytes, position } = begin({ client, sequence, key }, TAGS.multiGet, bodyLength);
+  const { bytes, position } = begin({ ...name, key }, TAGS.multiGet, bodyLength);
   checkOperationBytes(bytes.length);
   let at = position;
   for (const other of others) at = writeBytes(bytes, at, TAGS.key, other);
   return bytes;
 }
 
+/**
+ * The operation that ends a generation (R7.12). It needs no name of its own: whoever proposes it, one of them has an effect.
+ * @param generation the one that ends, ≥ 1
+ */
+export function encodeAdvance(generation: number): Buffer {
+  const name = { client: NOBODY, sequence: generation, generation: 0 };
+  const bodyLength = 1 + varintLength(generation);
+  const bytes = Buffer.allocUnsafe(fieldLength(nameLength(name)) + fieldLength(bodyLength));
+  let at = writeName(bytes, 0, name);
+  at = writeInteger(bytes, at, TAGS.advance, bodyLength);
+  writeInteger(bytes, at, TAGS.ofAdvance.generation, generation);
+  return bytes;
+}
+
+/**
+ * The same operation under another name of the same client: for a request that no replica has been sent, or none may
+ * execute any more.
+ * @param operation as the functions above encode it
+ */
+export function renamed(
+  operation: Uint8Array,
+  name: { readonly sequence: number; readonly generation: number },
+): Buffer {
+  const reader = new WireReader(operation, 'Operation');
+  assert(reader.varint() === TAGS.request, 'an operation begins with its name');
+  const { start, end } = reader.extent();
+  const client = operation.subarray(start + 2, start + 2 + CLIENT_ID_BYTES);
+  const head = fieldLength(nameLength(name));
+  const bytes = Buffer.allocUnsafe(head + operation.length - end);
+  writeName(bytes, 0, { client, ...name });
+  bytes.set(operation.subarray(end), head);
+  return bytes;
+}
+
 /** A buffer for the whole operation, written up to and including the key, with which the body begins. */
 function begin(
-  { client, sequence, key }: OperationName,
+  { client, sequence, key, generation = 0 }: OperationName,
   kind: number,
   bodyLength: number,
 ): { readonly bytes: Buffer; readonly position: number } {
-  checkRequestName({ clientBytes: client.length, sequence });
+  checkRequestName({ clientBytes: client.length, sequence, generation });
   checkKeyBytes(key.length);
-  const nameLength = CLIENT_FIELD_BYTES + 1 + varintLength(sequence);
-  const bytes = Buffer.allocUnsafe(fieldLength(nameLength) + fieldLength(bodyLength));
-  let at = writeInteger(bytes, 0, TAGS.request, nameLength);
-  at = writeBytes(bytes, at, TAGS.requestId.client, client);
-  at = writeInteger(bytes, at, TAGS.requestId.sequence, sequence);
+  const name = { client, sequence, generation };
+  const bytes = Buffer.allocUnsafe(fieldLength(nameLength(name)) + fieldLength(bodyLength));
+  let at = writeName(bytes, 0, name);
   at = writeInteger(bytes, at, kind, bodyLength);
   return { bytes, position: writeBytes(bytes, at, TAGS.key, key) };
+}
+
+/** Bytes of a RequestId. */
+function nameLength({
+  sequence,
+  generation,
+}: {
+  readonly sequence: number;
+  readonly generation: number;
+}): number {
+  const ofGeneration = generation === 0 ? 0 : 1 + varintLength(generation);
+  return CLIENT_FIELD_BYTES + 1 + varintLength(sequence) + ofGeneration;
+}
+
+/** Writes the field with the RequestId. @returns the position after it */
+function writeName(
+  bytes: Buffer,
+  position: number,
+  name: { readonly client: Uint8Array; readonly sequence: number; readonly generation: number },
+): number {
+  let at = writeInteger(bytes, position, TAGS.request, nameLength(name));
+  at = writeBytes(bytes, at, TAGS.requestId.client, name.client);
+  at = writeInteger(bytes, at, TAGS.requestId.sequence, name.sequence);
+  return name.generation === 0 ? at : writeInteger(bytes, at, TAGS.requestId.generation, name.generation);
 }
 
 function flagLength(flag: boolean): number {

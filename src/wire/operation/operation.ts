@@ -4,12 +4,13 @@
  * is read from them. Reading is by hand: it is done for every operation on every replica.
  */
 import type { Access } from '../../epaxos/index.ts';
-import type { KvOperation, RequestId } from '../../kv/index.ts';
+import type { AdvanceOperation, KvOperation, RequestId } from '../../kv/index.ts';
 import { asBuffer } from '../../util/as-buffer.ts';
 import { type Extent, WireReader } from '../protobuf.ts';
+import { DecodedAdvance } from './advance.ts';
 import { DecodedMultiGet } from './multi-get.ts';
 import { checkKeyBytes, checkRequestName, checkValueBytes, refuse } from './operation-checks.ts';
-import { type BodyTags, TAGS } from './operation-encoder.ts';
+import { type BodyTags, encodeAdvance, TAGS } from './operation-encoder.ts';
 
 /** Bytes as a binary string: one character (0–255) a byte, so that string order is byte order. */
 export function keyToString(bytes: Uint8Array): string {
@@ -19,6 +20,14 @@ export function keyToString(bytes: Uint8Array): string {
 /** The inverse of {@link keyToString}; the result is a fresh buffer. */
 export function keyToBytes(key: string): Buffer {
   return Buffer.from(key, 'latin1');
+}
+
+/**
+ * The operation that ends a generation (R7.12).
+ * @param generation ≥ 1
+ */
+export function advanceOperation(generation: number): AdvanceOperation {
+  return decodeOperation(encodeAdvance(generation)) as AdvanceOperation;
 }
 
 /**
@@ -32,18 +41,15 @@ export function decodeOperation(
   extent: Extent = { start: 0, end: bytes.length },
 ): KvOperation {
   const operation = new DecodedOperation(asBuffer(bytes), extent);
-  if (operation.kind !== 'multiGet') return operation as KvOperation;
-  return new DecodedMultiGet({
-    request: operation.request,
-    bytes: operation.bytes,
-    body: operation.value,
-  });
+  if (operation.kind !== 'multiGet' && operation.kind !== 'advance') return operation as KvOperation;
+  const parts = { request: operation.request, bytes: operation.bytes, body: operation.value };
+  return operation.kind === 'multiGet' ? new DecodedMultiGet(parts) : new DecodedAdvance(parts);
 }
 
 /**
  * An operation in the bytes that it came in. There are very many of them, and most live until they are executed: so
  * each is one small object, which makes whatever else is asked for when it is asked for it. Of a multi-get, which is
- * not so small, it reads no more than the request, and where the rest is.
+ * not so small, and of an advance, which is rare, it reads no more than the request, and where the rest is.
  */
 class DecodedOperation implements Access {
   readonly kind: KvOperation['kind'];
@@ -54,10 +60,11 @@ class DecodedOperation implements Access {
   unrecorded = false;
   #client = '';
   #sequence = 0;
+  #generation = 0;
   readonly source: Buffer;
   readonly #start: number;
   readonly #end: number;
-  /** Of the value; of a multi-get, of its body. */
+  /** Of the value; of a multi-get or an advance, of its body. */
   valueStart = 0;
   valueEnd = 0;
 
@@ -67,55 +74,40 @@ class DecodedOperation implements Access {
     this.#end = extent.end;
     const reader = new WireReader(source, 'Operation', extent);
     let isNamed = false;
-    let put = false;
-    let get = false;
-    let remove = false;
-    let multiGet = false;
+    let kind: KvOperation['kind'] | null = null;
     while (!reader.isDone) {
       const tag = reader.varint();
-      switch (tag) {
-        case TAGS.request:
-          isNamed = true;
-          this.#readRequest(reader);
-          break;
-        case TAGS.put:
-          put = true;
-          this.#readBody(reader, TAGS.ofPut);
-          break;
-        case TAGS.get:
-          get = true;
-          this.#readBody(reader, TAGS.ofGet);
-          break;
-        case TAGS.delete:
-          remove = true;
-          this.#readBody(reader, TAGS.ofDelete);
-          break;
-        case TAGS.multiGet:
-          multiGet = true;
-          this.#readValue(reader);
-          break;
-        default:
-          reader.skip(tag);
+      if (tag === TAGS.request) {
+        isNamed = true;
+        this.#readRequest(reader);
+        continue;
       }
+      const found = kindOf(tag);
+      if (found === null) {
+        reader.skip(tag);
+        continue;
+      }
+      if (kind !== null && kind !== found) {
+        throw refuse('invalidArgument', 'the operation is of more than one kind');
+      }
+      kind = found;
+      if (found === 'put') this.#readBody(reader, TAGS.ofPut);
+      else if (found === 'get') this.#readBody(reader, TAGS.ofGet);
+      else if (found === 'delete') this.#readBody(reader, TAGS.ofDelete);
+      else this.#readValue(reader);
     }
     if (!isNamed) throw refuse('invalidArgument', 'the operation names no request');
-    checkRequestName({ clientBytes: this.#client.length, sequence: this.#sequence });
-    const isOfOneKey = put || get || remove;
-    if (!isOfOneKey && !multiGet) throw refuse('invalidArgument', 'the operation is of no known kind');
-    if ((put && (get || remove)) || (get && remove) || (isOfOneKey && multiGet)) {
-      throw refuse('invalidArgument', 'the operation is of more than one kind');
-    }
-    if (multiGet) {
-      this.kind = 'multiGet';
-      return;
-    }
+    const name = { sequence: this.#sequence, generation: this.#generation };
+    checkRequestName({ clientBytes: this.#client.length, ...name });
+    if (kind === null) throw refuse('invalidArgument', 'the operation is of no known kind');
+    this.kind = kind;
+    if (kind === 'multiGet' || kind === 'advance') return;
     checkKeyBytes(this.key.length);
     checkValueBytes(this.valueEnd - this.valueStart);
-    this.kind = put ? 'put' : get ? 'get' : 'delete';
   }
 
   get request(): RequestId {
-    return { client: this.#client, sequence: this.#sequence };
+    return { client: this.#client, sequence: this.#sequence, generation: this.#generation };
   }
 
   get accesses(): readonly Access[] {
@@ -141,11 +133,13 @@ class DecodedOperation implements Access {
   #readRequest(reader: WireReader): void {
     this.#client = '';
     this.#sequence = 0;
+    this.#generation = 0;
     const outer = reader.enter();
     while (!reader.isDone) {
       const tag = reader.varint();
       if (tag === TAGS.requestId.client) this.#client = reader.recurringText();
       else if (tag === TAGS.requestId.sequence) this.#sequence = reader.varint();
+      else if (tag === TAGS.requestId.generation) this.#generation = reader.varint();
       else reader.skip(tag);
     }
     reader.leave(outer);
@@ -180,5 +174,23 @@ class DecodedOperation implements Access {
     const { start, end } = reader.extent();
     this.valueStart = start;
     this.valueEnd = end;
+  }
+}
+
+/** What a field with that tag makes of an operation; null for nothing. */
+function kindOf(tag: number): KvOperation['kind'] | null {
+  switch (tag) {
+    case TAGS.put:
+      return 'put';
+    case TAGS.get:
+      return 'get';
+    case TAGS.delete:
+      return 'delete';
+    case TAGS.multiGet:
+      return 'multiGet';
+    case TAGS.advance:
+      return 'advance';
+    default:
+      return null;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Effects, and exactly once: a second, naive state machine executes what each replica executes, applies every
  * request only the first time it meets it (one that keeps no record it may meet only once), and must come to the
- * same answers and rows. The answer of a write is the same on every replica and never changes.
+ * same answers and rows. The answer of a write is the same on every replica and never changes. What comes too late is
+ * refused by all of them (R7.12).
  */
 import type { Execution, ReplicaId } from '../../../src/epaxos/index.ts';
 import {
@@ -26,16 +27,29 @@ export interface AppliedWrite {
   readonly value: Uint8Array | null;
 }
 
-/** The naive state machine of one replica. */
+/** What the end of a generation answers. */
+const NOTHING: OperationResult = { version: 0, value: null, previousVersion: 0 };
+
+/** An operation that was executed, and had no effect because of its generation. */
+export interface Refused {
+  /** The error's code. */
+  readonly refused: string;
+}
+
+/** What executing an operation came to. */
+export type Executed = OperationResult | Refused;
+
+/** The naive state machine of one replica. It forgets no answer: what is refused it tells by the numbers alone. */
 class Model {
   /** The commands executed, an entry an instance. */
   readonly log: (readonly KvOperation[])[] = [];
   readonly table = new Map<string, ModelRow>();
+  generation = 1;
   readonly answers = new Map<string, OperationResult>();
   /** By key: the writes that took effect, in their order. */
   readonly writes = new Map<string, AppliedWrite[]>();
 
-  execute(operations: readonly KvOperation[]): OperationResult[] {
+  execute(operations: readonly KvOperation[]): Executed[] {
     this.log.push(operations);
     return operations.map((operation) => this.#apply(operation));
   }
@@ -47,8 +61,12 @@ class Model {
     return model;
   }
 
-  #apply(operation: KvOperation): OperationResult {
+  #apply(operation: KvOperation): Executed {
     const { key } = operation;
+    if (operation.kind === 'advance') {
+      if (operation.generation === this.generation) this.generation += 1;
+      return NOTHING;
+    }
     const row = this.table.get(key);
     const version = row?.version ?? 0;
     if (operation.kind === 'multiGet') {
@@ -57,6 +75,9 @@ class Model {
     }
     if (!isWrite(operation)) return { version, value: row?.value ?? null, previousVersion: 0 };
     const request = requestKey(operation.request);
+    const { generation } = operation.request;
+    if (!operation.unrecorded && generation < this.generation - 1) return { refused: 'requestTooOld' };
+    if (!operation.unrecorded && generation > this.generation) return { refused: 'invalidArgument' };
     const known = this.answers.get(request);
     if (known !== undefined) {
       demand(!operation.unrecorded, 'exactlyOnce', () => `${request} was to be executed once, and was twice`);
@@ -100,7 +121,7 @@ export class Effects {
     replica: ReplicaId,
     effects: {
       readonly executions: readonly Execution[];
-      readonly results: readonly OperationResult[];
+      readonly results: readonly Executed[];
       readonly rows: ReadonlyMap<string, Row | null>;
     },
   ): void {
@@ -141,6 +162,11 @@ export class Effects {
     this.#models[replica - 1] = installed;
   }
 
+  /** In which generation a replica must be now. */
+  generation(replica: ReplicaId): number {
+    return this.#model(replica).generation;
+  }
+
   /** What a replica's table must be now. */
   table(replica: ReplicaId): ReadonlyMap<string, Row> {
     return this.#model(replica).table;
@@ -154,18 +180,23 @@ export class Effects {
   #compare(
     replica: ReplicaId,
     operation: KvOperation,
-    results: { readonly expected: OperationResult; readonly result: OperationResult | undefined },
+    results: { readonly expected: Executed; readonly result: Executed | undefined },
   ): void {
     const { expected, result } = results;
     const request = requestKey(operation.request);
     const what = `replica ${replica}, ${operation.kind} ${operation.key} (${request})`;
     // Where nobody waits for a multi-get nothing is read.
-    const isUnread = operation.kind === 'multiGet' && result !== undefined && result.rows === undefined;
+    const isUnread =
+      operation.kind === 'multiGet' &&
+      result !== undefined &&
+      !('refused' in result) &&
+      result.rows === undefined;
     demand(
-      isUnread || (result !== undefined && isSameResult(result, expected)),
+      isUnread || (result !== undefined && isSameOutcome(result, expected)),
       'effects',
       () => `${what} answered ${formatResult(result)} instead of ${formatResult(expected)}`,
     );
+    if ('refused' in expected) return;
     this.requests.add(request);
     if (!isWrite(operation)) return;
     const first = this.answers.get(request) ?? expected;
@@ -199,6 +230,13 @@ export function isSameRow(one: Row | undefined, other: Row | undefined): boolean
   return one.version === other.version && isSameValue(one.value, other.value);
 }
 
+function isSameOutcome(one: Executed, other: Executed): boolean {
+  if ('refused' in one || 'refused' in other) {
+    return 'refused' in one && 'refused' in other && one.refused === other.refused;
+  }
+  return isSameResult(one, other);
+}
+
 export function isSameResult(one: OperationResult, other: OperationResult): boolean {
   return (
     one.version === other.version &&
@@ -221,8 +259,9 @@ function isSameValue(one: Uint8Array | null, other: Uint8Array | null): boolean 
   return one !== null && other !== null && Buffer.compare(one, other) === 0;
 }
 
-function formatResult(result: OperationResult | undefined): string {
+function formatResult(result: Executed | undefined): string {
   if (result === undefined) return 'nothing';
+  if ('refused' in result) return result.refused;
   const value = result.value === null ? '-' : Buffer.from(result.value).toString();
   const rows = result.rows?.map((row) => `${row?.version ?? 0}`).join() ?? '-';
   return `(version ${result.version}, previous ${result.previousVersion}, value ${value}, rows ${rows})`;

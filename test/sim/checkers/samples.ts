@@ -15,14 +15,15 @@ import { type Check, Violation } from './violation.ts';
 const CLIENT = 'client'.padEnd(16);
 
 export function put(key: string, sequence: number, unrecorded = false): Command {
-  const request = { client: CLIENT, sequence };
+  const request = { client: CLIENT, sequence, generation: 1 };
   const value = Buffer.from(`value ${sequence}`);
   const fields = { request, key: Buffer.from(key), value, returnPrevious: false, unrecorded };
   return new Command([putOperation(fields)]);
 }
 
 export function get(key: string, sequence: number): Command {
-  return new Command([getOperation({ request: { client: CLIENT, sequence }, key: Buffer.from(key) })]);
+  const request = { client: CLIENT, sequence, generation: 1 };
+  return new Command([getOperation({ request, key: Buffer.from(key) })]);
 }
 
 export const writeAll: Command = new Command(put(WIDE_KEY, 3).operations.map(asWide));

@@ -91,7 +91,7 @@ export class FullFaults {
     for (let sequence = 1; sequence <= options.full.burstOperations; sequence += 1) {
       const value = Buffer.from(`${client.trim()}/${sequence}`);
       const operation = putOperation({
-        request: { client, sequence },
+        request: { client, sequence, generation: 1 },
         key: BURST_KEY,
         value,
         returnPrevious: false,

@@ -9,14 +9,24 @@ import { simulateFull } from './world.ts';
 describe('no seed violates anything', () => {
   test.each([
     [3, 30],
-    [5, 10],
+    [5, 14],
   ])('N = %i, %i seeds', async (replicas, seeds) => {
     const { failures, statistics } = await sweepFull({ from: 1, to: seeds }, { replicas });
     expect(failures.map(({ seed, violation }) => ({ seed, ...violation }))).toEqual([]);
     // What the worlds are made for has happened in them.
     const { answered, commitsFast, commitsSlow, commitsRecovery, crashes, batchesLost, snapshotsInstalled } =
       statistics;
-    const counts = { answered, commitsFast, commitsSlow, commitsRecovery, crashes, batchesLost };
+    const { generations, tooOld } = statistics;
+    const counts = {
+      answered,
+      commitsFast,
+      commitsSlow,
+      commitsRecovery,
+      crashes,
+      batchesLost,
+      generations,
+      tooOld,
+    };
     for (const [name, count] of Object.entries(counts)) expect(count, name).toBeGreaterThan(0);
     if (replicas === 3) expect(snapshotsInstalled).toBeGreaterThan(0);
   });

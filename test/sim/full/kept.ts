@@ -1,9 +1,10 @@
 /** What a replica holds at the end, against what it must hold and what it may. */
 
 import { formatInstance, type Replica } from '../../../src/epaxos/index.ts';
-import { isWrite, Sessions } from '../../../src/kv/index.ts';
+import { isWrite, type OperationResult, PAGE_SEQUENCES, type RequestId } from '../../../src/kv/index.ts';
 import { decodeAnswers } from '../../../src/storage/answer-codec.ts';
-import { ANSWERS_RANGE, executedKey, parseAnswersKey } from '../../../src/storage/keys.ts';
+import { decodeGeneration } from '../../../src/storage/generation-codec.ts';
+import { answersFrom, executedKey, GENERATION_KEY, parseAnswersKey } from '../../../src/storage/keys.ts';
 import { keyToString } from '../../../src/wire/index.ts';
 import { requestKey } from '../calls.ts';
 import { isSameResult } from '../checkers/effects.ts';
@@ -12,24 +13,71 @@ import type { History } from '../history.ts';
 import { unsealed } from './durable-view.ts';
 import type { FullMachine } from './machine.ts';
 
-/** Every answer that a client got is recorded in the store. @throws Violation exactlyOnce */
-export function checkAnswers({ id, volume }: FullMachine, history: History): void {
-  const pages = volume.current
-    .range({ gte: ANSWERS_RANGE.start, lt: ANSWERS_RANGE.end })
-    .flatMap(([key, value]) => {
-      const page = parseAnswersKey(key);
-      return page === undefined ? [] : [decodeAnswers(page, unsealed(value))];
-    });
-  const sessions = new Sessions(pages);
-  for (const { operation, result } of history.entries) {
-    if (result === null || !isWrite(operation) || operation.unrecorded) continue;
-    const recorded = sessions.find(operation.request, operation.key);
-    demand(
-      recorded !== undefined && isSameResult(recorded, result),
-      'exactlyOnce',
-      () => `replica ${id} has not the answer of ${requestKey(operation.request)} in its store`,
-    );
+/** The answers that a store keeps, by request and key, and the generation in which it does. */
+function answersIn({ volume }: FullMachine): { generation: number; answers: Map<string, OperationResult> } {
+  const { current } = volume;
+  const stored = current.get(keyToString(GENERATION_KEY));
+  const generation = stored === undefined ? 1 : decodeGeneration(unsealed(stored));
+  const range = answersFrom(generation - 1);
+  const answers = new Map<string, OperationResult>();
+  for (const [key, value] of current.range({ gte: range.start, lt: range.end })) {
+    const id = parseAnswersKey(key);
+    if (id === undefined) continue;
+    const page = decodeAnswers(id, unsealed(value));
+    for (const [place, length] of page.keyLengths.entries()) {
+      if (length === 0) continue;
+      const request = { ...id, sequence: id.number * PAGE_SEQUENCES + place };
+      const name = keyToString(page.keyAt(place));
+      const result = page.find(request, name);
+      if (result !== undefined) answers.set(nameOf(request, name), result);
+    }
+    for (const answer of page.others?.values() ?? []) {
+      answers.set(nameOf(answer.request, answer.key), answer.result);
+    }
   }
+  return { generation, answers };
+}
+
+function nameOf({ client, sequence, generation }: RequestId, key: string): string {
+  return `${client}/${sequence}/${generation}/${key}`;
+}
+
+/**
+ * All stores keep the same answers in the same generation, and every answer that a client got, unless it was asked for
+ * too long ago (R7.12). @returns the generation @throws Violation exactlyOnce
+ */
+export function checkAnswers(machines: readonly FullMachine[], history: History): number {
+  let first: ReturnType<typeof answersIn> | null = null;
+  for (const machine of machines) {
+    const { generation, answers } = answersIn(machine);
+    const what = `replica ${machine.id}`;
+    first ??= { generation, answers };
+    const expected = first;
+    demand(
+      generation === expected.generation,
+      'exactlyOnce',
+      () => `${what} ends in generation ${generation}, another one in ${expected.generation}`,
+    );
+    for (const name of new Set([...answers.keys(), ...expected.answers.keys()])) {
+      const [one, other] = [answers.get(name), expected.answers.get(name)];
+      demand(
+        one !== undefined && other !== undefined && isSameResult(one, other),
+        'exactlyOnce',
+        () => `${what} keeps another answer of ${name} than another one`,
+      );
+    }
+    for (const { operation, result } of history.entries) {
+      if (result === null || !isWrite(operation) || operation.unrecorded) continue;
+      if (operation.request.generation < generation - 1) continue;
+      const recorded = answers.get(nameOf(operation.request, operation.key));
+      demand(
+        recorded !== undefined && isSameResult(recorded, result),
+        'exactlyOnce',
+        () => `${what} has not the answer of ${requestKey(operation.request)} in its store`,
+      );
+    }
+  }
+  return first?.generation ?? 1;
 }
 
 /** Everything that was executed is marked so in the store, or forgotten. @throws Violation durability */

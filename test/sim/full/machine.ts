@@ -90,6 +90,11 @@ export class FullMachine implements Breakable, Observer, Server {
     return this.#process?.core ?? null;
   }
 
+  /** What the process that runs tells; 0 if there is none. */
+  get generation(): number {
+    return this.#process?.generation ?? 0;
+  }
+
   get process(): FullProcess | null {
     return this.#process;
   }

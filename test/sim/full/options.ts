@@ -1,8 +1,8 @@
 /**
  * What kind of full world a seed makes: what the worlds of bare cores have (../options.ts), and what only whole replicas
- * have: limits of what waits, log files, expiring answers, clocks, replicas that never come back.
+ * have: limits of what waits, log files, generations that end, clocks, replicas that never come back.
  */
-import type { AnswerExpiryLimits, NodeOptions, SnapshotLimits } from '../../../src/node/index.ts';
+import type { AdvanceLimits, NodeOptions, SnapshotLimits } from '../../../src/node/index.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { between, chance, generator, pick, Stream, subset } from '../draw.ts';
 import { drawOptions, type WorldOptions } from '../options.ts';
@@ -24,7 +24,7 @@ export interface FullOptions {
   readonly compactionMs: number;
   readonly limits: NodeOptions['limits'];
   readonly snapshots: Partial<SnapshotLimits>;
-  readonly answerExpiry: AnswerExpiryLimits;
+  readonly advance: AdvanceLimits;
   /** So many replicas die for good when the faults end. */
   readonly dead: number;
   /** One replica's disk is so many times slower from the beginning to the end; 1: none is. It is heard all the time. */
@@ -50,21 +50,19 @@ export interface FullWorldOptions extends WorldOptions {
 /** What is begun when all is well again is answered within this time, whatever the world's odd figures are. */
 const PATIENCE_MS = 30_000;
 
-/** The production's, but for the clocks that replicas wait by here. */
-export const PATIENT_EXPIRY: AnswerExpiryLimits = {
-  retentionMs: 3_600_000,
-  bucketMs: 5_000,
-  longestStepMs: 2_000,
-  answers: 20_000_000,
-  silentMs: 30_000,
-  perTurn: 1_024,
+/** No generation ends as long as a world lasts. */
+export const ENDLESS: AdvanceLimits = {
+  lastsMs: 3_600_000,
+  perRankMs: 5_000,
+  patienceMs: 300_000,
+  againMs: 60_000,
 };
 
 /** The full world of a seed; the same for the same arguments. */
 export function drawFullOptions(seed: number, replicas: number): FullWorldOptions {
   const base = drawOptions(seed, replicas);
   const prng = generator(seed, Stream.full);
-  const isForgetful = chance(prng, 0.3);
+  const isShortLived = chance(prng, 0.5);
   const dead = chance(prng, 0.25) ? prng.integer(1, (replicas - 1) / 2) : 0;
   const workload = {
     ...base.workload,
@@ -84,7 +82,7 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
       compactionMs: between(prng, 1, 400),
       limits: drawLimits(prng),
       snapshots: drawSnapshots(prng),
-      answerExpiry: PATIENT_EXPIRY,
+      advance: ENDLESS,
       dead,
       laggardFactor: dead === 0 && chance(prng, 0.1) ? between(prng, 100, 2_000) : 1,
       outcast: null,
@@ -94,7 +92,7 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
       burstOperations: prng.integer(50, 400),
     },
   };
-  const world = isForgetful ? expiring(options, prng) : options;
+  const world = isShortLived ? advancing(options, prng) : options;
   return { ...world, full: { ...world.full, outcast: drawOutcast(seed, world.full) } };
 }
 
@@ -104,26 +102,30 @@ function drawOutcast(seed: number, { dead, laggardFactor }: FullOptions): Outcas
   return dead === 0 && laggardFactor === 1 && chance(prng, 0.2) ? pick(prng, OUTCASTS) : null;
 }
 
-/** The same world, where recorded answers are soon dropped, and clients keep to what that allows (R9.4). */
-function expiring(options: FullWorldOptions, prng: Prng): FullWorldOptions {
-  const timeoutMs = between(prng, 100, 400);
-  const lifetimeMs = between(prng, 300, 900);
+/**
+ * The same world, where generations are short: requests come too late now and then, and copies of them long after they were
+ * answered. Clients do not always know the newest generation.
+ */
+function advancing(options: FullWorldOptions, prng: Prng): FullWorldOptions {
   const slow = chance(prng, 0.5) ? slowlyFlushed(options, prng) : options;
+  const timeoutMs = chance(prng, 0.5) ? between(prng, 100, 400) : slow.workload.timeoutMs;
   return {
     ...options,
     timing: slow.timing,
     faults: slow.faults,
-    workload: { ...slow.workload, timeoutMs, lifetimeMs },
+    workload: { ...slow.workload, timeoutMs, staleRate: between(prng, 0, 0.3) },
     full: {
       ...options.full,
-      clockRates: options.full.clockRates.map(() => between(prng, 0.98, 1.02)),
-      answerExpiry: {
-        ...PATIENT_EXPIRY,
-        retentionMs: 2.2 * (timeoutMs + lifetimeMs) + 300,
-        bucketMs: between(prng, 20, 300),
-        perTurn: prng.integer(1, 20),
+      clockRates: chance(prng, 0.5)
+        ? options.full.clockRates
+        : options.full.clockRates.map(() => between(prng, 0.9, 1.1)),
+      advance: {
+        lastsMs: between(prng, 100, 2_000),
+        perRankMs: chance(prng, 0.3) ? 0 : between(prng, 1, 200),
+        patienceMs: between(prng, 10, 2_000),
+        againMs: between(prng, 50, 1_000),
       },
-      repeatMs: 0,
+      repeatMs: chance(prng, 0.7) ? between(prng, 10, 200) : 0,
     },
   };
 }

@@ -80,6 +80,10 @@ export class FullProcess {
     return this.#opened === null || this.#database.writing > 0;
   }
 
+  get generation(): number {
+    return this.#opened?.node.generation ?? 0;
+  }
+
   get pendingRequests(): number {
     return this.#opened?.node.status().pendingRequests ?? 0;
   }
@@ -147,7 +151,7 @@ export class FullProcess {
         clock: this.#clock(),
         tickMs: full.tickMs,
         limits: full.limits,
-        answerExpiry: full.answerExpiry,
+        advance: full.advance,
         logger: silentLogger(world.trace.printer === null ? null : (line) => this.watcher.log(line)),
       },
       replica: { timing: options.timing, limits: options.limits, thrifty: options.thrifty },
@@ -200,6 +204,7 @@ export class FullProcess {
   }
 }
 
-function outcomeOf({ outcome }: KvError): { readonly type: 'notApplied' | 'unknown' } {
+function outcomeOf({ code, outcome }: KvError): { readonly type: 'notApplied' | 'unknown' | 'tooOld' } {
+  if (code === 'requestTooOld') return { type: 'tooOld' };
   return { type: outcome === 'notApplied' ? 'notApplied' : 'unknown' };
 }

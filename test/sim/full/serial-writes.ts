@@ -47,7 +47,9 @@ export class SerialWrites {
     const client = `serial ${id}`.padEnd(16, ' ');
     const value = Buffer.from(`${client.trim()}/${sequence}`);
     const key = Buffer.from('serial');
-    const operation = putOperation({ request: { client, sequence }, key, value, returnPrevious: false });
+    const { generation } = this.#machine;
+    const request = { client, sequence, generation: Math.max(1, generation) };
+    const operation = putOperation({ request, key, value, returnPrevious: false });
     this.#history.giveUp(this.#history.begin(operation), 'unknown');
     const begunMs = this.#queue.nowMs;
     this.#machine.submit(decodeOperation(operation.bytes), TIMEOUT_MS, () => {

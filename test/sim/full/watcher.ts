@@ -13,6 +13,7 @@ import {
   type Replica,
   type ReplicaId,
 } from '../../../src/epaxos/index.ts';
+import { KvError } from '../../../src/errors.ts';
 import {
   asKvOperation,
   type KvOperation,
@@ -27,6 +28,7 @@ import { decodeStaging, Phase } from '../../../src/storage/staging-state.ts';
 import type { Effects, SnapshotView } from '../../../src/storage/storage.ts';
 import { keyToString } from '../../../src/wire/index.ts';
 import { decodePruned } from '../../../src/wire/peer/pruned.ts';
+import type { Executed } from '../checkers/effects.ts';
 import type { Observers } from '../observers.ts';
 import { countPruning, type Statistics } from '../statistics.ts';
 import { type DurableView, rowsIn, unsealed } from './durable-view.ts';
@@ -47,9 +49,15 @@ const watchers = new WeakMap<Sessions, Watcher>();
 
 const apply = KvState.prototype.apply;
 KvState.prototype.apply = function watched(this: KvState, operation: KvOperation): OperationResult {
-  const result = apply.call(this, operation);
-  watchers.get(this.sessions)?.applied(operation, result);
-  return result;
+  const watcher = watchers.get(this.sessions);
+  try {
+    const result = apply.call(this, operation);
+    watcher?.applied(operation, result);
+    return result;
+  } catch (error) {
+    if (error instanceof KvError) watcher?.applied(operation, { refused: error.code });
+    throw error;
+  }
 };
 
 /** What a snapshot stands for. */
@@ -85,7 +93,7 @@ export class Watcher {
   /** What was taken and may not have been seen to have happened yet. */
   #ready: Ready | null = null;
   #hasHappened = true;
-  #results = new Map<KvOperation, OperationResult>();
+  #results = new Map<KvOperation, Executed>();
   #operations: (readonly KvOperation[])[] = [];
   #opened: KnownSnapshot | null = null;
 
@@ -129,7 +137,7 @@ export class Watcher {
   }
 
   /** The state machine has executed an operation. */
-  applied(operation: KvOperation, result: OperationResult): void {
+  applied(operation: KvOperation, result: Executed): void {
     this.#happened();
     this.#results.set(operation, result);
   }

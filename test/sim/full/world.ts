@@ -11,7 +11,7 @@ import { DEFAULT_TIMING } from '../../../src/epaxos/index.ts';
 import { AssertionError } from '../../../src/util/assert.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { checkConvergence, whyUnsettled } from '../checkers/convergence.ts';
-import { Violation } from '../checkers/violation.ts';
+import { demand, Violation } from '../checkers/violation.ts';
 import { generator, pick, Stream, sample } from '../draw.ts';
 import { EventQueue } from '../event-queue.ts';
 import { Faults } from '../faults.ts';
@@ -28,7 +28,7 @@ import { FullFaults } from './full-faults.ts';
 import { checkImage } from './images.ts';
 import { checkAnswers, checkMarks, keptInstances } from './kept.ts';
 import { FullMachine, type FullSurroundings } from './machine.ts';
-import { type FullWorldOptions, PATIENT_EXPIRY } from './options.ts';
+import type { FullWorldOptions } from './options.ts';
 import { Repeats } from './repeats.ts';
 import { SerialWrites } from './serial-writes.ts';
 
@@ -149,6 +149,7 @@ class FullWorld {
       await this.#repeatAll();
       await this.#writeBesideHanging();
       await this.#forget();
+      await this.#settle();
       await this.#judge();
       return null;
     } catch (error) {
@@ -237,9 +238,8 @@ class FullWorld {
     return client === null ? whyUnsettled(this.#judged) : `${client} waits for an answer`;
   }
 
-  /** Every answer is still there: old requests are sent once more, and nothing changes. */
+  /** Every answer is still there, or comes too late everywhere: old requests are sent once more, and nothing changes. */
   async #repeatAll(): Promise<void> {
-    if (this.#options.full.answerExpiry !== PATIENT_EXPIRY) return;
     this.#repeats.stop();
     this.#repeats.all(this.#judged);
     const upToMs = this.#queue.nowMs + 5_000;
@@ -293,9 +293,16 @@ class FullWorld {
       if (rows !== undefined) this.#observers.checkTable(id, rows);
     });
     checkConvergence(tables);
-    for (const machine of this.#judged) {
-      checkMarks(machine);
-      if (this.#options.full.answerExpiry === PATIENT_EXPIRY) checkAnswers(machine, this.#history);
+    for (const machine of this.#judged) checkMarks(machine);
+    const generation = checkAnswers(this.#judged, this.#history);
+    this.statistics.generations = generation - 1;
+    for (const { id } of this.#judged) {
+      demand(
+        this.#observers.generation(id) === generation,
+        'effects',
+        () =>
+          `replica ${id} is in generation ${generation}, and executed up to ${this.#observers.generation(id)}`,
+      );
     }
     this.#observers.finish(this.#history, this.#judged[0]?.id);
   }

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import type { Attributes, InstanceId, Message, MessageType } from '../../../src/epaxos/index.ts';
 import { Command, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
+import { advanceOperation } from '../../../src/wire/index.ts';
 import {
   deleteOperation,
   getOperation,
@@ -20,6 +21,7 @@ const request = fc.record({
     .uint8Array({ minLength: 16, maxLength: 16 })
     .map((bytes) => Buffer.from(bytes).toString('latin1')),
   sequence: fc.oneof(fc.constant(1), fc.constant(Number.MAX_SAFE_INTEGER)),
+  generation: fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER),
 });
 const key = fc.uint8Array({ minLength: 1, maxLength: 8 });
 
@@ -30,6 +32,7 @@ const operation = fc.oneof(
   fc.record({ request, key }).map(getOperation),
   fc.record({ request, key, returnPrevious: fc.boolean() }).map(deleteOperation),
   fc.record({ request, keys: fc.array(key, { minLength: 1, maxLength: 4 }) }).map(multiGetOperation),
+  fc.constantFrom(1, 200, Number.MAX_SAFE_INTEGER).map(advanceOperation),
 );
 export const command: fc.Arbitrary<Command> = fc
   .array(operation, { minLength: 1, maxLength: 3 })

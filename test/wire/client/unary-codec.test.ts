@@ -23,15 +23,18 @@ const number = fc.oneof(
   fc.maxSafeNat(),
   fc.constantFrom(0, 127, 128, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32, Number.MAX_SAFE_INTEGER),
 );
-const requestId = fc.option(fc.record({ client: bytes, sequence: number }));
+const requestId = fc.option(fc.record({ client: bytes, sequence: number, generation: number }));
 const putRequest = fc.record({ key: bytes, value: bytes, returnPrevious: fc.boolean(), requestId });
 const getRequest = fc.record({ key: bytes, stale: fc.boolean() });
 const multiGetRequest = fc.record({ keys: fc.array(bytes, { maxLength: 5 }), stale: fc.boolean() });
 const deleteRequest = fc.record({ key: bytes, returnPrevious: fc.boolean(), requestId });
 const keyValue = fc.option(fc.record({ value: bytes, version: number }));
-const writeResponse = fc.record({ version: number, previous: keyValue });
-const getResponse: fc.Arbitrary<GetResponse> = fc.record({ found: keyValue });
-const multiGetResponse = fc.record({ entries: fc.array(getResponse, { maxLength: 5 }) });
+const writeResponse = fc.record({ version: number, previous: keyValue, generation: number });
+const getResponse: fc.Arbitrary<GetResponse> = fc.record({ found: keyValue, generation: number });
+const multiGetResponse = fc.record({
+  entries: fc.array(fc.record({ found: keyValue }), { maxLength: 5 }),
+  generation: number,
+});
 
 /** Of the requests about one key. */
 const ofOneKey = [decodePutRequest, decodeGetRequest, decodeDeleteRequest];
@@ -87,7 +90,7 @@ describe('a server reads what protobuf wrote', () => {
     expect(decodeMultiGetRequest(empty)).toEqual({ keys: [], stale: false });
     expect(decodeDeleteRequest(empty)).toEqual(write);
     const emptyIdentity = decodeDeleteRequest(Buffer.from([0x1a, 0]));
-    expect(emptyIdentity).toEqual({ ...write, requestId: { client: empty, sequence: 0 } });
+    expect(emptyIdentity).toEqual({ ...write, requestId: { client: empty, sequence: 0, generation: 0 } });
   });
 });
 
@@ -119,9 +122,10 @@ describe('protobuf reads what a server wrote', () => {
   });
 
   it('without the fields that have their default', () => {
-    expect(encodeWriteResponse({ version: 0, previous: null })).toHaveLength(0);
-    expect(encodeGetResponse({ found: null })).toHaveLength(0);
-    expect(encodeGetResponse({ found: { value: Buffer.alloc(0), version: 0 } })).toHaveLength(2);
+    expect(encodeWriteResponse({ version: 0, previous: null, generation: 0 })).toHaveLength(0);
+    expect(encodeGetResponse({ found: null, generation: 0 })).toHaveLength(0);
+    const found = { value: Buffer.alloc(0), version: 0 };
+    expect(encodeGetResponse({ found, generation: 0 })).toHaveLength(2);
   });
 });
 
@@ -139,7 +143,11 @@ describe('a request that is not as expected', () => {
       unknown,
       Buffer.from([0x10, 5]),
     ]);
-    expect(decodePutRequest(identity).requestId).toEqual({ client: Buffer.alloc(0), sequence: 5 });
+    expect(decodePutRequest(identity).requestId).toEqual({
+      client: Buffer.alloc(0),
+      sequence: 5,
+      generation: 0,
+    });
   });
 
   it('has a sequence that is no safe integer where protobuf says 2^53 or more', () => {

@@ -14,7 +14,11 @@ import { codeOf } from '../../support/refusals.ts';
 import { anyKeys, anyRequest, encodedCommand } from '../arbitraries.ts';
 
 interface WireMultiGet {
-  readonly request?: { readonly client: Uint8Array; readonly sequence: number };
+  readonly request?: {
+    readonly client: Uint8Array;
+    readonly sequence: number;
+    readonly generation: number | null;
+  };
   readonly get?: { readonly key: Uint8Array };
   readonly put?: { readonly key: Uint8Array };
   readonly delete?: { readonly key: Uint8Array };
@@ -23,8 +27,8 @@ interface WireMultiGet {
 
 const wire = messageType<WireMultiGet>('Operation');
 const client = Buffer.alloc(16, 1);
-const named = { client, sequence: 1 };
-const request = { client: keyToString(client), sequence: 1 };
+const named = { client, sequence: 1, generation: 1 };
+const request = { client: keyToString(client), sequence: 1, generation: 1 };
 const key = Buffer.from('key');
 
 function keysOf(operation: KvOperation): readonly string[] {
@@ -133,9 +137,11 @@ describe('beside protobuf’s own reader and writer', () => {
   test('what is encoded here is read there, and the other way round; in the same bytes', () => {
     fc.assert(
       fc.property(anyRequest, anyKeys, (name, keys) => {
-        const id = { client: Buffer.from(name.client, 'latin1'), sequence: name.sequence };
+        const { sequence, generation } = name;
+        const id = { client: Buffer.from(name.client, 'latin1'), sequence, generation };
         const ours = encodeMultiGet({ ...id, keys });
-        const theirs = wire.encode({ request: id, multiGet: { keys } });
+        const request = { ...id, generation: generation || null }; // the default is left out
+        const theirs = wire.encode({ request, multiGet: { keys } });
         expect(ours.equals(theirs)).toBe(true);
         expect(ours.equals(multiGetOperation({ request: name, keys }).bytes)).toBe(true);
         expect(wire.decode(ours).multiGet?.keys.map(keyToString)).toEqual(keys.map(keyToString));

@@ -15,7 +15,7 @@ import { deleteOperation, getOperation, putOperation } from '../../support/kv-op
 import { codeOf, decodesOrRefuses } from '../../support/refusals.ts';
 import { anyKey, anyOperation, anyRequest, anySequence } from '../arbitraries.ts';
 
-const request = { client: 'c'.repeat(16), sequence: 1 };
+const request = { client: 'c'.repeat(16), sequence: 1, generation: 1 };
 const key = Buffer.from('key');
 const value = Buffer.from('value');
 
@@ -131,14 +131,14 @@ describe('operations', () => {
   });
 
   test.each([
-    ['a short client id', { client: 'c'.repeat(15), sequence: 1 }],
-    ['a long client id', { client: 'c'.repeat(17), sequence: 1 }],
-    ['no client id', { client: '', sequence: 1 }],
-    ['sequence 0', { client: request.client, sequence: 0 }],
-    ['a negative sequence', { client: request.client, sequence: -1 }],
-    ['a fraction as sequence', { client: request.client, sequence: 1.5 }],
-    ['a sequence of 2^53', { client: request.client, sequence: 2 ** 53 }],
-    ['a sequence that is no number', { client: request.client, sequence: Number.NaN }],
+    ['a short client id', { client: 'c'.repeat(15), sequence: 1, generation: 1 }],
+    ['a long client id', { client: 'c'.repeat(17), sequence: 1, generation: 1 }],
+    ['no client id', { client: '', sequence: 1, generation: 1 }],
+    ['sequence 0', { client: request.client, sequence: 0, generation: 1 }],
+    ['a negative sequence', { client: request.client, sequence: -1, generation: 1 }],
+    ['a fraction as sequence', { client: request.client, sequence: 1.5, generation: 1 }],
+    ['a sequence of 2^53', { client: request.client, sequence: 2 ** 53, generation: 1 }],
+    ['a sequence that is no number', { client: request.client, sequence: Number.NaN, generation: 1 }],
   ])('%s is refused', (_what, bad) => {
     expect(codeOf(() => putOperation({ request: bad, key, value, returnPrevious: false }))).toBe(
       'invalidArgument',
@@ -151,28 +151,39 @@ describe('operations', () => {
   test.each([
     ['nothing', {}, 'invalidArgument'],
     ['no request', { get: { key } }, 'invalidArgument'],
-    ['no kind', { request: { client, sequence: 1 } }, 'invalidArgument'],
+    ['no kind', { request: { client, sequence: 1, generation: 1 } }, 'invalidArgument'],
     [
       'two kinds',
-      { request: { client, sequence: 1 }, get: { key }, delete: { key, returnPrevious: false } },
+      {
+        request: { client, sequence: 1, generation: 1 },
+        get: { key },
+        delete: { key, returnPrevious: false },
+      },
       'invalidArgument',
     ],
-    ['no key', { request: { client, sequence: 1 }, get: {} }, 'invalidArgument'],
+    ['no key', { request: { client, sequence: 1, generation: 1 }, get: {} }, 'invalidArgument'],
     ['no sequence', { request: { client }, get: { key } }, 'invalidArgument'],
     [
       'a short client',
-      { request: { client: client.subarray(1), sequence: 1 }, get: { key } },
+      { request: { client: client.subarray(1), sequence: 1, generation: 1 }, get: { key } },
       'invalidArgument',
     ],
-    ['an unsafe sequence', { request: { client, sequence: 2 ** 60 }, get: { key } }, 'invalidArgument'],
+    [
+      'an unsafe sequence',
+      { request: { client, sequence: 2 ** 60, generation: 1 }, get: { key } },
+      'invalidArgument',
+    ],
     [
       'a long key',
-      { request: { client, sequence: 1 }, get: { key: new Uint8Array(LIMITS.keyBytes + 1) } },
+      { request: { client, sequence: 1, generation: 1 }, get: { key: new Uint8Array(LIMITS.keyBytes + 1) } },
       'limitExceeded',
     ],
     [
       'a long value',
-      { request: { client, sequence: 1 }, put: { key, value: new Uint8Array(LIMITS.valueBytes + 1) } },
+      {
+        request: { client, sequence: 1, generation: 1 },
+        put: { key, value: new Uint8Array(LIMITS.valueBytes + 1) },
+      },
       'limitExceeded',
     ],
   ])('bytes with %s are refused', (_what, message, code) => {
@@ -180,7 +191,7 @@ describe('operations', () => {
   });
 
   test('a put without a value sets the empty value', () => {
-    const bytes = wire.encode({ request: { client, sequence: 1 }, put: { key } });
+    const bytes = wire.encode({ request: { client, sequence: 1, generation: 1 }, put: { key } });
     expect(decodeOperation(bytes)).toMatchObject({
       kind: 'put',
       value: Buffer.alloc(0),
@@ -207,7 +218,11 @@ describe('operations', () => {
 });
 
 interface WireOperation {
-  readonly request: { readonly client: Uint8Array; readonly sequence: number } | null;
+  readonly request: {
+    readonly client: Uint8Array;
+    readonly sequence: number;
+    readonly generation: number;
+  } | null;
   readonly put: WireWrite | null;
   readonly get: { readonly key: Uint8Array } | null;
   readonly delete: WireWrite | null;
@@ -228,6 +243,7 @@ describe('beside protobuf’s own reader and writer', () => {
   const anyWrite = fc.record({
     client: anyClient,
     sequence: anySequence,
+    generation: fc.oneof(fc.constant(0), anySequence),
     key: anyKeyBytes,
     value: anyBytes,
     returnPrevious: fc.boolean(),
@@ -237,7 +253,13 @@ describe('beside protobuf’s own reader and writer', () => {
   /** What protobuf reads from an operation that was checked. */
   function readByProtobuf(bytes: Uint8Array): object {
     const { request, put, get, delete: remove } = wire.decode(bytes);
-    const name = { request: { client: keyToString(request?.client ?? key), sequence: request?.sequence } };
+    const name = {
+      request: {
+        client: keyToString(request?.client ?? key),
+        sequence: request?.sequence,
+        generation: request?.generation,
+      },
+    };
     if (get) return { kind: 'get', ...name, key: keyToString(get.key) };
     const write = put ?? remove;
     const { returnPrevious, unrecorded } = write ?? {};
@@ -250,8 +272,11 @@ describe('beside protobuf’s own reader and writer', () => {
   test('what is encoded here is read there', () => {
     fc.assert(
       fc.property(anyWrite, (write) => {
-        const { client, sequence, key, value, returnPrevious, unrecorded } = write;
-        const name = { request: { client: keyToString(client), sequence }, key: keyToString(key) };
+        const { client, sequence, generation, key, value, returnPrevious, unrecorded } = write;
+        const name = {
+          request: { client: keyToString(client), sequence, generation },
+          key: keyToString(key),
+        };
         const flags = { returnPrevious, unrecorded };
         expect(readByProtobuf(encodePut(write))).toEqual({ kind: 'put', ...name, ...flags, value });
         expect(readByProtobuf(encodeGet(write))).toEqual({ kind: 'get', ...name });
@@ -263,8 +288,8 @@ describe('beside protobuf’s own reader and writer', () => {
   test('what is encoded there is read here', () => {
     fc.assert(
       fc.property(anyWrite, (write) => {
-        const { client, sequence, key, value, returnPrevious, unrecorded } = write;
-        const request = { client, sequence };
+        const { client, sequence, generation, key, value, returnPrevious, unrecorded } = write;
+        const request = { client, sequence, generation };
         const body = { key, returnPrevious, unrecorded };
         for (const message of [{ put: { ...body, value } }, { get: { key } }, { delete: body }]) {
           const bytes = wire.encode({ request, ...message });
@@ -277,7 +302,14 @@ describe('beside protobuf’s own reader and writer', () => {
   test('one operation has one encoding, whoever encodes it', () => {
     fc.assert(
       fc.property(anyWrite, (write) => {
-        const fields = { ...write, request: { client: keyToString(write.client), sequence: write.sequence } };
+        const fields = {
+          ...write,
+          request: {
+            client: keyToString(write.client),
+            sequence: write.sequence,
+            generation: write.generation,
+          },
+        };
         expect(putOperation(fields).bytes).toEqual(encodePut(write));
         expect(getOperation(fields).bytes).toEqual(encodeGet(write));
         expect(deleteOperation(fields).bytes).toEqual(encodeDelete(write));
@@ -300,7 +332,7 @@ describe('beside protobuf’s own reader and writer', () => {
 
   const unknownField = fc.oneof(
     fc
-      .record({ number: fc.integer({ min: 6, max: 5_000 }), content: fc.oneof(fc.maxSafeNat(), anyBytes) })
+      .record({ number: fc.integer({ min: 7, max: 5_000 }), content: fc.oneof(fc.maxSafeNat(), anyBytes) })
       .map(({ number, content }) => field(number, content)),
     fc.constantFrom(Buffer.from([0x79, 1, 2, 3, 4, 5, 6, 7, 8]), Buffer.from([0x7d, 1, 2, 3, 4])),
     fc.constantFrom(Buffer.from([0x7b, 0x08, 0x01, 0x7b, 0x7c, 0x7c])),
@@ -321,13 +353,14 @@ describe('beside protobuf’s own reader and writer', () => {
       });
   }
 
-  const scrambled = anyWrite.chain(({ client, sequence, key, value, returnPrevious, unrecorded }) => {
+  const scrambled = anyWrite.chain((write) => {
+    const { client, sequence, generation, key, value, returnPrevious, unrecorded } = write;
     const flags = { p: returnPrevious ? 1 : 0, u: unrecorded ? 1 : 0 };
     const put = inAnyOrder(field(1, key), field(2, value), field(3, flags.p), field(4, flags.u));
     const remove = inAnyOrder(field(1, key), field(2, flags.p), field(3, flags.u));
     return fc
       .tuple(
-        inAnyOrder(field(1, client), field(2, sequence)),
+        inAnyOrder(field(1, client), field(2, sequence), field(3, generation)),
         fc.oneof(
           put.map((body) => field(2, body)),
           inAnyOrder(field(1, key)).map((body) => field(3, body)),

@@ -23,7 +23,7 @@ import { readRecord, storeRecord } from '../../support/stored-record.ts';
 import { anyCommand, anyInstanceId, anyRecord, encodedCommand } from '../arbitraries.ts';
 
 const three = { replicas: 3 };
-const request = { client: 'c'.repeat(16), sequence: 1 };
+const request = { client: 'c'.repeat(16), sequence: 1, generation: 1 };
 
 function put(valueBytes: number) {
   return putOperation({
