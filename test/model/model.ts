@@ -9,6 +9,7 @@ import {
   Replica,
   type ReplicaId,
 } from '../../src/epaxos/index.ts';
+import type { KvOperation } from '../../src/kv/index.ts';
 import type { Names } from './canonical.ts';
 
 /** A command that is proposed at most once, at any moment, by one coordinator. */
@@ -17,6 +18,8 @@ export interface WorldCommand {
   readonly at: ReplicaId;
   /** "x" writes x, "?x" reads it; "" writes everything, "?" reads it. */
   readonly key: string;
+  /** A copy of the one request of its world, or the end of a generation (effects.ts). */
+  readonly operation?: KvOperation;
 }
 
 /** A bounded world. The network is not bounded: see explore.ts. */
@@ -59,6 +62,8 @@ export interface Mutation {
   readonly patch?: (replica: Replica) => void;
   /** What a restarted replica finds, of what its disk holds. */
   readonly restored?: (records: InstanceRecord[], id: ReplicaId) => InstanceRecord[];
+  /** Replica 1 drops answers after the first command that it executes, whatever the order says (effects.ts). */
+  readonly hasOwnClock?: boolean;
   /** Messages leave before the batch that they speak of is synced: a crash can still lose it. */
   readonly isSyncLate?: boolean;
 }
@@ -78,7 +83,8 @@ export class Model {
   constructor(world: World, mutation: Mutation | null = null) {
     this.world = world;
     this.mutation = mutation;
-    this.operations = world.commands.map(({ label, key }) => ({
+    this.operations = world.commands.map(({ label, key, operation }) => ({
+      ...operation,
       accesses: [{ key: key.replace('?', ''), writes: !key.startsWith('?') }],
       size: label.length,
     }));

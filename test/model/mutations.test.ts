@@ -7,6 +7,7 @@ import {
   coordinatorAlone,
   countTwice,
   dropAfterNoOp,
+  dropsAnswersByClock,
   fastAfterSlow,
   fastOnEqualReplies,
   forgetOwn,
@@ -53,6 +54,7 @@ const bySearch: readonly Case[] = [
   { mutation: forgottenIsUncommitted, world: worldNamed('n3-prompt'), properties: ['agreement'] },
   { mutation: wideNotNamed, world: worldNamed('n3-wide-without-recovery'), properties: ['visibility'] },
   { mutation: keysNotNamed, world: worldNamed('n3-wide-without-recovery'), properties: ['visibility'] },
+  { mutation: dropsAnswersByClock, world: worldNamed('n3-generation'), properties: ['effects'] },
 ];
 
 const byWalks: readonly Case[] = [

@@ -104,6 +104,12 @@ export const fastOnEqualReplies: Mutation = {
   }),
 };
 
+/** R7.12: a replica drops answers by its own clock. */
+export const dropsAnswersByClock: Mutation = {
+  name: "answers dropped by the replica's own clock",
+  hasOwnClock: true,
+};
+
 /** R6.3: after a restart a coordinator has lost what it proposed. */
 export const forgetOwn: Mutation = {
   name: "a restart forgets the coordinator's own instances",

@@ -12,6 +12,7 @@ import {
   instanceKey,
   instanceOfKey,
 } from '../../src/epaxos/index.ts';
+import { checkEffects } from './effects.ts';
 import type { CommittedValue, History } from './machine.ts';
 import type { Model } from './model.ts';
 import { Violation } from './violation.ts';
@@ -42,6 +43,9 @@ export function checkProperties(model: Model, facts: readonly Facts[]): void {
     whole,
     facts.flatMap(({ logs }) => logs),
   );
+  if (model.world.commands.some(({ operation }) => operation !== undefined)) {
+    checkEffects(model, whole.committed, facts);
+  }
 }
 
 function checkAgreement(model: Model, facts: readonly Facts[]): Map<InstanceKey, CommittedValue> {

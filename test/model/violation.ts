@@ -7,6 +7,7 @@ export type Property =
   | 'nontriviality'
   | 'executionOrder'
   | 'fastAfterSlow'
+  | 'effects'
   | 'assertion';
 
 export class Violation extends Error {

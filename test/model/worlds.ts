@@ -3,6 +3,7 @@
  * bound besides the budgets, `about` says which. Those for five are searched as far as patience goes, and walked through.
  */
 import { EVERYTHING } from '../../src/epaxos/index.ts';
+import { ADVANCE, COPY } from './effects.ts';
 import type { World, WorldCommand } from './model.ts';
 
 /**
@@ -17,6 +18,14 @@ function commands(text: string): WorldCommand[] {
     const key = what === '*' ? EVERYTHING : what === '!' ? 'y' : 'x';
     return { label, at: Number(at), key: `${read}${key}` };
   });
+}
+
+/** The same, where a write of everything is the end of a generation, and the writes of a key are copies of one request. */
+function copiesAndAdvance(text: string): WorldCommand[] {
+  return commands(text).map((command) => ({
+    ...command,
+    operation: command.key === EVERYTHING ? ADVANCE : COPY,
+  }));
 }
 
 const SMALL = {
@@ -230,6 +239,26 @@ export const WORLDS: readonly World[] = [
     commands: commands('*a1 b2 !c3 ?*d1'),
     followers: 'any',
     recoveries: { total: 6, perInstance: 2 },
+    crashes: 2,
+    reservedSlots: 1,
+  },
+  {
+    ...SMALL,
+    name: 'n3-generation',
+    about:
+      'two copies of one request of two coordinators, and the end of a generation after which they come too late; no recovery, no timeouts',
+    commands: copiesAndAdvance('a1 *b1 c2'),
+    recoveries: { total: 0, perInstance: 0 },
+    timeouts: false,
+  },
+  {
+    ...SMALL,
+    name: 'n3-generation-restart',
+    about:
+      'for walks: the same of three coordinators, one recovery each, two crashes, PreAccepts leave early',
+    commands: copiesAndAdvance('a1 *b3 c2'),
+    followers: 'any',
+    recoveries: { total: 3, perInstance: 1 },
     crashes: 2,
     reservedSlots: 1,
   },

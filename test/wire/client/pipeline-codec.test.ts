@@ -200,7 +200,7 @@ describe('a frame of responses', () => {
       responses: [{ id: 7, failure: { ...named, message: 'what it is' } }],
     });
     const error = { code: 'internal', outcome: 'unknown', message: expect.stringContaining('what it is') };
-    expect(decodeResponseFrame(frame)).toMatchObject([{ id: 7, error }]);
+    expect(decodeResponseFrame(frame).responses).toMatchObject([{ id: 7, error }]);
   });
 });
 
