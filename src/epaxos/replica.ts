@@ -14,7 +14,7 @@ import {
   propose,
 } from './agreement/pre-accept.ts';
 import { type Proposal, Proposer } from './agreement/proposer.ts';
-import { onPrepare, onPrepareReply, startRecovery } from './agreement/recovery.ts';
+import { onPrepare, onPrepareReply } from './agreement/recovery.ts';
 import { tickRound, widenWithout } from './agreement/repetition.ts';
 import { mayComeFrom } from './agreement/senders.ts';
 import { ReplicaState } from './agreement/state.ts';
@@ -35,7 +35,7 @@ import type { Message } from './model/messages.ts';
 import type { Operation } from './model/operation.ts';
 import type { ReplicaOptions } from './model/options.ts';
 import type { Pruned, Ready } from './model/ready.ts';
-import type { InstanceId, InstanceRecord, ReplicaId, Slot } from './model/types.ts';
+import type { InstanceRecord, ReplicaId, Slot } from './model/types.ts';
 import { advanceCatchUp, broadcastWatermarks, onFetch, onWatermarks } from './progress/catch-up.ts';
 import { noteReachable, noteReceived, tickPeers } from './progress/peers.ts';
 import { advancePruning, ownWatermarks } from './progress/pruning.ts';
@@ -216,11 +216,6 @@ export class Replica {
   /** A measured round trip, so that the nearest follower can be designated (R4.1). */
   setRoundTrip(id: ReplicaId, milliseconds: number): void {
     this.state.peer(id).roundTripMs = milliseconds;
-  }
-
-  /** Begins to recover an instance now, whoever may be working on it. No effect if it is committed here. */
-  recover(id: InstanceId): void {
-    if (!this.state.space.isPruned(id)) startRecovery(this.state, id);
   }
 
   /** True if `takeReady` has something to give, or work left to do. */

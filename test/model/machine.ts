@@ -26,6 +26,7 @@ import {
   type ReplicaId,
   Status,
 } from '../../src/epaxos/index.ts';
+import { recover } from '../support/recover.ts';
 import { canonical, canonicalReplica } from './canonical.ts';
 import { copyReplica, freeze } from './copy.ts';
 import { Disk } from './disk.ts';
@@ -157,7 +158,7 @@ export class Machine {
         const id = model.instances[input.bit];
         if (id === undefined) throw new Error(`no instance ${input.bit}`);
         history.recoveries += 1 << (2 * input.bit);
-        replica.recover(id);
+        recover(replica, id);
         break;
       }
       case 'crash':

@@ -23,6 +23,7 @@ import {
   type OperationResult,
   type Row,
 } from '../../src/kv/index.ts';
+import { recover } from '../support/recover.ts';
 import { Beats } from './beats.ts';
 import { type Call, Calls, type Reply } from './calls.ts';
 import type { Disk } from './disk.ts';
@@ -146,7 +147,7 @@ export class Process {
     }
     const record = open[Math.floor(this.#machine.world.prng.next() * open.length)];
     if (record === undefined) return;
-    this.core.recover(record.id);
+    recover(this.core, record.id);
     this.wake();
   }
 

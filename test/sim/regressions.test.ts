@@ -9,6 +9,7 @@ import {
   replicaIds,
 } from '../../src/epaxos/index.ts';
 import { getOperation, putOperation } from '../support/kv-operations.ts';
+import { recover } from '../support/recover.ts';
 import { drawOptions } from './options.ts';
 import { simulate } from './world.ts';
 
@@ -95,7 +96,7 @@ test('what some have forgotten and others have not never contradicts a fast comm
   const id = { replica: 2, slot: 1 };
   expect(cores.records.get(2)).toMatchObject({ id, noOp: false });
 
-  cores.core(1).recover(id);
+  recover(cores.core(1), id);
   cores.settle(among([1, 3, 4]));
   const recovered = cores.core(1).state.space.get(id);
   const committed = cores.core(2).state.space.get(id);

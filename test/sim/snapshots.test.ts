@@ -19,6 +19,7 @@ import {
 import { Sessions } from '../../src/kv/index.ts';
 import { sessionsOf } from '../storage/samples.ts';
 import { putOperation } from '../support/kv-operations.ts';
+import { recover } from '../support/recover.ts';
 import { Disk } from './disk.ts';
 import { storedPage } from './disk-state.ts';
 import { chunkOf, type Snapshot } from './snapshot.ts';
@@ -195,7 +196,7 @@ test('N = 5: what was told to be executed is not taken back by a snapshot', () =
 
   cluster.stop(1);
   cluster.passes = (from, { to, message }) => message.type === 'commit' || (from !== 4 && to !== 4);
-  cluster.core(5).recover({ replica: 1, slot: 1 });
+  recover(cluster.core(5), { replica: 1, slot: 1 });
   cluster.settle();
   expect(cluster.log(5)).toEqual(['2.1', '2.2', '1.1']);
   expect(cluster.core(5).state.space.get({ replica: 1, slot: 1 }).attributes?.deps).toEqual([0, 1, 0, 0, 0]);

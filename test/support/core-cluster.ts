@@ -27,6 +27,7 @@ import { describeFlight, type Filter, type Flight, matches } from './core-flight
 import { CoreObserver } from './core-observer.ts';
 import { instance, type Look, labelOf, nameOf, statusName } from './core-operations.ts';
 import { CoreStore } from './core-store.ts';
+import { recover } from './recover.ts';
 
 interface Member {
   replica: Replica | null;
@@ -250,7 +251,7 @@ export class CoreCluster {
 
   /** Makes a replica recover an instance, whoever may be working on it. */
   recover(id: ReplicaId, name: string): void {
-    this.replica(id).recover(instance(name));
+    recover(this.replica(id), instance(name));
     this.#finishTurns(id);
   }
 

@@ -6,7 +6,7 @@
 import { assert } from '../../util/assert.ts';
 import type { Command } from '../model/command.ts';
 import { noDeps } from '../model/deps.ts';
-import { type Access, EVERYTHING } from '../model/operation.ts';
+import { EVERYTHING } from '../model/operation.ts';
 import {
   type Attributes,
   type Deps,
@@ -21,18 +21,6 @@ import { KeyTable } from './key-table.ts';
 /** The two kinds of access, without a key. */
 export const READ = { writes: false };
 export const WRITE = { writes: true };
-
-/** R2.1, R2.8: the commands touch a common key, or one of them everything, and at least one of them writes it. Symmetric. */
-export function interferes(left: Command, right: Command): boolean {
-  const rightAccesses = right.accesses;
-  return left.accesses.some((one) =>
-    rightAccesses.some((other) => isCommon(one, other) && (one.writes || other.writes)),
-  );
-}
-
-function isCommon(one: Access, other: Access): boolean {
-  return one.key === other.key || one.key === EVERYTHING || other.key === EVERYTHING;
-}
 
 /**
  * What a command touches: entries of the index, each once, in the command's order; and whether it writes the key. Of a wide

@@ -1,7 +1,7 @@
 /** Interference and its index against an oracle that keeps every known command in a list (section 2). */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InterferenceIndex, interferes } from '../../../src/epaxos/conflicts/interference.ts';
+import { InterferenceIndex } from '../../../src/epaxos/conflicts/interference.ts';
 import {
   Command,
   EVERYTHING,
@@ -51,6 +51,13 @@ function indexOf(knowledge: Knowledge): InterferenceIndex {
 const isWideCommand = ({ operations }: Command) => operations.some(isWide);
 
 const highest = (numbers: readonly number[]) => Math.max(0, ...numbers);
+
+/** Whether a command's deps name one that interferes and is known. */
+function interferes(known: Command, command: Command): boolean {
+  const index = new InterferenceIndex(3);
+  index.learn({ replica: 2, slot: 1, settled: 0 }, known);
+  return index.contribution(command).deps[1] === 1;
+}
 
 describe('R2.1: interference', () => {
   test.each([

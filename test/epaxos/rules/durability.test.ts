@@ -16,6 +16,7 @@ import { CoreCluster } from '../../support/core-cluster.ts';
 import { requireDurable } from '../../support/core-durability.ts';
 import { commandOf, instance, put } from '../../support/core-operations.ts';
 import { CoreStore } from '../../support/core-store.ts';
+import { recover } from '../../support/recover.ts';
 
 const id = instance('1.1');
 const command = commandOf(put('a', 'x'));
@@ -50,7 +51,7 @@ describe('R6.1: a message leaves in the batch that syncs what it speaks of, or l
 
   test('a recovering replica’s own promise goes with its Prepare, its own vote with its Accept', () => {
     const replica = new Replica({ id: 2, replicas: 3, seed: 1 });
-    replica.recover(id);
+    recover(replica, id);
     const prepared = replica.takeReady();
     expect(prepared).toMatchObject({ sync: true, records: [{ ballot: 5 }] });
     expect(prepared.messages).toHaveLength(2);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Replica } from '../../../src/epaxos/index.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import { commandOf, instance, put } from '../../support/core-operations.ts';
+import { recover } from '../../support/recover.ts';
 
 describe('R5.1: Prepare', () => {
   test('goes to all, at a ballot that the recovering replica owns, also for an instance it never saw', () => {
@@ -366,7 +367,7 @@ test('a recovery of what is committed here does nothing', () => {
 test('a reply about an instance that is recovered no longer changes nothing', () => {
   const replica = new Replica({ id: 2, replicas: 3, seed: 1 });
   const id = instance('1.1');
-  replica.recover(id);
+  recover(replica, id);
   replica.takeReady();
   const attributes = { seq: 1, deps: [0, 0, 0] };
   replica.step(3, { type: 'commit', id, command: commandOf(put('a', 'x')), attributes });

@@ -9,6 +9,7 @@ import {
   replicaIds,
 } from '../../../src/epaxos/index.ts';
 import { commandOf, instance, put } from '../../support/core-operations.ts';
+import { recover } from '../../support/recover.ts';
 
 const id = instance('2.1');
 const command = commandOf(put('a', 'x'));
@@ -96,7 +97,7 @@ test('a stranger ends no round, and puts no second value beside the one that is 
     replica.step(from, { type: 'accept', id, ballot: 8, command: null, attributes });
   expect(replica.state.space.get(id)).toBe(accepted);
 
-  replica.recover(id);
+  recover(replica, id);
   replica.takeReady();
   const round = replica.state.roundOf(id);
   for (const from of [2, 3, 4, 5]) {

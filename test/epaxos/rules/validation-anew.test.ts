@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Contradiction, type Message, Replica, Status } from '../../../src/epaxos/index.ts';
 import { commandOf, instance, put } from '../../support/core-operations.ts';
+import { recover } from '../../support/recover.ts';
 
 describe('R5.12: a contradiction that was forgotten here', () => {
   const id = instance('1.1');
@@ -15,7 +16,7 @@ describe('R5.12: a contradiction that was forgotten here', () => {
     replica.restore({ records: [], pruned, reserved: 0 });
     for (const peer of [1, 2, 4, 5]) replica.setReachable(peer, true);
     replica.step(1, { type: 'preAccept', id, command, attributes: none, follower: null, prompt: false });
-    replica.recover(id);
+    recover(replica, id);
     replica.takeReady();
     return replica;
   }
