@@ -1,6 +1,6 @@
 /** The protocol core: its only door. Synchronous, deterministic, without input or output. */
 
-export { Proposal } from './agreement/proposer.ts';
+export { Proposal } from './agreement/proposal.ts';
 export { Command } from './model/command.ts';
 export * from './model/messages.ts';
 export * from './model/operation.ts';

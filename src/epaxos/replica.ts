@@ -13,7 +13,8 @@ import {
   onPreAcceptReply,
   propose,
 } from './agreement/pre-accept.ts';
-import { type Proposal, Proposer } from './agreement/proposer.ts';
+import type { Proposal } from './agreement/proposal.ts';
+import { Proposer } from './agreement/proposer.ts';
 import { onPrepare, onPrepareReply } from './agreement/recovery.ts';
 import { tickRound, widenWithout } from './agreement/repetition.ts';
 import { mayComeFrom } from './agreement/senders.ts';
@@ -230,11 +231,11 @@ export class Replica {
    */
   isAtRest(): boolean {
     const { rounds, reads, lags, unanswered, unsettled, executor, space } = this.state;
-    const { open, waiting } = this.proposer;
+    const { open, waitingOperations } = this.proposer;
     const groups = [rounds, reads.wanted, lags, unanswered, unsettled, open];
     return (
       groups.every(({ size }) => size === 0) &&
-      waiting + executor.blocked === 0 &&
+      waitingOperations + executor.blocked === 0 &&
       space.rows.every(({ committed, highest }) => committed === highest)
     );
   }
@@ -263,7 +264,7 @@ export class Replica {
         pruned,
       })),
       openInstances: this.proposer.open.size,
-      waitingOperations: this.proposer.waiting,
+      waitingOperations: this.proposer.waitingOperations,
       blockedInstances: this.state.executor.blocked - this.state.reads.waiting.size,
     };
   }

@@ -1,6 +1,7 @@
 /** A proposer at work without a replica: its batches are opened as instances, and closed by the test. */
 import { expect } from 'vitest';
-import { Proposal, Proposer } from '../../src/epaxos/agreement/proposer.ts';
+import { Proposal } from '../../src/epaxos/agreement/proposal.ts';
+import { Proposer } from '../../src/epaxos/agreement/proposer.ts';
 import { InterferenceIndex } from '../../src/epaxos/conflicts/interference.ts';
 import {
   Command,

@@ -11,46 +11,14 @@
  */
 import { assert } from '../../util/assert.ts';
 import type { InterferenceIndex, Touches } from '../conflicts/interference.ts';
-import type { KeyEntry } from '../conflicts/key-entry.ts';
+import type { KeyEntry, OwnUse } from '../conflicts/key-entry.ts';
 import { EVERYTHING, isWide, type Operation } from '../model/operation.ts';
 import type { Limits } from '../model/options.ts';
 import { type InstanceId, type InstanceKey, instanceKey } from '../model/types.ts';
+import type { Proposal } from './proposal.ts';
 
-/**
- * An operation on its way, from `add` until it is executed, in one instance or another, or withdrawn. Made by whoever
- * proposes it, and to be kept there: it is what the operation is taken back by.
- */
-export class Proposal<T extends Operation = Operation> {
-  readonly operation: T;
-  /**
-   * Not handed over; waiting to be proposed; in an instance; or taken back, and to be passed over wherever it is found. Only
-   * the proposer changes it.
-   */
-  stage: 'new' | 'waiting' | 'proposed' | 'withdrawn' = 'new';
-  /** It was held, until it could go beside what is open: it need not wait again. */
-  hasWaited = false;
-
-  constructor(operation: T) {
-    this.operation = operation;
-  }
-}
-
-/** What the proposer keeps of a key, in the key's entry: own open instances that touch it, and what waits for them. */
-export interface OwnUse {
-  /** Own open instances that only read it, and that write it. While there are any, the index keeps the entry. */
-  reads: number;
-  writes: number;
-  /** What waits for these, in order of arrival; null for nothing. Some may have been withdrawn. */
-  held: Proposal[] | null;
-  /** With so many of them it is time to look which were withdrawn. */
-  heldLimit: number;
-  /** The batch of this turn that touches it, and its place among the batch's keys. */
-  batch: Batch | null;
-  place: number;
-}
-
-/** So many are not worth a look. */
-const FEW = 64;
+/** So many proposals are not worth a look which of them were withdrawn. */
+const FEW_PROPOSALS = 64;
 
 /** So long does what arrives wait at the most for more to propose it with. */
 const GATHERING_TICKS = 2;
@@ -74,8 +42,8 @@ export class Proposer {
   again: Proposal[] = [];
   /** What has arrived since. */
   arrived: Proposal[] = [];
-  /** How many operations are not proposed yet, and their bytes. */
-  waiting = 0;
+  /** How many operations are held, to be proposed, and their bytes. */
+  waitingOperations = 0;
   heldBytes = 0;
   readonly open = new Map<InstanceKey, Batch>();
   /** Operations in open instances. */
@@ -93,12 +61,14 @@ export class Proposer {
   /** False if the queue is full; then nothing was done. @param proposal not on its way here */
   add(proposal: Proposal): boolean {
     const { heldOperations, heldBytes } = this.limits;
-    if (this.waiting >= heldOperations || this.heldBytes + proposal.operation.size > heldBytes) return false;
+    if (this.waitingOperations >= heldOperations || this.heldBytes + proposal.operation.size > heldBytes)
+      return false;
     proposal.hasWaited = false;
-    this.wait(proposal);
+    this.hold(proposal);
     this.arrived.push(proposal);
     // While nothing can be proposed, what was withdrawn must not pile up.
-    if (this.arrived.length > 2 * this.waiting + FEW) this.arrived = this.arrived.filter(isWaiting);
+    if (this.arrived.length > 2 * this.waitingOperations + FEW_PROPOSALS)
+      this.arrived = this.arrived.filter(isHeld);
     return true;
   }
 
@@ -107,10 +77,10 @@ export class Proposer {
    * instance already, which may yet commit; should it become a no-op, the operation is not proposed again.
    */
   withdraw(proposal: Proposal): boolean {
-    const wasWaiting = isWaiting(proposal);
-    if (wasWaiting) this.leave(proposal);
+    const wasHeld = isHeld(proposal);
+    if (wasHeld) this.leave(proposal);
     proposal.stage = 'withdrawn';
-    return wasWaiting;
+    return wasHeld;
   }
 
   /**
@@ -143,10 +113,11 @@ export class Proposer {
     this.arrived = [];
     const target = Math.min(operationsPerInstance, this.operationsEach(queue.length));
     const batches: Batch[] = [];
-    let current: Batch | null = null;
+    /** The batch that is being filled. */
+    let current = -1;
     for (let index = 0; index < queue.length; index += 1) {
       const proposal = queue[index];
-      if (proposal === undefined || !isWaiting(proposal)) continue; // withdrawn
+      if (proposal === undefined || !isHeld(proposal)) continue; // withdrawn
       const { operation } = proposal;
       if (isWide(operation)) {
         if (this.open.size + batches.length >= openInstances) {
@@ -157,29 +128,30 @@ export class Proposer {
         continue;
       }
       const entries = operation.accesses.map(({ key }) => this.index.enter(key));
-      const holder = this.holder(proposal, entries);
+      const holder = this.holder(proposal, entries, batches);
       if (holder !== null) {
-        this.hold(proposal, holder);
+        this.holdFor(holder, proposal);
         continue;
       }
-      let batch = batchOf(entries);
-      if (batch === null) {
-        if (current === null || !this.fits(current, operation, target)) {
+      let place = batchOf(entries);
+      if (place === null) {
+        const batch = batches[current];
+        if (batch === undefined || !this.fits(batch, operation, target)) {
           if (this.open.size + batches.length >= openInstances) {
             this.arrived = queue.slice(index);
             break;
           }
-          current = {
+          current = batches.length;
+          batches.push({
             operations: [],
             proposals: [],
             touches: { entries: [], writes: [] },
             bytes: 0,
-          };
-          batches.push(current);
+          });
         }
-        batch = current;
+        place = current;
       }
-      this.put(proposal, batch, entries);
+      this.put(proposal, entries, { batches, place });
     }
     return batches;
   }
@@ -230,7 +202,7 @@ export class Proposer {
     this.underWay -= batch.proposals.length;
     const again = options.again ? batch.proposals.filter(({ stage }) => stage !== 'withdrawn') : [];
     for (const proposal of again) {
-      this.wait(proposal);
+      this.hold(proposal);
       this.again.push(proposal);
     }
     const { entries, writes } = batch.touches;
@@ -254,7 +226,11 @@ export class Proposer {
    * Of an operation's keys one that it must wait for; null if it may be proposed. It waits for one of its keys, once: never
    * might several be free at the same time, and a write might never find all reads of its key executed.
    */
-  private holder({ operation, hasWaited }: Proposal, entries: readonly KeyEntry[]): KeyEntry | null {
+  private holder(
+    { operation, hasWaited }: Proposal,
+    entries: readonly KeyEntry[],
+    batches: readonly Batch[],
+  ): KeyEntry | null {
     for (let index = 0; index < entries.length; index += 1) {
       const entry = entries[index];
       if (entry === undefined || entry.own === null) continue;
@@ -262,18 +238,18 @@ export class Proposer {
       const interfering = operation.accesses[index]?.writes ? reads + writes : writes;
       // Whoever waits for the key came first: a stream of reads must not starve a write.
       if (!hasWaited && (held !== null || interfering > 0)) return entry;
-      if (batch !== null && !this.joins(batch, operation, entries)) return entry;
+      if (batch !== null && !this.joins({ batches, place: batch }, operation, entries)) return entry;
     }
     return null;
   }
 
-  private hold(proposal: Proposal, entry: KeyEntry): void {
+  private holdFor(entry: KeyEntry, proposal: Proposal): void {
     const own = ownUse(entry);
     this.heldKeys.add(entry.key);
     own.held ??= [];
     own.held.push(proposal);
-    if (own.held.length < Math.max(own.heldLimit, FEW)) return;
-    own.held = own.held.filter(isWaiting);
+    if (own.held.length < Math.max(own.heldLimit, FEW_PROPOSALS)) return;
+    own.held = own.held.filter(isHeld);
     own.heldLimit = 2 * own.held.length;
   }
 
@@ -294,13 +270,24 @@ export class Proposer {
   }
 
   /** Whether an operation can go into a batch that touches one of its keys: it has room, and there is no other such. */
-  private joins(batch: Batch, operation: Operation, entries: readonly KeyEntry[]): boolean {
-    if (!this.fits(batch, operation, this.limits.operationsPerInstance)) return false;
-    return entries.every(({ own }) => (own?.batch ?? batch) === batch);
+  private joins(
+    { batches, place }: { readonly batches: readonly Batch[]; readonly place: number },
+    operation: Operation,
+    entries: readonly KeyEntry[],
+  ): boolean {
+    const batch = batches[place];
+    if (batch === undefined || !this.fits(batch, operation, this.limits.operationsPerInstance)) return false;
+    return entries.every(({ own }) => (own?.batch ?? place) === place);
   }
 
-  private put(proposal: Proposal, batch: Batch, entries: readonly KeyEntry[]): void {
+  private put(
+    proposal: Proposal,
+    entries: readonly KeyEntry[],
+    { batches, place }: { readonly batches: readonly Batch[]; readonly place: number },
+  ): void {
     const { operation } = proposal;
+    const batch = batches[place];
+    assert(batch !== undefined, 'a batch of this turn');
     const { touches } = batch;
     this.leave(proposal);
     proposal.stage = 'proposed';
@@ -312,7 +299,7 @@ export class Proposer {
       const own = ownUse(entry);
       const writes = operation.accesses[index]?.writes === true;
       if (entry !== undefined && own.batch === null) {
-        own.batch = batch;
+        own.batch = place;
         own.place = touches.entries.length;
         touches.entries.push(entry);
         touches.writes.push(writes);
@@ -329,21 +316,21 @@ export class Proposer {
   }
 
   /** The proposal is to be proposed, for the first time or again. */
-  private wait(proposal: Proposal): void {
-    proposal.stage = 'waiting';
-    this.waiting += 1;
+  private hold(proposal: Proposal): void {
+    proposal.stage = 'held';
+    this.waitingOperations += 1;
     this.heldBytes += proposal.operation.size;
   }
 
   /** It is proposed now, or withdrawn. */
   private leave({ operation }: Proposal): void {
-    this.waiting -= 1;
+    this.waitingOperations -= 1;
     this.heldBytes -= operation.size;
   }
 }
 
-function isWaiting({ stage }: Proposal): boolean {
-  return stage === 'waiting';
+function isHeld({ stage }: Proposal): boolean {
+  return stage === 'held';
 }
 
 function ownUse(entry: KeyEntry | undefined): OwnUse {
@@ -352,8 +339,8 @@ function ownUse(entry: KeyEntry | undefined): OwnUse {
   return entry.own;
 }
 
-/** The batch of this turn that touches one of these keys; null if there is none. */
-function batchOf(entries: readonly KeyEntry[]): Batch | null {
+/** Which batch of this turn touches one of these keys; null if none does. */
+function batchOf(entries: readonly KeyEntry[]): number | null {
   for (const { own } of entries) if (own !== null && own.batch !== null) return own.batch;
   return null;
 }

@@ -2,11 +2,25 @@
  * What the interference index knows of one key. Nearly always somebody asks for the newest slots, and mostly there are
  * no others: only where there are any do they take room.
  */
-import type { OwnUse } from '../agreement/proposer.ts';
+import type { Proposal } from '../agreement/proposal.ts';
 import type { Deps, InstanceId, ReplicaId, Slot } from '../model/types.ts';
 
 /** A slot that touches the key, as one number in the order of slots: twice the slot, plus one if it writes the key. */
 type Touch = number;
+
+/** What the proposer keeps of a key, in the key's entry: own open instances that touch it, and what waits for them. */
+export interface OwnUse {
+  /** Own open instances that only read it, and that write it. While there are any, the index keeps the entry. */
+  reads: number;
+  writes: number;
+  /** What waits for these, in order of arrival; null for nothing. Some may have been withdrawn. */
+  held: Proposal[] | null;
+  /** With so many of them it is time to look which were withdrawn. */
+  heldLimit: number;
+  /** Which of the batches of this turn touches it, from 0 on, and its place among the batch's keys; null for none. */
+  batch: number | null;
+  place: number;
+}
 
 /** An instance whose command touches keys. */
 export interface Addition extends InstanceId {

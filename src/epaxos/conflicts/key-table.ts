@@ -14,7 +14,7 @@ import type { Deps, InstanceId, Slot } from '../model/types.ts';
 import { KeyEntry } from './key-entry.ts';
 
 /** So many keys more than needed are not worth a generation. */
-const FEW = 1_024;
+const SPARE_KEYS = 1_024;
 
 export class KeyTable {
   /** Every key of which something is known is in one of these. One in both has the same entry there. */
@@ -72,7 +72,7 @@ export class KeyTable {
     this.forgotten[replica - 1] = Math.max(slot, this.forgotten[replica - 1] ?? 0);
     this.epoch += 1;
     this.dropOlder();
-    if (this.older.size > 0 || this.younger.size <= 2 * this.retained + FEW) return;
+    if (this.older.size > 0 || this.younger.size <= 2 * this.retained + SPARE_KEYS) return;
     this.older = this.younger;
     this.younger = new Map();
     this.olderUpTo = [...this.highest];

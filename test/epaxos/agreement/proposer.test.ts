@@ -155,10 +155,10 @@ describe('R7.7: one open instance a key', () => {
     expect(bench.turn()).toEqual(['a']);
     bench.add(put('b', 'x'), put('c', 'x'), put('other', 'y'));
     expect(bench.turn()).toEqual(['other']);
-    expect(bench.proposer.waiting).toBe(2);
+    expect(bench.proposer.waitingOperations).toBe(2);
     bench.close(1);
     expect(bench.turn()).toEqual(['b+c']);
-    expect(bench.proposer.waiting).toBe(0);
+    expect(bench.proposer.waitingOperations).toBe(0);
   });
 
   test('open reads do not hold reads, but they hold a write; an open write holds everything', () => {
@@ -226,7 +226,7 @@ describe('limits and withdrawal', () => {
     bench.add(put('a', 'x'), put('b', 'y'));
     const refused = put('c', 'z');
     expect(bench.offer(refused)).toBeNull();
-    expect(bench.proposer.waiting).toBe(2);
+    expect(bench.proposer.waitingOperations).toBe(2);
     expect(bench.turn()).toEqual(['a+b']);
     bench.add(refused);
   });
@@ -254,7 +254,7 @@ describe('limits and withdrawal', () => {
     bench.close(1);
     bench.turn();
     expect(bench.proposed).toEqual(['a', 'b']);
-    expect(bench.proposer.waiting).toBe(0);
+    expect(bench.proposer.waitingOperations).toBe(0);
     expect(bench.proposer.heldBytes).toBe(0);
   });
 
@@ -310,7 +310,7 @@ describe('operations that are withdrawn while nothing can be proposed', () => {
       const proposal = bench.addOne(put(`later ${number}`, 'y'));
       expect(bench.proposer.withdraw(proposal)).toBe(true);
     }
-    expect(bench.proposer.waiting).toBe(0);
+    expect(bench.proposer.waitingOperations).toBe(0);
     expect(bench.proposer.arrived.length).toBeLessThan(100);
   });
 
