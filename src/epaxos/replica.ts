@@ -20,6 +20,7 @@ import { tickRound, widenWithout } from './agreement/repetition.ts';
 import { mayComeFrom } from './agreement/senders.ts';
 import { ReplicaState } from './agreement/state.ts';
 import { advanceWaiting, onValidate, onValidateReply, onWaiting } from './agreement/validate.ts';
+import { Dependencies } from './execution/dependencies.ts';
 import {
   addRead,
   canStartReads,
@@ -77,10 +78,12 @@ export interface StoredState {
 export class Replica {
   readonly state: ReplicaState;
   readonly proposer: Proposer;
+  private readonly dependencies: Dependencies;
 
   /** @throws AssertionError for an id or a cluster size that cannot be */
   constructor(options: ReplicaOptions) {
     this.state = new ReplicaState(options);
+    this.dependencies = new Dependencies(this.state);
     this.proposer = new Proposer(this.state.limits, this.state.index);
     this.state.onCommitted = () => advanceWaiting(this.state);
     this.state.onExecuted = (record) => this.executed(record);
@@ -230,7 +233,8 @@ export class Replica {
    * is, have effects written, and forget; until something arrives it does not matter when they come.
    */
   isAtRest(): boolean {
-    const { rounds, reads, lags, unanswered, unsettled, executor, space } = this.state;
+    const { rounds, reads, progress, unanswered, executor, space } = this.state;
+    const { lags, unsettled } = progress;
     const { open, waitingOperations } = this.proposer;
     const groups = [rounds, reads.wanted, lags, unanswered, unsettled, open];
     return (
@@ -250,7 +254,7 @@ export class Replica {
     }
     startReads(state);
     advanceCatchUp(state);
-    state.execute();
+    state.execute(this.dependencies);
     return state.takeOutbox();
   }
 
@@ -265,7 +269,7 @@ export class Replica {
       })),
       openInstances: this.proposer.open.size,
       waitingOperations: this.proposer.waitingOperations,
-      blockedInstances: this.state.executor.blocked - this.state.reads.waiting.size,
+      blockedInstances: this.state.executor.blocked - this.state.reads.nodes.size,
     };
   }
 

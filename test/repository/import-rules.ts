@@ -50,6 +50,32 @@ export function importViolations(file: string, text: string, arrows: Arrows): st
   });
 }
 
+/**
+ * The files that import each other in circles, each circle's files sorted; imports of types count too. What is in one circle
+ * cannot be read, or changed, for itself.
+ */
+export function circlesAmong(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const reached = new Map([...imports.keys()].map((file) => [file, reachedFrom(file, imports)]));
+  const circles = new Map<string, string[]>();
+  for (const [file, targets] of reached) {
+    if (!targets.has(file)) continue;
+    const circle = [...targets].filter((target) => reached.get(target)?.has(file)).sort();
+    circles.set(circle.join(), circle);
+  }
+  return [...circles.values()];
+}
+
+function reachedFrom(file: string, imports: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const reached = new Set<string>();
+  const open = [...(imports.get(file) ?? [])];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (reached.has(next)) continue;
+    reached.add(next);
+    open.push(...(imports.get(next) ?? []));
+  }
+  return reached;
+}
+
 /** A folder's door is its index.ts. In util, which has none, every file is one. */
 function isDoor(target: string): boolean {
   const [, room, ...rest] = target.split('/');

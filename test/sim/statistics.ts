@@ -100,7 +100,8 @@ export function addStatistics(sum: Statistics, more: Statistics): void {
 
 /** A replica forgets. */
 export function countPruning(statistics: Statistics, core: Replica, { pruned }: Pruned): void {
-  const { peers, reports } = core.state;
+  const { peers, progress } = core.state;
+  const { reports } = progress;
   const isByAll =
     reports.size === peers.length &&
     [...reports.values()].every(({ executed }) => pruned.every((slot, row) => slot <= (executed[row] ?? 0)));

@@ -102,7 +102,7 @@ export class CoreReader {
       wanted: reads.wanted.size,
       arrived: reads.arrived.size,
       rounds: reads.rounds.size,
-      waiting: reads.waiting.size,
+      waiting: reads.nodes.size,
       blocked: executor.blocked,
       components: executor.components.size,
       parked: executor.parked.size,

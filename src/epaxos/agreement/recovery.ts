@@ -22,7 +22,7 @@ import { startValidate } from './validate.ts';
 export function startRecovery(state: ReplicaState, id: InstanceId): void {
   const record = state.space.get(id);
   if (isCommitted(record)) return;
-  const seen = Math.max(record.ballot, state.stalls.get(instanceKey(id))?.highestBallot ?? 0);
+  const seen = Math.max(record.ballot, state.progress.stalls.get(instanceKey(id))?.highestBallot ?? 0);
   const ballot = nextBallot(seen, state.id, state.quorums.replicas);
   promise(state, id, ballot);
   const round: PrepareRound = {

@@ -6,9 +6,8 @@
 import { assert } from '../../util/assert.ts';
 import { Prng } from '../../util/prng.ts';
 import { InterferenceIndex } from '../conflicts/interference.ts';
-import { Dependencies } from '../execution/dependencies.ts';
-import { Executor } from '../execution/execution.ts';
-import { Reads } from '../execution/read-barrier.ts';
+import { type DependencySource, Executor } from '../execution/execution.ts';
+import { Reads } from '../execution/reads.ts';
 import type { Command } from '../model/command.ts';
 import { noDeps } from '../model/deps.ts';
 import { InstanceSpace, isCommitted, isKnown } from '../model/instance-space.ts';
@@ -34,10 +33,8 @@ import {
   type Slot,
   Status,
 } from '../model/types.ts';
-import type { Lag } from '../progress/catch-up.ts';
 import { createPeer, isCountedOn, noteSent, type Peer } from '../progress/peers.ts';
-import type { PrunePlan, Report } from '../progress/pruning.ts';
-import type { Stall } from '../progress/stalls.ts';
+import { Progress } from '../progress/progress.ts';
 import type { Round } from './rounds.ts';
 
 export class ReplicaState {
@@ -55,18 +52,11 @@ export class ReplicaState {
   readonly space: InstanceSpace;
   readonly index: InterferenceIndex;
   readonly executor = new Executor();
-  readonly dependencies: Dependencies;
   readonly rounds = new Map<InstanceKey, Round>();
-  /** Own instances that are not committed and that no own round is settling. */
-  readonly unsettled = new Set<InstanceKey>();
   /** Instances in a recovery that waits for others (R5.7); may hold some that do no longer. */
   readonly waiting = new Set<InstanceKey>();
-  /** What something waits for, and when the next step is due (stalls.ts). */
-  readonly stalls = new Map<InstanceKey, Stall>();
+  readonly progress = new Progress();
   readonly reads: Reads;
-  /** What each peer last told of itself. */
-  readonly reports = new Map<ReplicaId, Report>();
-  prunePlan: PrunePlan | null = null;
   /** By row: the slot up to which all is executed and the effects are on disk. */
   durablyExecuted: Deps;
   /** The same, for what is written but perhaps not on disk yet. */
@@ -77,8 +67,6 @@ export class ReplicaState {
   unflushedInstances = 0;
   /** Whether there is anything to write. */
   unflushed = false;
-  /** By replica: rows in which a peer is known to have more commits (catch-up.ts). */
-  readonly lags = new Map<ReplicaId, Lag>();
   outbox = new Outbox();
   /** PreAccepts of which the reply waits for the next tick (R4.2). */
   readonly unanswered = new Set<InstanceKey>();
@@ -113,7 +101,6 @@ export class ReplicaState {
     this.index = new InterferenceIndex(replicas);
     this.durablyExecuted = noDeps(replicas);
     this.writtenExecuted = noDeps(replicas);
-    this.dependencies = new Dependencies(this);
   }
 
   peer(id: ReplicaId): Peer {
@@ -214,12 +201,12 @@ export class ReplicaState {
 
   /** Notes an own instance that this replica must see committed, by whomever. */
   leaveUnsettled(id: InstanceId): void {
-    this.unsettled.add(instanceKey(id));
+    this.progress.unsettled.add(instanceKey(id));
   }
 
   /** Runs the executor for one slice; what became executable is marked, and goes into the batch in order. */
-  execute(): void {
-    this.executor.run(this.dependencies, this.limits.executionSteps);
+  execute(dependencies: DependencySource): void {
+    this.executor.run(dependencies, this.limits.executionSteps);
   }
 
   /** The turn of a committed instance has come: its effects belong into this batch. */

@@ -19,7 +19,8 @@ import {
   Status,
 } from '../model/types.ts';
 import type { Dependency, DependencySource, Exploration } from './execution.ts';
-import { finishRead, keyOf, READ_ROW } from './read-barrier.ts';
+import { finishRead } from './read-barrier.ts';
+import { keyOf, READ_ROW } from './reads.ts';
 
 const DONE: Dependency = 0;
 const NOTHING: Touches = { entries: [], writes: [] };
@@ -188,7 +189,7 @@ export class Dependencies implements DependencySource {
   /** Who waits: a committed instance, or a read (R8.1). */
   private waiter(key: InstanceKey): { readonly touches: Touches; readonly deps: Deps } {
     const { index, reads } = this.state;
-    const read = reads.waiting.get(key);
+    const read = reads.nodes.get(key);
     if (read !== undefined) {
       const entry = index.find(keyOf(read));
       return {

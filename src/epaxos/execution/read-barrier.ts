@@ -12,54 +12,7 @@ import type { ReadReply, ReadRequest } from '../model/messages.ts';
 import { isWide, type Operation } from '../model/operation.ts';
 import { type Deps, type InstanceKey, instanceKey, type ReplicaId } from '../model/types.ts';
 import { isOnTrial, rankOf } from '../progress/peers.ts';
-
-/** The row of reads in the executor's graph: no replica has it. */
-export const READ_ROW = 0;
-
-/** A read under way, from `addRead` until it is answered or withdrawn. */
-export interface PendingRead {
-  readonly operation: Operation;
-  /** The merge of the answers so far, this replica's own included; empty before it has a round. */
-  deps: Deps;
-  /** The round that it is in, and its position there; null before and after. */
-  round: BarrierRound | null;
-  position: number;
-  /** What it is called in the executor, while it waits for its deps to be executed; null before. */
-  node: InstanceKey | null;
-}
-
-/** Reads that share a round trip. */
-export interface BarrierRound {
-  readonly sequence: number;
-  /** The keys asked for. An answer has deps for each, in this order. */
-  readonly keys: readonly string[];
-  /** Those still wanted, by position among the keys. */
-  readonly reads: Map<number, PendingRead>;
-  readonly answered: Set<ReplicaId>;
-  retryAt: number;
-  retryTicks: number;
-}
-
-/** Everything about the reads of this replica; volatile. A read that is withdrawn leaves all of it. */
-export class Reads {
-  /** Every read under way. */
-  readonly wanted = new Map<Operation, PendingRead>();
-  /** Those not asked for yet. */
-  readonly arrived = new Set<Operation>();
-  nextRound: number;
-  readonly rounds = new Map<number, BarrierRound>();
-  nextRead = 1;
-  /** Those in the executor. */
-  readonly waiting = new Map<InstanceKey, PendingRead>();
-
-  /**
-   * @param firstRound another one after every restart: an answer that was under way meanwhile must not be taken for one
-   * to a new round, for it does not know what was written since
-   */
-  constructor(firstRound: number) {
-    this.nextRound = firstRound;
-  }
-}
+import { type BarrierRound, keyOf, type PendingRead, READ_ROW } from './reads.ts';
 
 /**
  * Takes a read of one key. False if too many are under way; then nothing was done.
@@ -90,7 +43,7 @@ export function withdrawRead(state: ReplicaState, operation: Operation): boolean
     if (round.reads.size === 0) reads.rounds.delete(round.sequence);
   }
   if (node !== null) {
-    reads.waiting.delete(node);
+    reads.nodes.delete(node);
     executor.withdraw(node);
   }
   return true;
@@ -159,15 +112,15 @@ export function onReadReply(state: ReplicaState, from: ReplicaId, message: ReadR
 function awaitDeps({ reads, executor }: ReplicaState, read: PendingRead): void {
   read.node = instanceKey({ replica: READ_ROW, slot: reads.nextRead });
   reads.nextRead += 1;
-  reads.waiting.set(read.node, read);
+  reads.nodes.set(read.node, read);
   executor.committed(read.node);
 }
 
 /** What the read waited for is executed: it can be answered from the state after this batch's executions. */
 export function finishRead(state: ReplicaState, key: InstanceKey): void {
-  const read = state.reads.waiting.get(key);
+  const read = state.reads.nodes.get(key);
   assert(read !== undefined, 'a read is finished once');
-  state.reads.waiting.delete(key);
+  state.reads.nodes.delete(key);
   answerRead(state, read);
 }
 
@@ -199,11 +152,6 @@ function repeatRead(state: ReplicaState, round: BarrierRound): void {
 
 function sendRead(state: ReplicaState, { sequence, keys }: BarrierRound, to: ReplicaId): void {
   state.send(to, { type: 'readRequest', sequence, keys });
-}
-
-/** The key that a read touches. */
-export function keyOf({ operation }: PendingRead): string {
-  return operation.accesses[0]?.key ?? '';
 }
 
 /** What a read of the key would depend on here (R2.3). */

@@ -9,6 +9,7 @@ import { isCommitted } from '../model/instance-space.ts';
 import type { Fetch, Watermarks } from '../model/messages.ts';
 import type { InstanceId, ReplicaId, Slot } from '../model/types.ts';
 import { nearestOf, type Peer, usualTicks } from './peers.ts';
+import type { Lag } from './progress.ts';
 import { noteReport, ownWatermarks } from './pruning.ts';
 import { fetchDelay } from './stalls.ts';
 
@@ -17,21 +18,6 @@ const LOOK_AHEAD = 4;
 
 /** So often is a row asked for in vain before what is missing is settled without those who have it. */
 const VAIN_ASKS = 3;
-
-/** A row of which a peer has told that it has more commits. */
-export interface Lag {
-  /** The slot up to which somebody has everything committed. */
-  target: Slot;
-  readonly noticedAt: number;
-  /** The tick at which this replica last got on in this row, or asked. */
-  since: number;
-  /** How far it was then. */
-  committed: Slot;
-  /** What was asked for last; null if nothing was yet. */
-  asked: { readonly source: ReplicaId; readonly from: Slot; readonly upTo: Slot } | null;
-  /** How often it was asked for since anything came. */
-  asks: number;
-}
 
 /** R9.1: tells the peers how far this replica has come; once a turn, whatever number of ticks the turn makes up for. */
 export function broadcastWatermarks(state: ReplicaState): void {
@@ -47,8 +33,8 @@ export function onWatermarks(state: ReplicaState, from: ReplicaId, message: Wate
   if (!covers(state.space.committed(), message.pruned)) state.outbox.snapshotFrom = from;
   state.space.rows.forEach(({ committed }, index) => {
     const target = message.committed[index] ?? 0;
-    if (target <= committed || state.lags.has(index + 1)) return;
-    state.lags.set(index + 1, {
+    if (target <= committed || state.progress.lags.has(index + 1)) return;
+    state.progress.lags.set(index + 1, {
       target,
       noticedAt: state.now,
       since: state.now,
@@ -64,17 +50,17 @@ export function onWatermarks(state: ReplicaState, from: ReplicaId, message: Wate
  * whoever has it does not hear or does not answer, it is not.
  */
 export function isBeingFetched(state: ReplicaState, { replica, slot }: InstanceId): boolean {
-  const lag = state.lags.get(replica);
+  const lag = state.progress.lags.get(replica);
   return lag !== undefined && slot <= lag.target && lag.asks < VAIN_ASKS;
 }
 
 /** Asks for what is missing of every row that has been behind for longer than messages usually take. */
 export function advanceCatchUp(state: ReplicaState): void {
-  for (const [replica, lag] of state.lags) {
+  for (const [replica, lag] of state.progress.lags) {
     noteProgress(state, replica, lag);
     const source = lag.committed < lag.target ? chooseSource(state, replica, lag) : null;
     if (source === null)
-      state.lags.delete(replica); // caught up, or nobody can send it any more
+      state.progress.lags.delete(replica); // caught up, or nobody can send it any more
     else if (isDue(state, lag, source)) fetch(state, { replica, lag, source });
   }
 }
@@ -88,7 +74,7 @@ function noteProgress(state: ReplicaState, replica: ReplicaId, lag: Lag): void {
   }
   if (committed < lag.target) return;
   // What was committed meanwhile comes by itself, or is another lag; unless it is much.
-  for (const report of state.reports.values()) {
+  for (const report of state.progress.reports.values()) {
     const told = report.committed[replica - 1] ?? 0;
     if (told - committed > state.limits.fetchSlots) lag.target = Math.max(lag.target, told);
   }
@@ -100,7 +86,7 @@ function noteProgress(state: ReplicaState, replica: ReplicaId, lag: Lag): void {
  */
 function chooseSource(state: ReplicaState, replica: ReplicaId, lag: Lag): Peer | null {
   const able = state.peers.filter(({ id }) => {
-    const report = state.reports.get(id);
+    const report = state.progress.reports.get(id);
     if (report === undefined) return false;
     const { committed, pruned } = report;
     return (committed[replica - 1] ?? 0) > lag.committed && (pruned[replica - 1] ?? 0) <= lag.committed;

@@ -25,40 +25,13 @@ import type { ReplicaState } from '../agreement/state.ts';
 import { covers, mergeDeps } from '../model/deps.ts';
 import type { Watermarks } from '../model/messages.ts';
 import type { Deps, ReplicaId } from '../model/types.ts';
-
-/** What a peer last told of itself. */
-export interface Report extends Watermarks {
-  /** The tick at which it came. */
-  readonly at: number;
-  /** How far it is behind; null if no farther than others have to keep anything for it. */
-  readonly backlog: Backlog | null;
-}
-
-/** R9.13: how a replica gets on that has much left to execute of what is executed here. */
-interface Backlog {
-  /** How many instances that were at the most since then. */
-  readonly most: number;
-  /** The tick at which it last was seen to have got on, or was left out. */
-  readonly since: number;
-  /** For how many ticks from then on it is waited for. */
-  readonly patienceTicks: number;
-  /** Whether the next plan is made without it. */
-  readonly isLeftOut: boolean;
-}
+import type { Backlog, Report } from './progress.ts';
 
 /** Who is behind has got on when so much of its backlog is left. */
 const LEFT_SHARE = 7 / 8;
 
 /** So many times as long as one that is silent may one that is behind be waited for, at the most. */
 const MAX_PATIENCE = 4;
-
-/** To forget up to `upTo`, with a floor, once everything up to `settled` is committed here. */
-export interface PrunePlan {
-  /** The peers whose word it rests on. */
-  readonly counted: readonly ReplicaId[];
-  readonly upTo: Deps;
-  readonly settled: Deps;
-}
 
 /** This replica's own watermarks. Executed counts only what no crash can undo (R6.1). */
 export function ownWatermarks(state: ReplicaState): Watermarks {
@@ -72,8 +45,8 @@ export function ownWatermarks(state: ReplicaState): Watermarks {
 }
 
 export function noteReport(state: ReplicaState, from: ReplicaId, message: Watermarks): void {
-  const backlog = backlogOf(state, state.reports.get(from)?.backlog ?? null, message);
-  state.reports.set(from, { ...message, at: state.now, backlog });
+  const backlog = backlogOf(state, state.progress.reports.get(from)?.backlog ?? null, message);
+  state.progress.reports.set(from, { ...message, at: state.now, backlog });
 }
 
 /**
@@ -98,25 +71,26 @@ function backlogOf(state: ReplicaState, before: Backlog | null, { executed }: Wa
 
 /** Forgets what may be forgotten, a bounded number of slots a turn, whatever number of ticks the turn makes up for. */
 export function advancePruning(state: ReplicaState): void {
-  const reports = [...state.reports.values()];
+  const reports = [...state.progress.reports.values()];
   if (reports.length === state.peers.length) forget(state, executedByAll(state, reports));
   const counted = countedPeers(state);
   // Who has fallen silent may be the only one that knows, or could settle, what the plan waits for.
-  if (!state.prunePlan?.counted.every((id) => counted.includes(id))) state.prunePlan = null;
+  if (!state.progress.prunePlan?.counted.every((id) => counted.includes(id))) state.progress.prunePlan = null;
   const retained = state.space.rows.reduce((sum, row) => sum + row.executed - row.pruned, 0);
-  if (state.prunePlan === null && retained > state.limits.retainedInstances) planWith(state, counted);
-  const plan = state.prunePlan;
+  if (state.progress.prunePlan === null && retained > state.limits.retainedInstances)
+    planWith(state, counted);
+  const plan = state.progress.prunePlan;
   if (plan === null || !covers(state.space.committed(), plan.settled)) return;
   forget(state, plan.upTo, { raiseFloor: true });
-  if (covers(state.space.pruned(), plan.upTo)) state.prunePlan = null;
+  if (covers(state.space.pruned(), plan.upTo)) state.progress.prunePlan = null;
 }
 
 /** Everybody but those who were not heard for long, or are left out for once, as they do not get on (R9.2, R9.13). */
-function countedPeers({ peers, reports, now, timing }: ReplicaState): readonly ReplicaId[] {
+function countedPeers({ peers, progress, now, timing }: ReplicaState): readonly ReplicaId[] {
   return peers
     .map(({ id }) => id)
     .filter((id) => {
-      const report = reports.get(id);
+      const report = progress.reports.get(id);
       return now - (report?.at ?? 0) < timing.silentTicks && !report?.backlog?.isLeftOut;
     });
 }
@@ -125,16 +99,16 @@ function countedPeers({ peers, reports, now, timing }: ReplicaState): readonly R
 function planWith(state: ReplicaState, counted: readonly ReplicaId[]): void {
   const { peers, quorums } = state;
   if (peers.length - counted.length > quorums.majority - quorums.fastFaults) return;
-  const reports = counted.flatMap((id) => state.reports.get(id) ?? []);
+  const reports = counted.flatMap((id) => state.progress.reports.get(id) ?? []);
   if (reports.length < counted.length) return; // who has told nothing since the start is not silent yet
   const upTo = executedByAll(state, reports);
   if (covers(state.space.pruned(), upTo)) return;
   const settled = reports.reduce((deps, report) => mergeDeps(deps, report.highest), state.space.highest());
-  state.prunePlan = { counted, upTo, settled };
+  state.progress.prunePlan = { counted, upTo, settled };
   // What is executed from now on is kept for them again, for a while: a snapshot that is copied is of no use without it.
-  for (const [id, report] of state.reports) {
+  for (const [id, report] of state.progress.reports) {
     if (report.backlog?.isLeftOut)
-      state.reports.set(id, { ...report, backlog: { ...report.backlog, isLeftOut: false } });
+      state.progress.reports.set(id, { ...report, backlog: { ...report.backlog, isLeftOut: false } });
   }
 }
 

@@ -14,19 +14,7 @@ import {
   instanceOfKey,
   type ReplicaId,
 } from '../model/types.ts';
-
-/** One instance that something waits for. */
-export interface Stall {
-  /** The tick at which the next step is taken. */
-  dueAt: number;
-  /** True once the peers were asked for it: the next step is to recover it. */
-  asked: boolean;
-  refusals: number;
-  /** The highest ballot that a refusal told. */
-  highestBallot: Ballot;
-  /** The last tick at which it was still needed. */
-  neededAt: number;
-}
+import type { Stall } from './progress.ts';
 
 /** A higher promise forbade this replica's round: it ends, and is tried again later if still needed. */
 export function onRefused(
@@ -44,7 +32,7 @@ export function onRefused(
 
 /** A peer went away: what it left open is waited for no longer than suspicion takes. */
 export function onPeerLost(state: ReplicaState, peer: ReplicaId): void {
-  for (const [key, stall] of state.stalls) {
+  for (const [key, stall] of state.progress.stalls) {
     const id = instanceOfKey(key);
     if (coordinatorOf(state, id, stall) !== peer) continue;
     stall.dueAt = Math.min(stall.dueAt, state.now + recoveryDelay(state, id, stall));
@@ -55,12 +43,12 @@ export function onPeerLost(state: ReplicaState, peer: ReplicaId): void {
 export function onPeerFound(state: ReplicaState): void {
   const reachable = state.peers.filter((peer) => peer.reachable).length;
   if (reachable + 1 !== state.quorums.majority) return;
-  for (const key of state.unsettled) stallOf(state, key).dueAt = state.now;
+  for (const key of state.progress.unsettled) stallOf(state, key).dueAt = state.now;
 }
 
 /** The stall of an instance; a new one if nobody has waited for it yet. */
 export function stallOf(state: ReplicaState, key: InstanceKey): Stall {
-  let stall = state.stalls.get(key);
+  let stall = state.progress.stalls.get(key);
   if (stall === undefined) {
     const id = instanceOfKey(key);
     stall = { dueAt: state.now, asked: false, refusals: 0, highestBallot: 0, neededAt: state.now };
@@ -71,7 +59,7 @@ export function stallOf(state: ReplicaState, key: InstanceKey): Stall {
     } else if (state.isReachable(id.replica)) {
       stall.dueAt += fetchDelay(state, id.replica);
     }
-    state.stalls.set(key, stall);
+    state.progress.stalls.set(key, stall);
   }
   return stall;
 }
@@ -87,7 +75,7 @@ export function onPromised(
   options: { /** Whether a round of this replica was ended. */ readonly hadRound: boolean },
 ): void {
   const key = instanceKey(id);
-  const stall = options.hadRound ? stallOf(state, key) : state.stalls.get(key);
+  const stall = options.hadRound ? stallOf(state, key) : state.progress.stalls.get(key);
   if (stall === undefined) return;
   if (options.hadRound) stall.refusals += 1;
   stall.dueAt = state.now + recoveryDelay(state, id, stall);

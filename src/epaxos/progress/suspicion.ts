@@ -29,7 +29,8 @@ export function tickSuspicion(state: ReplicaState): void {
   for (const key of awaited(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
   if (waiting >= recoveries) free = 0;
   for (const key of needed(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
-  for (const [key, stall] of state.stalls) if (stall.neededAt < state.now) state.stalls.delete(key);
+  for (const [key, stall] of state.progress.stalls)
+    if (stall.neededAt < state.now) state.progress.stalls.delete(key);
   ask(state, missing);
 }
 
@@ -78,8 +79,8 @@ function* needed(state: ReplicaState): Iterable<InstanceKey> {
   for (const [index, row] of state.space.rows.entries()) {
     if (index + 1 !== state.id) yield* openSlots(state, { replica: index + 1, row });
   }
-  for (const key of state.unsettled) {
-    if (state.space.isSettled(instanceOfKey(key))) state.unsettled.delete(key);
+  for (const key of state.progress.unsettled) {
+    if (state.space.isSettled(instanceOfKey(key))) state.progress.unsettled.delete(key);
     else yield key;
   }
 }

@@ -61,7 +61,7 @@ test('every operation once, per key in order, never too many interfering instanc
         }
         while (bench.open.size > 0) closeOne();
         const { waitingOperations, underWay, heldBytes } = bench.proposer;
-        expect([heldOperations, underWay, heldBytes]).toEqual([0, 0, 0]);
+        expect([waitingOperations, underWay, heldBytes]).toEqual([0, 0, 0]);
         expect([...bench.proposed].sort()).toEqual(arrived.map(labelOf).sort());
         // Of those on a single key, two that interfere are proposed in the order in which they arrived.
         const single = arrived.filter(({ accesses }) => accesses.length === 1);

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ReplicaState } from '../../../src/epaxos/agreement/state.ts';
-import type { Dependencies } from '../../../src/epaxos/execution/dependencies.ts';
+import { Dependencies } from '../../../src/epaxos/execution/dependencies.ts';
 import {
   type Command,
   EVERYTHING,
@@ -71,14 +71,15 @@ class World {
   }
 
   build(): Dependencies {
-    const { space, index, dependencies } = new ReplicaState({ id: 1, replicas: ROWS.length, seed: 1 });
+    const state = new ReplicaState({ id: 1, replicas: ROWS.length, seed: 1 });
+    const { space, index } = state;
     for (const planned of this.plan.values()) {
       const record = recordOf(planned, this.executed.has(formatInstance(planned.id)));
       if (record === null) continue;
       space.put(record);
       if (record.command !== null) index.learn({ ...record.id, settled: 0 }, record.command);
     }
-    return dependencies;
+    return new Dependencies(state);
   }
 }
 

@@ -129,7 +129,7 @@ describe('what a read depends on', () => {
     reader.learn('committed');
     const operation = get('r', 'x');
     reader.reply(2, reader.begin(operation), [[0, 1, 0]]);
-    expect(reader.replica.state.reads.waiting.size).toBe(0);
+    expect(reader.replica.state.reads.nodes.size).toBe(0);
     expect(reader.answered()).toEqual([operation]);
   });
 

@@ -170,6 +170,6 @@ describe('after a restart', () => {
     const attributes = { seq: 0, deps: [0, 0, 0] };
     const record = { ...replica.state.space.get(id), status: Status.committed, noOp: true, attributes };
     replica.restore({ ...NEW, records: [record], reserved: 2 });
-    expect([...replica.state.unsettled]).toHaveLength(1);
+    expect([...replica.state.progress.unsettled]).toHaveLength(1);
   });
 });

@@ -42,7 +42,7 @@ describe('R2.8: contributions', () => {
     cluster.deliver({ type: 'readRequest' });
     cluster.deliver({ type: 'readReply' });
     expect(cluster.turn(3).reads).toEqual([]);
-    expect([...cluster.replica(3).state.reads.waiting.values()]).toMatchObject([{ deps: [1, 0, 0] }]);
+    expect([...cluster.replica(3).state.reads.nodes.values()]).toMatchObject([{ deps: [1, 0, 0] }]);
   });
 
   test('everything is not read without an instance', () => {

@@ -37,7 +37,7 @@ describe('a plan that counts on a replica', () => {
     write(1, 12, 'c', { type: 'watermarks', from: [2, 3] });
     cluster.crash(3);
     cluster.restart(3);
-    const settled = () => cluster.replica(1).state.prunePlan?.settled[2] ?? 0;
+    const settled = () => cluster.replica(1).state.progress.prunePlan?.settled[2] ?? 0;
     for (let n = 0; n < 20 && settled() <= 1; n += 1) {
       cluster.tick(1);
       deliver({ type: 'prepare' }, { type: 'watermarks', from: 2 });
