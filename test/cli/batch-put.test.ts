@@ -1,29 +1,12 @@
 /** `epaxos batch-put` against replicas that answer as told. */
 import { PassThrough, Readable } from 'node:stream';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { run } from '../../src/cli/program.ts';
 import { KvError } from '../../src/errors.ts';
 import type { PutRequest, PutResponse } from '../../src/wire/index.ts';
-import { type Behaviour, FakeReplica, refusedEndpoint, silence } from '../client/fake-replica.ts';
+import { refusedEndpoint, silence } from '../client/fake-replica.ts';
+import { keysOf, start } from './replicas.ts';
 import { runCli } from './run-cli.ts';
-
-const replicas: FakeReplica[] = [];
-afterEach(() => {
-  vi.unstubAllEnvs();
-  for (const replica of replicas.splice(0)) replica.crash();
-});
-
-/** Replicas that the command talks to. */
-async function start(...behaviours: Partial<Behaviour>[]): Promise<readonly FakeReplica[]> {
-  const started = await Promise.all(behaviours.map((behaviour) => FakeReplica.start(behaviour)));
-  replicas.push(...started);
-  vi.stubEnv('EPAXOS_ENDPOINTS', started.map(({ endpoint }) => endpoint).join(','));
-  return started;
-}
-
-function keysOf(replica: FakeReplica | undefined): string[] {
-  return (replica?.writes ?? []).map(({ key }) => Buffer.from(key).toString());
-}
 
 async function summaryOf(...args: string[]) {
   const { exitCode, stdout, stderr } = await runCli(['batch-put', '-w', 'json', ...args]);
@@ -114,7 +97,7 @@ describe('batch-put', () => {
 
   it('ends with 6 where the outcome of some is not known', async () => {
     await start({ put: silence });
-    expect(await summaryOf('--count', '2', '--command-timeout', '100ms')).toMatchObject({
+    expect(await summaryOf('--count', '2', '--command-timeout', '2s')).toMatchObject({
       exitCode: 6,
       acknowledged: 0,
       unknown: 2,

@@ -1,27 +1,11 @@
 /** `epaxos bench` against replicas that answer as told. */
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import { LatencyHistogram } from '../../src/util/latency-histogram.ts';
 import type { PutRequest, StatusResponse } from '../../src/wire/index.ts';
-import { type Behaviour, FakeReplica, refusedEndpoint, statusOf } from '../client/fake-replica.ts';
+import { type Behaviour, refusedEndpoint, statusOf } from '../client/fake-replica.ts';
+import { keysOf, start } from './replicas.ts';
 import { runCli } from './run-cli.ts';
-
-const replicas: FakeReplica[] = [];
-afterEach(() => {
-  vi.unstubAllEnvs();
-  for (const replica of replicas.splice(0)) replica.crash();
-});
-
-async function start(...behaviours: Partial<Behaviour>[]): Promise<readonly FakeReplica[]> {
-  const started = await Promise.all(behaviours.map((behaviour) => FakeReplica.start(behaviour)));
-  replicas.push(...started);
-  vi.stubEnv('EPAXOS_ENDPOINTS', started.map(({ endpoint }) => endpoint).join(','));
-  return started;
-}
-
-function keysOf(all: readonly FakeReplica[]): string[] {
-  return all.flatMap(({ writes }) => writes.map(({ key }) => Buffer.from(key).toString()));
-}
 
 async function bench(...args: string[]) {
   const { exitCode, stdout, stderr } = await runCli(['bench', '-w', 'json', ...args]);
@@ -73,7 +57,7 @@ describe('bench', () => {
     const { p50, p99, p999 } = summary.putMs;
     expect([p50, p99, p999]).toEqual([p50, p99, p999].toSorted((one, other) => one - other));
     expect(p50).toBeGreaterThan(0);
-    const keys = keysOf(all);
+    const keys = keysOf(...all);
     expect(keys).toHaveLength(120);
     expect(keys.every((key) => /^bench\/00000000[0-4]\d$/.test(key))).toBe(true);
     for (const { writes } of all) expect(writes.length).toBeGreaterThan(0);
@@ -86,7 +70,7 @@ describe('bench', () => {
     expect(summary).toMatchObject({ exitCode: 0, answered: 120, putMs: null });
     expect(summary.getMs.p50).toBeGreaterThan(0);
     expect(all[0]?.gets).toBe(120);
-    expect(new Set(keysOf(all)).size).toBe(30);
+    expect(new Set(keysOf(...all)).size).toBe(30);
     const mixed = await bench(...FEW, '--read-ratio', '0.5');
     expect([mixed.getMs, mixed.putMs]).not.toContain(null);
   });
@@ -95,7 +79,7 @@ describe('bench', () => {
     const all = await start({});
     await bench(...FEW, '--keys', '1');
     await bench(...FEW, '--distribution', 'hot', '--conflict', '1');
-    expect(new Set(keysOf(all))).toEqual(new Set(['bench/0000000000']));
+    expect(new Set(keysOf(...all))).toEqual(new Set(['bench/0000000000']));
     const zipf = await bench(...FEW, '--distribution', 'zipf', '--zipf-exponent', '0.7');
     expect(zipf.load.keys).toEqual({ distribution: 'zipf', keys: 10_000, exponent: 0.7 });
     const usual = await bench(...FEW, '--distribution', 'zipf');

@@ -4,20 +4,17 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import { handshakeMetadata } from '../../src/transport/handshake.ts';
 import { encodeMessage } from '../../src/wire/index.ts';
 import {
+  asReplica2,
   commitOf,
   eventually,
-  freePort,
+  freePorts,
   RawStream,
   startReplicas,
-  storeOf,
   TestReplica,
   to,
 } from './support.ts';
-
-const asReplica2 = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store: storeOf(2) });
 
 it('is heard of no more, and may be closed and sent to again', async () => {
   const { replicas } = await startReplicas([1, 2]);
@@ -36,17 +33,17 @@ it('is heard of no more, and may be closed and sent to again', async () => {
 it('ends the streams of its peers, ignores what they sent and lets nobody in', async () => {
   const { replicas, ports } = await startReplicas([1]);
   const [one] = replicas as [TestReplica];
-  const stream = await new RawStream(ports[0] ?? 0, 'Commit', asReplica2).read().accepted();
+  const stream = await new RawStream(ports[0] ?? 0, 'Commit', asReplica2()).read().accepted();
   stream.call.write(encodeMessage(commitOf(1)));
   await one.transport.close();
   await eventually(() => expect(stream.error?.code).toBe(status.UNAVAILABLE));
   expect(one.received).toEqual([]);
-  const late = new RawStream(ports[0] ?? 0, 'Commit', asReplica2).read();
+  const late = new RawStream(ports[0] ?? 0, 'Commit', asReplica2()).read();
   await eventually(() => expect(late.error?.code).toBe(status.UNAVAILABLE));
 });
 
 it('lets nobody in before the start, and is started once', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts();
   const one = new TestReplica({ self: 1, ports });
   one.transport.send(to(2, [commitOf(1)]));
   expect(one.status(2)).toMatchObject({ reachable: false, dropped: 1 });

@@ -4,20 +4,19 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { Command, emptyRecord, type Message } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { handshakeMetadata } from '../../src/transport/handshake.ts';
 import { GrpcTransport } from '../../src/transport/index.ts';
 import { decodeFrame, encodeMessage, type Lane, ROUTES, RPC_LIMITS } from '../../src/wire/index.ts';
 import { putOperation } from '../support/kv-operations.ts';
 import { sampleOfEach } from '../wire/client/arbitraries.ts';
 import {
+  asReplica2,
   commitOf,
   eventually,
-  freePort,
+  freePorts,
   peerStores,
   RawStream,
   startRawPeer,
   startReplicas,
-  storeOf,
   TestReplica,
   to,
 } from './support.ts';
@@ -66,7 +65,7 @@ it.each([3, 5])(
 );
 
 it('replicas find each other whatever the order they start in', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts();
   const one = await new TestReplica({ self: 1, ports }).start();
   await eventually(() => expect(one.eventsOf('connectFailed').map(({ peer }) => peer)).toEqual([2, 3]));
   expect(one.eventsOf('connectFailed')[0]?.error).toMatchObject({ name: 'KvError', code: 'unreachable' });
@@ -83,7 +82,7 @@ it('replicas find each other whatever the order they start in', async () => {
 });
 
 it('what is sent together travels in few frames of about the target size', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts();
   const frames: Buffer[] = [];
   await startRawPeer(ports[1] ?? 0, { Commit: (call) => call.on('data', (frame) => frames.push(frame)) });
   const one = await new TestReplica({ self: 1, ports, limits: { frameTargetBytes: 4 * KIB } }).start();
@@ -160,7 +159,7 @@ async function expectOldestDropped(
 }
 
 it('requests to a peer that does not read wait within bounds; the oldest are dropped and counted', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts();
   let commits: ServerDuplexStream<Buffer, Buffer> | undefined;
   await startRawPeer(ports[1] ?? 0, {
     Commit: (call) => {
@@ -179,7 +178,7 @@ it('requests to a peer that does not read wait within bounds; the oldest are dro
 it('replies to a peer that does not read them wait within bounds, too', async () => {
   const { replicas, ports } = await startReplicas([1], { limits: SMALL_QUEUE });
   const [one] = replicas as [TestReplica];
-  const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store: storeOf(2) });
+  const metadata = asReplica2();
   const stream = await new RawStream(ports[0] ?? 0, 'Prepare', metadata).accepted();
   const sent = await sendUntilDropped(one, (slot) => {
     const id = { replica: 1, slot };
@@ -208,7 +207,7 @@ it('what is sent to a peer that is away is dropped and counted', async () => {
 it('malformed frames are reported and harm nothing', async () => {
   const { replicas, ports } = await startReplicas([1]);
   const [one] = replicas as [TestReplica];
-  const metadata = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store: storeOf(2) });
+  const metadata = asReplica2();
   const stream = await new RawStream(ports[0] ?? 0, 'Commit', metadata).read().accepted();
   const wrongSize = { ...commitOf(2), attributes: { seq: 0, deps: [0, 0] } };
   stream.call.write(Buffer.from([0xff, 0xff]));

@@ -1,24 +1,23 @@
 /** Peers that die, return, fall silent or call twice. */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import { handshakeMetadata } from '../../src/transport/handshake.ts';
 import { decodeFrame, encodeMessage, ROUTES } from '../../src/wire/index.ts';
 import {
   afterwards,
+  asReplica2,
   commitOf,
   eventually,
   freePort,
+  freePorts,
   IMPATIENT,
   PATIENT,
   RawStream,
   startRawPeer,
   startReplicas,
-  storeOf,
   TestReplica,
   to,
 } from './support.ts';
 
-const asReplica2 = handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store: storeOf(2) });
 const reply = { type: 'acceptReply', id: { replica: 1, slot: 1 }, ballot: 0, promised: 0 } as const;
 
 it('a killed peer is noticed at once, without waiting for silence, and found again when it returns', async () => {
@@ -93,7 +92,7 @@ it('a peer that accepts connections but never answers leaves no sockets behind, 
 
 /** A peer that answers heartbeats as long as `answers`, and counts the connections made to it. */
 async function startMoodyPeer(): Promise<{ ports: number[]; answers: boolean; calls: number }> {
-  const peer = { ports: [await freePort(), await freePort(), await freePort()], answers: true, calls: 0 };
+  const peer = { ports: await freePorts(), answers: true, calls: 0 };
   await startRawPeer(peer.ports[1] ?? 0, {
     Heartbeat: (call) => {
       peer.calls++;
@@ -143,7 +142,7 @@ it('a peer that falls silent on an open connection is not counted on, then given
 });
 
 it('a peer that sends anything is not silent, however late its answers to heartbeats are', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts();
   let isBusy = false;
   await startRawPeer(ports[1] ?? 0, {
     Heartbeat: (call) => call.on('data', (ping) => !isBusy && call.write(ping)),
@@ -164,7 +163,7 @@ it('a peer that sends anything is not silent, however late its answers to heartb
 });
 
 it('a peer whose connections never last is dialled more and more slowly, as by two processes of one id', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts();
   const dialledMs: number[] = [];
   await startRawPeer(ports[1] ?? 0, {
     Heartbeat: (call) => {
@@ -210,7 +209,7 @@ it('a peer is not given up because this replica was paused', async () => {
 });
 
 it('a peer that answers heartbeats with nonsense is not taken for a replica', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts();
   await startRawPeer(ports[1] ?? 0, {
     Heartbeat: (call) => call.on('data', () => call.write(Buffer.from([0xff]))),
   });
@@ -223,10 +222,10 @@ it('the newest stream of a peer gets the replies, and the older one is ended', a
   const { replicas, ports } = await startReplicas([1]);
   const [one] = replicas as [TestReplica];
   const port = ports[0] ?? 0;
-  const first = await new RawStream(port, 'Accept', asReplica2).read().accepted();
+  const first = await new RawStream(port, 'Accept', asReplica2()).read().accepted();
   one.transport.send(to(2, [reply]));
   await eventually(() => expect(first.frames).toHaveLength(1));
-  const second = await new RawStream(port, 'Accept', asReplica2).read().accepted();
+  const second = await new RawStream(port, 'Accept', asReplica2()).read().accepted();
   await eventually(() =>
     expect(first.error?.details).toMatch(/replica 2 has opened the stream Accept again/),
   );
@@ -242,7 +241,7 @@ it('the newest stream of a peer gets the replies, and the older one is ended', a
 it('replies to a peer whose stream is gone are dropped and counted', async () => {
   const { replicas, ports } = await startReplicas([1]);
   const [one] = replicas as [TestReplica];
-  const stream = await new RawStream(ports[0] ?? 0, 'Accept', asReplica2).read().accepted();
+  const stream = await new RawStream(ports[0] ?? 0, 'Accept', asReplica2()).read().accepted();
   stream.call.cancel();
   await eventually(() => {
     one.transport.send(to(2, [reply]));
@@ -251,7 +250,7 @@ it('replies to a peer whose stream is gone are dropped and counted', async () =>
 });
 
 it('the end of a peer is told, also if it was given up for its silence before and came back', async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts();
   let answers = true;
   const peer = await startRawPeer(ports[1] ?? 0, {
     Heartbeat: (call) => call.on('data', (ping) => answers && call.write(ping)),

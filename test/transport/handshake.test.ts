@@ -1,8 +1,18 @@
 /** Replicas that do not belong together refuse each other, and both say why. */
 import { Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { checkHandshake, handshakeMetadata } from '../../src/transport/handshake.ts';
-import { eventually, freePort, PATIENT, RawStream, startReplicas, storeOf, TestReplica } from './support.ts';
+import { checkHandshake, handshakeMetadata, PROTOCOL_VERSION } from '../../src/transport/handshake.ts';
+import {
+  asReplica2,
+  eventually,
+  freePort,
+  freePorts,
+  PATIENT,
+  RawStream,
+  startReplicas,
+  storeOf,
+  TestReplica,
+} from './support.ts';
 
 const us = { cluster: 'ours', replicas: 3, self: 1 };
 const peers = [2, 3];
@@ -25,20 +35,24 @@ describe('the check', () => {
     ).toBe(2);
   });
 
-  const called = 'replica 1 of cluster ours (3 replicas, protocol 4)';
+  const called = `replica 1 of cluster ours (3 replicas, protocol ${PROTOCOL_VERSION})`;
   it.each([
     ['epaxos-protocol', '1', `(3 replicas, protocol 1) called ${called}: the protocol versions differ`],
     [
       'epaxos-cluster',
       'theirs',
-      `replica 2 of cluster theirs (3 replicas, protocol 4) called ${called}: the clusters`,
+      `replica 2 of cluster theirs (3 replicas, protocol ${PROTOCOL_VERSION}) called ${called}: the clusters`,
     ],
     [
       'epaxos-cluster',
       '%',
-      `replica 2 of cluster % (3 replicas, protocol 4) called ${called}: the clusters differ`,
+      `replica 2 of cluster % (3 replicas, protocol ${PROTOCOL_VERSION}) called ${called}: the clusters differ`,
     ],
-    ['epaxos-replicas', '5', `(5 replicas, protocol 4) called ${called}: the cluster sizes differ`],
+    [
+      'epaxos-replicas',
+      '5',
+      `(5 replicas, protocol ${PROTOCOL_VERSION}) called ${called}: the cluster sizes differ`,
+    ],
     ['epaxos-to', '3', `${called}: the call was meant for replica 3`],
     ['epaxos-from', '1', `${called}: replica 1 is not a peer of replica 1`],
     ['epaxos-from', '4', `${called}: replica 4 is not a peer of replica 1`],
@@ -73,13 +87,13 @@ describe('on the wire', () => {
   }
 
   it('another cluster is refused; both sides report it once and keep trying', async () => {
-    const ports = [await freePort(), await freePort(), await freePort()];
+    const ports = await freePorts();
     const one = await new TestReplica({ self: 1, ports, cluster: 'blue' }).start();
     const two = await new TestReplica({ self: 2, ports, cluster: 'red' }).start();
     const error = await refusal(one, two);
     expect(error).toMatchObject({ name: 'KvError', code: 'peerMismatch' });
     expect(error?.message).toBe(
-      'replica 1 of cluster blue (3 replicas, protocol 4) called replica 2 of cluster red (3 replicas, protocol 4): the clusters differ',
+      `replica 1 of cluster blue (3 replicas, protocol ${PROTOCOL_VERSION}) called replica 2 of cluster red (3 replicas, protocol ${PROTOCOL_VERSION}): the clusters differ`,
     );
     expect(one.eventsOf('callerRefused')[0]?.error.message).toMatch(/cluster red .* called .* cluster blue/);
     // The mended replica is let in, by a dialler that never stopped trying.
@@ -113,10 +127,7 @@ describe('on the wire', () => {
   it('strangers are refused with FAILED_PRECONDITION, and reported once', async () => {
     const { replicas, ports } = await startReplicas([1], { timing: PATIENT });
     for (const from of ['9', '9', '8']) {
-      const metadata = handshakeMetadata(
-        { cluster: 'test', replicas: 3, self: 2 },
-        { to: 1, store: storeOf(2) },
-      );
+      const metadata = asReplica2();
       metadata.set('epaxos-from', from);
       const stream = new RawStream(ports[0] ?? 0, 'PreAccept', metadata).read();
       await eventually(() => expect(stream.error).toMatchObject({ code: status.FAILED_PRECONDITION }));

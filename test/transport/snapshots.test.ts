@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { ReplicaId } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
 import type { SnapshotChunk, SnapshotRequest } from '../../src/wire/index.ts';
-import { eventually, freePort, IMPATIENT, TestReplica } from './support.ts';
+import { eventually, freePorts, IMPATIENT, TestReplica } from './support.ts';
 
 const KIB = 1024;
 const REQUEST: SnapshotRequest = { id: 'the one before', after: Buffer.from([0, 255]), offset: 7 };
@@ -30,7 +30,7 @@ let two: TestReplica;
 let ports: number[];
 
 beforeEach(async () => {
-  ports = [await freePort(), await freePort(), await freePort()];
+  ports = await freePorts();
   one = new TestReplica({ self: 1, ports });
   two = new TestReplica({ self: 2, ports, serveSnapshot: (peer, request) => serve(peer, request) });
   await Promise.all([one.start(), two.start()]);
@@ -168,7 +168,7 @@ describe('the receiver is told', () => {
   });
 
   it('that it has another store than before', async () => {
-    ports = [await freePort(), await freePort(), await freePort()];
+    ports = await freePorts();
     const known = new Map([[1, 'the old one']]);
     await new TestReplica({ self: 2, ports, known }).start();
     const emptied = new TestReplica({ self: 1, ports });
@@ -177,7 +177,7 @@ describe('the receiver is told', () => {
   });
 
   it('that the sender has another store than before, whatever it sends', async () => {
-    ports = [await freePort(), await freePort(), await freePort()];
+    ports = await freePorts();
     const serveSnapshot = async function* () {
       yield chunk(1, { done: true });
     };

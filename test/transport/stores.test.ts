@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest';
 import type { ReplicaId } from '../../src/epaxos/index.ts';
 import { checkStore, handshakeMetadata } from '../../src/transport/handshake.ts';
 import {
+  asReplica2,
   commitOf,
   eventually,
-  freePort,
+  freePorts,
   peerStores,
   RawStream,
   startRawPeer,
@@ -16,13 +17,8 @@ import {
   to,
 } from './support.ts';
 
-async function freePorts(): Promise<number[]> {
-  return [await freePort(), await freePort(), await freePort()];
-}
-
 describe('the check', () => {
-  const metadata = (store: string) =>
-    handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store });
+  const metadata = (store: string) => asReplica2(store);
   const check = (given: Metadata, known = new Map<ReplicaId, string>()) =>
     checkStore(given, { peer: 2, stores: peerStores('own', known), code: 'dataDirectoryMismatch' });
 

@@ -12,7 +12,7 @@ import {
 import { afterEach, expect, vi } from 'vitest';
 import type { Commit, Envelope, Message, ReplicaId } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { answerMetadata } from '../../src/transport/handshake.ts';
+import { answerMetadata, handshakeMetadata } from '../../src/transport/handshake.ts';
 import {
   GrpcTransport,
   type GrpcTransportOptions,
@@ -81,6 +81,11 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** By replica id − 1, for a cluster of three. */
+export async function freePorts(): Promise<number[]> {
+  return [await freePort(), await freePort(), await freePort()];
+}
+
 export function addressOf(port: number): string {
   return `${HOST}:${port}`;
 }
@@ -108,6 +113,11 @@ export function peerStores(own: string, known = new Map<ReplicaId, string>()): P
       return known.get(peer) === store;
     },
   };
+}
+
+/** With which replica 2 calls replica 1, of a cluster of three. */
+export function asReplica2(store = storeOf(2)): Metadata {
+  return handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store });
 }
 
 function noSnapshot(): never {

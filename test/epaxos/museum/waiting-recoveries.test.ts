@@ -6,37 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import { put } from '../../support/core-operations.ts';
-
-/**
- * 1.1 and 2.1 are open, each coordinator without the other’s; 1.1 is also at `first`, 2.1 at `second`. Each is being
- * recovered with a quorum that has the other’s coordinator in it, 1.1 by replica 3, and each will find the other to contradict.
- */
-function begun(first: number[], second: number[], recoverer = 5): CoreCluster {
-  const cluster = new CoreCluster(5);
-  cluster.propose(1, put('a', 'x'));
-  cluster.deliver({ type: 'preAccept', to: first });
-  cluster.clear();
-  cluster.propose(2, put('b', 'x'));
-  cluster.deliver({ type: 'preAccept', to: second });
-  cluster.clear();
-  cluster.recover(3, '1.1');
-  cluster.deliver({ type: 'prepare', to: [2, 4] });
-  cluster.drop({ type: 'prepare' });
-  cluster.recover(recoverer, '2.1');
-  cluster.deliver({ type: 'prepare', to: [1, recoverer === 5 ? 4 : 5] });
-  cluster.drop({ type: 'prepare' });
-  return cluster;
-}
-
-/** The same, and both wait. */
-function mutual(first: number[], second: number[]): CoreCluster {
-  const cluster = begun(first, second);
-  cluster.deliver({ type: 'prepareReply' });
-  cluster.deliver({ type: 'validate' });
-  cluster.deliver({ type: 'validateReply' });
-  expect(cluster.inFlight({ type: 'accept' })).toBe(0);
-  return cluster;
-}
+import { begunRecoveries, waitingRecoveries } from '../../support/core-recoveries.ts';
 
 /** Delivers what is about one of the two until its recovery waits. */
 function untilWaiting(cluster: CoreCluster, about: string): void {
@@ -48,7 +18,7 @@ function untilWaiting(cluster: CoreCluster, about: string): void {
 
 describe('recoveries that wait for each other', () => {
   test('the one that hears of a better founded other gives way, and the other goes on', () => {
-    const cluster = mutual([3, 4], [5]);
+    const cluster = waitingRecoveries([3, 4], [5]);
     expect(cluster.contents({ type: 'waiting', to: 1 })).toMatchObject([{ matching: 2 }, { matching: 1 }]);
     cluster.deliverAll(); // no time passes
     expect([cluster.decision('1.1'), cluster.decision('2.1')]).toEqual(['a', 'no-op']);
@@ -58,7 +28,7 @@ describe('recoveries that wait for each other', () => {
     ['1.1', '2.1'],
     ['2.1', '1.1'],
   ])('also if both are at one replica, which sends itself no message; %s waits first', (first, second) => {
-    const cluster = begun([3, 4], [5], 3);
+    const cluster = begunRecoveries([3, 4], [5], 3);
     untilWaiting(cluster, first);
     cluster.drop({ type: 'waiting' });
     cluster.deliver({ about: second });
@@ -69,7 +39,7 @@ describe('recoveries that wait for each other', () => {
   });
 
   test('also if the better founded one said so before the other one waited: it says so again', () => {
-    const cluster = begun([3, 4], [5]);
+    const cluster = begunRecoveries([3, 4], [5]);
     untilWaiting(cluster, '1.1');
     cluster.deliver({ type: 'waiting' });
     untilWaiting(cluster, '2.1');
@@ -78,14 +48,14 @@ describe('recoveries that wait for each other', () => {
   });
 
   test('neither says anything again to one that is no better founded', () => {
-    const cluster = mutual([3], [5]);
+    const cluster = waitingRecoveries([3], [5]);
     expect(cluster.contents({ type: 'waiting', to: 1 })).toMatchObject([{ matching: 1 }, { matching: 1 }]);
     cluster.deliverAll({ type: 'waiting' });
     expect(cluster.inFlight()).toBe(0);
   });
 
   test('also if the message that says so is lost: it is repeated', () => {
-    const cluster = mutual([3, 4], [5]);
+    const cluster = waitingRecoveries([3, 4], [5]);
     cluster.drop({ type: 'waiting' });
     cluster.tick(20, [3]);
     cluster.deliver({ type: 'waiting', from: 3, to: 5 });
@@ -97,7 +67,7 @@ describe('recoveries that wait for each other', () => {
 
   test('neither better founded than the other: the coordinators, or new quorums, settle it', () => {
     for (const crashed of [[], [1], [2], [1, 2], [3, 5]]) {
-      const cluster = mutual([3], [5]);
+      const cluster = waitingRecoveries([3], [5]);
       for (const id of crashed) cluster.crash(id);
       const alive = cluster.ids.filter((id) => !crashed.includes(id));
       cluster.propose(4, put('after', 'x'));

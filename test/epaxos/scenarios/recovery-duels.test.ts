@@ -5,6 +5,7 @@ import { CLUSTER_SIZES } from '../../../src/epaxos/index.ts';
 import { Prng } from '../../../src/util/prng.ts';
 import { CoreCluster } from '../../support/core-cluster.ts';
 import { instance, put } from '../../support/core-operations.ts';
+import { waitingRecoveries } from '../../support/core-recoveries.ts';
 
 describe.each(CLUSTER_SIZES)('N = %i', (replicas) => {
   test('two recover at once: the higher ballot ends the other, and one value comes of it', () => {
@@ -73,24 +74,7 @@ describe.each(CLUSTER_SIZES)('N = %i', (replicas) => {
 
 test('two recoveries that wait for each other, at N = 5, both end (the deadlock escape, or a new quorum)', () => {
   for (const crashed of [[], [1], [1, 2]]) {
-    const cluster = new CoreCluster(5);
-    cluster.propose(1, put('a', 'x'));
-    cluster.deliver({ type: 'preAccept', to: 3 });
-    cluster.drop();
-    cluster.propose(2, put('b', 'x'));
-    cluster.deliver({ type: 'preAccept', to: 5 });
-    cluster.drop();
-    // 3 recovers 1.1 with Q = {2, 3, 4}; 5 recovers 2.1 with Q = {1, 4, 5}: each finds the other open.
-    cluster.recover(3, '1.1');
-    cluster.deliver({ type: 'prepare', to: [2, 4] });
-    cluster.drop({ type: 'prepare' });
-    cluster.recover(5, '2.1');
-    cluster.deliver({ type: 'prepare', to: [1, 4] });
-    cluster.drop({ type: 'prepare' });
-    cluster.deliver({ type: 'prepareReply' });
-    cluster.deliver({ type: 'validate' });
-    cluster.deliver({ type: 'validateReply' });
-    expect(cluster.inFlight({ type: 'accept' })).toBe(0);
+    const cluster = waitingRecoveries([3], [5]);
     expect(cluster.messages({ type: 'waiting', to: 4 })).toEqual(['3→4 waiting 1.1', '5→4 waiting 2.1']);
     for (const id of crashed) cluster.crash(id);
     cluster.run(() => cluster.decision('1.1') !== null && cluster.decision('2.1') !== null);
