@@ -5,9 +5,15 @@ export class Table {
   // Nothing is ever written: the changes since the beginning are the table. No request is ever repeated.
   readonly #state = new KvState({ stored: () => undefined, sessions: new Sessions() });
 
+  #executed = 0;
+
   /** Applies operations in their order. One result for each. */
   apply(operations: readonly KvOperation[]): readonly OperationResult[] {
-    return operations.map((operation) => this.#state.apply(operation));
+    return operations.map((operation) => {
+      this.#executed += 1;
+      const id = { replica: 1, slot: this.#executed };
+      return this.#state.apply(operation, { epoch: 1, id, place: 0 });
+    });
   }
 
   /** By key. */

@@ -1,5 +1,5 @@
 /** The operations of the key-value store: what a client's request becomes inside a command. */
-import type { Operation } from '../epaxos/index.ts';
+import type { InstanceId, Operation } from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
 
 /** Named limits on what one request may carry; over them a request is refused with `limitExceeded`. */
@@ -113,6 +113,24 @@ export interface Row {
   readonly value: Uint8Array;
   /** 1 for the put that created the key, plus one for every put since; starts over after a delete. */
   readonly version: number;
+}
+
+/** A row as the table has it. */
+export interface StampedRow extends Row {
+  /** Which write made it. */
+  readonly stamp: Stamp;
+}
+
+/**
+ * Names one executed operation: the instance that it is in, and its place among the operations of that command. The same
+ * on every replica, and never used twice.
+ */
+export interface Stamp {
+  /** Of the instance, ≥ 1. */
+  readonly epoch: number;
+  readonly id: InstanceId;
+  /** ≥ 0. */
+  readonly place: number;
 }
 
 /** True for what may change the table. */

@@ -19,14 +19,15 @@ import {
   type OperationResult,
   type PutOperation,
   type ReadOperation,
-  type Row,
+  type Stamp,
+  type StampedRow,
 } from './operation.ts';
 import type { Sessions } from './sessions.ts';
 
 /** What has changed since the last time it was taken. */
 export interface Changes {
   /** The last write of every key that was written; `row` null removes the key. */
-  readonly rows: ReadonlyMap<string, Row | null>;
+  readonly rows: ReadonlyMap<string, StampedRow | null>;
   /**
    * The pages that answers were added to, whole, of the generations that are kept. Gets, repeated and unrecorded
    * requests add none. They go on changing with what is executed next, which is not written yet: they are to be encoded
@@ -55,10 +56,12 @@ class Cell {
   #source: Uint8Array = NO_BYTES;
   #start = 0;
   #end = 0;
+  /** Null: there is no row. */
+  #stamp: Stamp | null = null;
 
-  constructor(key: string, row: Row | undefined) {
+  constructor(key: string, row: StampedRow | undefined) {
     this.key = key;
-    if (row !== undefined) this.keep(row.value, row.version);
+    if (row !== undefined) this.keep(row);
   }
 
   /** Null: there is none. */
@@ -68,21 +71,24 @@ class Cell {
     return isWhole ? this.#source : this.#source.subarray(this.#start, this.#end);
   }
 
-  get row(): Row | null {
+  get row(): StampedRow | null {
     const { value, version } = this;
-    return value === null ? null : { value, version };
+    const stamp = this.#stamp;
+    return value === null || stamp === null ? null : { value, version, stamp };
   }
 
-  put({ source, valueStart, valueEnd }: PutOperation): void {
+  put({ source, valueStart, valueEnd }: PutOperation, at: Stamp): void {
     this.version += 1;
+    this.#stamp = at;
     this.#source = source;
     this.#start = valueStart;
     this.#end = valueEnd;
   }
 
-  /** The row is this one. @param version at least 1 */
-  keep(value: Uint8Array, version: number): void {
+  /** The row is this one. */
+  keep({ value, version, stamp }: StampedRow): void {
     this.version = version;
+    this.#stamp = stamp;
     this.#source = value;
     this.#start = 0;
     this.#end = value.length;
@@ -90,13 +96,14 @@ class Cell {
 
   remove(): void {
     this.version = 0;
+    this.#stamp = null;
     this.#source = NO_BYTES;
   }
 }
 
 export class KvState {
   readonly sessions: Sessions;
-  readonly #stored: (key: string) => Row | undefined;
+  readonly #stored: (key: string) => StampedRow | undefined;
   /** Every changed row, those that are being written, and others that were asked for. */
   #cells = new Map<string, Cell>();
   #changed: Cell[] = [];
@@ -107,7 +114,7 @@ export class KvState {
 
   constructor(options: {
     /** The row of a key in the store; undefined if there is none. */
-    readonly stored: (key: string) => Row | undefined;
+    readonly stored: (key: string) => StampedRow | undefined;
     /** The answers in the store. */
     readonly sessions: Sessions;
   }) {
@@ -116,13 +123,13 @@ export class KvState {
   }
 
   /** A key's row as it is now. */
-  row(key: string): Row | undefined {
+  row(key: string): StampedRow | undefined {
     const cell = this.#cells.get(key);
     return cell === undefined ? this.#stored(key) : (cell.row ?? undefined);
   }
 
   /** Every row that may not be in the store as it is now; null where it was removed. */
-  changedRows(): ReadonlyMap<string, Row | null> {
+  changedRows(): ReadonlyMap<string, StampedRow | null> {
     const rows = new Map(this.#writing?.rows);
     for (const { key, row } of this.#changed) rows.set(key, row);
     return rows;
@@ -130,18 +137,19 @@ export class KvState {
 
   /**
    * Executes one operation. Values are kept, not copied: nobody changes the bytes of an operation or of a row.
+   * @param at the stamp of what it writes, which nothing else has
    * @throws KvError as {@link read}, for a multi-get: it need not be executed where nobody waits for its answer; and as
    *   {@link Sessions.check}, for a recorded write. Either has changed nothing; its outcome is not `none`
    */
-  apply(operation: KvOperation): OperationResult {
+  apply(operation: KvOperation, at: Stamp): OperationResult {
     if (operation.kind === 'advance') return this.#advance(operation);
     if (!isWrite(operation)) return this.read(operation);
     const { key, request } = operation;
-    if (operation.unrecorded) return this.#write(operation);
+    if (operation.unrecorded) return this.#write(operation, at);
     this.sessions.check(request);
     const recorded = this.sessions.find(request, key);
     if (recorded !== undefined) return recorded;
-    const result = this.#write(operation);
+    const result = this.#write(operation, at);
     this.#pages.add(this.sessions.record({ request, key, result }));
     return result;
   }
@@ -160,7 +168,7 @@ export class KvState {
   /** Hands over the changes, to be written. They stay visible here. */
   takeChanges(): Changes {
     assert(this.#writing === null, 'changes are written one after another');
-    const rows = new Map<string, Row | null>();
+    const rows = new Map<string, StampedRow | null>();
     for (const cell of this.#changed) {
       rows.set(cell.key, cell.row);
       cell.isChanged = false;
@@ -202,10 +210,9 @@ export class KvState {
     const rows = keys.map((key) => {
       const row = this.row(key);
       if (row === undefined) return null;
-      const { value, version } = row;
-      bytes += value.length;
+      bytes += row.value.length;
       if (bytes > LIMITS.answerBytes) throw tooLarge();
-      return { value, version };
+      return { value: row.value, version: row.version };
     });
     return { version: 0, value: null, previousVersion: 0, rows };
   }
@@ -217,19 +224,19 @@ export class KvState {
   #keep(key: string): void {
     const cell = this.#cells.get(key);
     if (cell === undefined || cell.isChanged) return;
-    const { value, version } = cell;
-    if (value === null || value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
-    else cell.keep(new Uint8Array(value), version);
+    const { row } = cell;
+    if (row === null || row.value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
+    else cell.keep({ ...row, value: new Uint8Array(row.value) });
   }
 
-  #write(operation: PutOperation | DeleteOperation): OperationResult {
+  #write(operation: PutOperation | DeleteOperation, at: Stamp): OperationResult {
     const cell = this.#cell(operation.key);
     const before = cell.version;
     const value = operation.returnPrevious ? cell.value : null;
     const previousVersion = operation.returnPrevious ? before : 0;
     switch (operation.kind) {
       case 'put':
-        cell.put(operation);
+        cell.put(operation, at);
         this.#changes(cell);
         return { version: cell.version, value, previousVersion };
       case 'delete':

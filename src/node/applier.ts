@@ -2,7 +2,7 @@
  * The state machine of this replica: the table in the store, the recorded answers in memory and in the store. The loop
  * hands it what has become executable.
  */
-import type { InstanceId, Ready } from '../epaxos/index.ts';
+import { FIRST_EPOCH, type InstanceId, type Ready } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
   asKvOperation,
@@ -14,6 +14,7 @@ import {
   type OperationResult,
   type ReadOperation,
   type Sessions,
+  type Stamp,
 } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
 import { assert } from '../util/assert.ts';
@@ -83,10 +84,10 @@ export class Applier {
   execute({ executions, reads }: Pick<Ready, 'executions' | 'reads'>, answering: Answering): void {
     for (const { id, command } of executions) {
       this.#executed.push(id);
-      for (const each of command?.operations ?? []) {
+      for (const [place, each] of command?.operations.entries() ?? []) {
         const operation = asKvOperation(each);
-        if (operation.kind !== 'multiGet' || answering.isAwaited(operation))
-          this.#apply(operation, answering);
+        if (operation.kind === 'multiGet' && !answering.isAwaited(operation)) continue;
+        this.#apply(operation, { epoch: FIRST_EPOCH, id, place }, answering);
       }
       command?.letGoOfOperations();
     }
@@ -98,9 +99,9 @@ export class Applier {
   }
 
   /** A multi-get reads many rows, and changes nothing: so it is applied only where somebody waits for it. */
-  #apply(operation: KvOperation, answering: Answering): void {
+  #apply(operation: KvOperation, at: Stamp, answering: Answering): void {
     try {
-      answering.answer(operation, this.#state.apply(operation));
+      answering.answer(operation, this.#state.apply(operation, at));
     } catch (error) {
       if (!(error instanceof KvError) || error.outcome === 'none') throw error;
       answering.refuse(operation, error);

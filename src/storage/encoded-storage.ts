@@ -17,7 +17,7 @@ import {
   Status,
 } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
-import { type AnswerPage, FIRST_GENERATION, type Row } from '../kv/index.ts';
+import { type AnswerPage, FIRST_GENERATION, type StampedRow } from '../kv/index.ts';
 import { assert } from '../util/assert.ts';
 import {
   commandFromWire,
@@ -186,7 +186,7 @@ export class EncodedStorage implements Storage {
     if (effects.pruned !== null) await this.#pruneTo(effects.pruned);
   }
 
-  row(key: string): Row | undefined {
+  row(key: string): StampedRow | undefined {
     const bytes = this.#store.get(rowKey(key));
     return bytes && this.#read(`the row of key ${JSON.stringify(key)}`, () => decodeRow(bytes));
   }

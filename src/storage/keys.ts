@@ -5,25 +5,28 @@
  * | first byte | rest of the key                           | value                                        |
  * | ---------- | ----------------------------------------- | -------------------------------------------- |
  * | 0          |                                           | StoredIdentity                               |
- * | 1          | replica (1 byte), slot (8), 0             | InstanceRecord without its command; `executed` stored as committed |
- * | 1          | replica (1 byte), slot (8), 1             | empty: the instance is executed              |
- * | 1          | replica (1 byte), slot (8), 2             | Command                                      |
+ * | 1          | epoch (1), replica (1), slot (8), 0       | InstanceRecord without its command; `executed` stored as committed |
+ * | 1          | epoch (1), replica (1), slot (8), 1       | empty: the instance is executed              |
+ * | 1          | epoch (1), replica (1), slot (8), 2       | Command                                      |
  * | 2          | generation (8), client id (16), page (8)  | StoredAnswers                                |
- * | 3          | the key's bytes                           | StoredRow                                    |
+ * | 3          | bucket (1), the key's bytes               | StoredRow                                    |
  * | 4          | number of a batch (8)                     | empty; LevelDB only (level-byte-store.ts)    |
- * | 5          |                                           | Pruned                                       |
+ * | 5          | epoch (1)                                 | Pruned                                       |
  * | 6          | replica (1 byte)                          | StoredPeer                                   |
  * | 7          |                                           | StoredStaging                                |
  * | 8          | a key with first byte 1, 2, 3 or 12       | its value, of another replica's snapshot     |
- * | 9          |                                           | StoredReservation                            |
+ * | 9          | epoch (1)                                 | StoredReservation                            |
  * | 10         | a key with first byte 1                   | its value, of a no-op that was pruned while a snapshot was copied |
  * | 11         | offset (8)                                | a piece of the value of an entry of another replica's snapshot |
  * | 12         |                                           | StoredGeneration                             |
  *
+ * Epoch and bucket take one byte up to 239; first bytes from 240 on are kept for larger numbers, which take more. There is
+ * one epoch as yet, and one bucket, that of the keys that are in none.
+ *
  * The messages are in proto/epaxos/v1/instance.proto and storage.proto.
  */
 
-import type { InstanceId, ReplicaId, Slot } from '../epaxos/index.ts';
+import { FIRST_EPOCH, type InstanceId, type ReplicaId, type Slot } from '../epaxos/index.ts';
 import type { AnswerPageId } from '../kv/index.ts';
 import { asBuffer } from '../util/as-buffer.ts';
 import { assert } from '../util/assert.ts';
@@ -51,10 +54,16 @@ const KIND_BYTES = 1;
 const NUMBER_BYTES = 8;
 const TWO_POW_32 = 2 ** 32;
 
-const REPLICA_AT = KIND_BYTES;
+const EPOCH_AT = KIND_BYTES;
+const REPLICA_AT = EPOCH_AT + 1;
 const SLOT_AT = REPLICA_AT + 1;
 const PART_AT = SLOT_AT + NUMBER_BYTES;
 const INSTANCE_KEY_BYTES = PART_AT + 1;
+
+const BUCKET_AT = KIND_BYTES;
+const ROW_KEY_AT = BUCKET_AT + 1;
+/** In the place of a bucket: the keys that are in none. */
+const NO_BUCKET = 0;
 
 const GENERATION_AT = KIND_BYTES;
 const CLIENT_AT = GENERATION_AT + NUMBER_BYTES;
@@ -70,14 +79,6 @@ function readNumber(source: Buffer, at: number): number {
   return source.readUInt32BE(at) * TWO_POW_32 + source.readUInt32BE(at + 4);
 }
 
-/** A key made of its kind and a binary string. */
-function prefixed(kind: Kind, rest: string): Buffer {
-  const bytes = Buffer.allocUnsafe(KIND_BYTES + rest.length);
-  bytes[0] = kind;
-  bytes.write(rest, KIND_BYTES, 'latin1');
-  return bytes;
-}
-
 function rangeOf(kind: Kind): ByteRange {
   return { start: Buffer.from([kind]), end: Buffer.from([kind + 1]) };
 }
@@ -85,9 +86,9 @@ function rangeOf(kind: Kind): ByteRange {
 /** Where the identity is. */
 export const IDENTITY_KEY: Uint8Array = Buffer.from([Kind.identity]);
 /** Where it is noted what was pruned. */
-export const PRUNED_KEY: Uint8Array = Buffer.from([Kind.pruned]);
+export const PRUNED_KEY: Uint8Array = Buffer.from([Kind.pruned, FIRST_EPOCH]);
 /** Where it is noted which own slots are reserved. */
-export const RESERVATION_KEY: Uint8Array = Buffer.from([Kind.reservation]);
+export const RESERVATION_KEY: Uint8Array = Buffer.from([Kind.reservation, FIRST_EPOCH]);
 /** Where the present generation of request ids is noted. */
 export const GENERATION_KEY: Uint8Array = Buffer.from([Kind.generation]);
 /** Where it is noted how far the copy of a snapshot has come. */
@@ -117,6 +118,7 @@ type Part = (typeof PARTS)[number];
 function instanceKey(id: InstanceId, part: Part): Buffer {
   const key = Buffer.allocUnsafe(INSTANCE_KEY_BYTES);
   key[0] = Kind.instance;
+  key[EPOCH_AT] = FIRST_EPOCH;
   key[REPLICA_AT] = id.replica;
   writeNumber(key, id.slot, SLOT_AT);
   key[PART_AT] = PARTS.indexOf(part);
@@ -145,6 +147,7 @@ export function parseInstanceKey(
   const key = asBuffer(bytes);
   const part = PARTS[key[PART_AT] ?? PARTS.length];
   if (key.length !== INSTANCE_KEY_BYTES || part === undefined) return undefined;
+  if (key[EPOCH_AT] !== FIRST_EPOCH) return undefined;
   return { id: { replica: key.readUInt8(REPLICA_AT), slot: readNumber(key, SLOT_AT) }, part };
 }
 
@@ -245,12 +248,16 @@ export function after(key: Uint8Array): Buffer {
 
 /** Where the row of a key (a binary string) is. */
 export function rowKey(key: string): Buffer {
-  return prefixed(Kind.row, key);
+  const bytes = Buffer.allocUnsafe(ROW_KEY_AT + key.length);
+  bytes[0] = Kind.row;
+  bytes[BUCKET_AT] = NO_BUCKET;
+  bytes.write(key, ROW_KEY_AT, 'latin1');
+  return bytes;
 }
 
-/** The key (a binary string) whose row is there. */
-export function parseRowKey(bytes: Uint8Array): string {
-  return keyToString(bytes.subarray(KIND_BYTES));
+/** The key (a binary string) whose row is there; undefined if it is in a bucket, of which there are none as yet. */
+export function parseRowKey(bytes: Uint8Array): string | undefined {
+  return bytes[BUCKET_AT] === NO_BUCKET ? keyToString(bytes.subarray(ROW_KEY_AT)) : undefined;
 }
 
 /** Where the number of a batch is noted. */

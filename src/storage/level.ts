@@ -9,6 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import { isClusterSize } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
+import { PROGRAM_VERSION } from '../util/program-version.ts';
 import { EncodedStorage } from './encoded-storage.ts';
 import {
   decodeIdentity,
@@ -108,10 +109,25 @@ function checkIdentity(options: {
   }
   const stored = readIdentity(directory, options.stored);
   if (sameIdentity(stored, asked)) return stored;
+  if (stored.format !== asked.format) throw otherFormat(directory, { stored, asked });
   throw new KvError(
     'dataDirectoryMismatch',
     `${directory} belongs to ${describeIdentity(stored)}, but ${wanted} was asked for; ` +
       "choose the replica's own data directory, or an empty one if the replica never ran before",
+  );
+}
+
+function otherFormat(
+  directory: string,
+  { stored, asked }: { readonly stored: StoredIdentity; readonly asked: FormattedIdentity },
+): KvError {
+  const isOlder = stored.format < asked.format;
+  return new KvError(
+    'dataDirectoryMismatch',
+    `${directory} has format ${stored.format}, of ${isOlder ? 'an earlier' : 'a later'} version of this program, and this ` +
+      `version (${PROGRAM_VERSION}) reads and writes format ${asked.format} only; nothing in it was changed: start it with ` +
+      'that version, or, to go on with this one, begin a new cluster in empty directories and copy the keys over ' +
+      'with the clients of both',
   );
 }
 

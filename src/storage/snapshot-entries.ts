@@ -63,7 +63,7 @@ export class EntryChecker {
         return;
       }
       case 'row':
-        if (parseRowKey(key) === '') throw malformed('a snapshot holds a row without a key');
+        if (!parseRowKey(key)) throw malformed('a snapshot holds a row without a key');
         decodeRow(value);
         return;
       case 'generation':

@@ -5,11 +5,11 @@
  */
 
 import type { InstanceId, InstanceRecord, Pruned, ReplicaId, Slot } from '../epaxos/index.ts';
-import type { AnswerPage, Row } from '../kv/index.ts';
+import type { AnswerPage, StampedRow } from '../kv/index.ts';
 import type { SnapshotChunk, SnapshotEntry } from '../wire/index.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
-export const FORMAT_VERSION = 4;
+export const FORMAT_VERSION = 5;
 
 /** Whose data a store holds. Opening it as anybody else is refused (R6.5). */
 export interface Identity {
@@ -22,7 +22,7 @@ export interface Identity {
 /** What executed instances leave behind, and what is no longer needed; all but `pruned` is one atomic batch (R7.4). */
 export interface Effects {
   /** By key, the key's bytes as a binary string: its row from now on; null removes it. */
-  readonly rows: ReadonlyMap<string, Row | null>;
+  readonly rows: ReadonlyMap<string, StampedRow | null>;
   /** Answers, kept so that a second copy of a request is not applied (R7.6). Each replaces the page of its name. */
   readonly pages: Iterable<AnswerPage>;
   /** The generation of request ids from now on (R7.12), which never goes back; null for no change. */
@@ -124,7 +124,7 @@ export interface Storage {
   /** Writes all of it, see {@link Effects}; nothing is synced: execution can be repeated. */
   writeEffects(effects: Effects): Promise<void>;
   /** The row of a key, or undefined; sees every effect whose write has resolved. Synchronous. */
-  row(key: string): Row | undefined;
+  row(key: string): StampedRow | undefined;
   /** The present generation of request ids (R7.12), ≥ 1. Synchronous. */
   generation(): number;
   /** Every page of answers that is kept in the present generation, in no particular order. */

@@ -3,11 +3,11 @@
  * only if they agree on the protocol version, the cluster, its size and each other's ids.
  */
 import { Metadata } from '@grpc/grpc-js';
-import type { ReplicaId } from '../epaxos/index.ts';
+import { FIRST_EPOCH, type ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 
 /** Raised by any change of the peers' protocol that older replicas cannot follow. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** One replica's idea of itself. */
 export interface Membership {
@@ -30,6 +30,7 @@ export interface PeerStores {
 
 const KEYS = {
   protocol: 'epaxos-protocol',
+  epoch: 'epaxos-epoch',
   cluster: 'epaxos-cluster',
   replicas: 'epaxos-replicas',
   from: 'epaxos-from',
@@ -44,6 +45,7 @@ export function handshakeMetadata(
 ): Metadata {
   const metadata = answerMetadata(store);
   metadata.set(KEYS.protocol, String(PROTOCOL_VERSION));
+  metadata.set(KEYS.epoch, String(FIRST_EPOCH));
   // A header carries printable ASCII only; a cluster may be named otherwise.
   metadata.set(KEYS.cluster, encodeURIComponent(membership.cluster));
   metadata.set(KEYS.replicas, String(membership.replicas));
@@ -105,11 +107,13 @@ export function checkHandshake(
         ? 'the clusters differ'
         : value('replicas') !== String(membership.replicas)
           ? 'the cluster sizes differ'
-          : value('to') !== String(membership.self)
-            ? `the call was meant for replica ${value('to')}`
-            : !peers.includes(from)
-              ? `replica ${value('from')} is not a peer of replica ${membership.self}`
-              : null;
+          : value('epoch') !== String(FIRST_EPOCH)
+            ? 'the epochs differ'
+            : value('to') !== String(membership.self)
+              ? `the call was meant for replica ${value('to')}`
+              : !peers.includes(from)
+                ? `replica ${value('from')} is not a peer of replica ${membership.self}`
+                : null;
   if (differing === null) return from;
   const caller = `replica ${value('from')} of cluster ${decoded(value('cluster'))} (${value('replicas')} replicas, protocol ${value('protocol')})`;
   const called = `replica ${membership.self} of cluster ${membership.cluster} (${membership.replicas} replicas, protocol ${PROTOCOL_VERSION})`;

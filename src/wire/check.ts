@@ -1,5 +1,5 @@
 /** Checks of what arrives from outside, at the boundary: after them the rest of the program may trust it. */
-import type { ReplicaId, Slot } from '../epaxos/index.ts';
+import { FIRST_EPOCH, type ReplicaId, type Slot } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 
 /** What a decoder must know of the cluster to judge what it reads. */
@@ -43,4 +43,12 @@ export function checkReplica(value: number, context: DecodeContext): ReplicaId {
     throw malformed(`replica ${value} is not one of 1 to ${context.replicas}`);
   }
   return value;
+}
+
+/**
+ * What a peer says is of one epoch; there is but one as yet.
+ * @throws KvError invalidArgument for another one, or none
+ */
+export function checkEpoch(epoch: unknown): void {
+  if (epoch !== FIRST_EPOCH) throw malformed(`it is of epoch ${epoch}, not of epoch ${FIRST_EPOCH}`);
 }

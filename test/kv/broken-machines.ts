@@ -4,19 +4,22 @@ import {
   isRecorded,
   isWrite,
   type KvOperation,
-  KvState,
+  type KvState,
   type OperationResult,
 } from '../../src/kv/index.ts';
-import { advance } from './operations.ts';
+import { AnywhereState, advance } from './operations.ts';
 
-export type Machine = Pick<KvState, 'apply' | 'row' | 'changedRows' | 'takeChanges' | 'written' | 'sessions'>;
+export type Machine = Pick<
+  AnywhereState,
+  'apply' | 'row' | 'changedRows' | 'takeChanges' | 'written' | 'sessions'
+>;
 
 /** The keys that all operations are on. */
 export const KEYS = ['a', 'b', 'ab'];
 
 /** The answer to a write, or to a read, spoiled. */
 const spoiled = (spoil: (result: OperationResult, operation: KvOperation) => OperationResult) =>
-  class extends KvState {
+  class extends AnywhereState {
     override apply(each: KvOperation): OperationResult {
       return spoil(super.apply(each), each);
     }
@@ -29,7 +32,7 @@ export const BROKEN_MACHINES: readonly (readonly [
 ])[] = [
   [
     'executes a repeated request again',
-    class extends KvState {
+    class extends AnywhereState {
       #drawn = 1_000_000;
 
       override apply(each: KvOperation): OperationResult {
@@ -42,7 +45,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'answers a repeated request with the row of now',
-    class extends KvState {
+    class extends AnywhereState {
       override apply(each: KvOperation): OperationResult {
         const isRepeated = isRecorded(each) && this.sessions.find(each.request, each.key) !== undefined;
         const answer = super.apply(each);
@@ -52,7 +55,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'takes a client’s numbers of two keys for one request',
-    class extends KvState {
+    class extends AnywhereState {
       override apply(each: KvOperation): OperationResult {
         for (const other of isRecorded(each) ? KEYS : []) {
           const recorded = this.sessions.find(each.request, other);
@@ -64,7 +67,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'keeps an answer of what nobody can repeat',
-    class extends KvState {
+    class extends AnywhereState {
       override apply(each: KvOperation): OperationResult {
         return super.apply(isWrite(each) ? { ...each, unrecorded: false } : each);
       }
@@ -88,7 +91,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'gives the row before though nobody asked',
-    class extends KvState {
+    class extends AnywhereState {
       override apply(each: KvOperation): OperationResult {
         return super.apply('returnPrevious' in each ? { ...each, returnPrevious: true } : each);
       }
@@ -108,7 +111,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'does not write removed rows',
-    class extends KvState {
+    class extends AnywhereState {
       override takeChanges() {
         const { rows, ...rest } = super.takeChanges();
         return { ...rest, rows: new Map([...rows].filter(([, row]) => row !== null)) };
@@ -117,7 +120,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'writes only the pages that are new',
-    class extends KvState {
+    class extends AnywhereState {
       readonly #known = new Set<AnswerPage>();
 
       override takeChanges() {
@@ -130,7 +133,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'executes what comes too late',
-    class extends KvState {
+    class extends AnywhereState {
       override apply(each: KvOperation): OperationResult {
         const generation = Math.max(each.request.generation, this.sessions.oldestKept);
         const request = { ...each.request, generation };
@@ -140,7 +143,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'ends the present generation, whichever was meant',
-    class extends KvState {
+    class extends AnywhereState {
       override apply(each: KvOperation): OperationResult {
         return super.apply(each.kind === 'advance' ? advance(this.sessions.generation) : each);
       }
@@ -148,7 +151,7 @@ export const BROKEN_MACHINES: readonly (readonly [
   ],
   [
     'does not write that a generation has ended',
-    class extends KvState {
+    class extends AnywhereState {
       override takeChanges() {
         return { ...super.takeChanges(), generation: null };
       }

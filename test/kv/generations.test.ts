@@ -1,12 +1,12 @@
 /** Generations: which requests come too late, and which answers are kept (R7.12). */
 import { describe, expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
-import { AnswerPage, type KvOperation, KvState, PAGE_SEQUENCES, Sessions } from '../../src/kv/index.ts';
-import { advance, bytesOf, del, get, put } from './operations.ts';
+import { AnswerPage, type KvOperation, PAGE_SEQUENCES, Sessions } from '../../src/kv/index.ts';
+import { AnywhereState, advance, bytesOf, del, get, put } from './operations.ts';
 
 /** A state that begins with nothing, and whose store stays empty. */
-function newState(): KvState {
-  return new KvState({ stored: () => undefined, sessions: new Sessions() });
+function newState(): AnywhereState {
+  return new AnywhereState({ stored: () => undefined, sessions: new Sessions() });
 }
 
 describe('sessions', () => {
@@ -58,7 +58,7 @@ describe('generations (R7.12)', () => {
   const client = 'the-same-client!';
   const named = (generation: number, sequence = 7) => ({ request: { client, sequence, generation } });
   /** What applying it says: a version, or the code and the outcome of the refusal. */
-  const said = (state: KvState, operation: KvOperation) => {
+  const said = (state: AnywhereState, operation: KvOperation) => {
     try {
       return state.apply(operation).version;
     } catch (error) {

@@ -9,15 +9,16 @@ import { KvError } from '../../src/errors.ts';
 import {
   AnswerPage,
   type KvOperation,
-  KvState,
+  type KvState,
   type OperationResult,
   PAGE_SEQUENCES,
   type PutOperation,
   type Row,
   Sessions,
+  type StampedRow,
 } from '../../src/kv/index.ts';
 import { BROKEN_MACHINES, KEYS, type Machine } from './broken-machines.ts';
-import { advance, del, describeOperation, get, multiGet, put } from './operations.ts';
+import { AnywhereState, advance, del, describeOperation, get, multiGet, put } from './operations.ts';
 
 const CLIENTS = ['client-number-01', 'client-number-02'];
 const SEQUENCES = [1, 2, 3, PAGE_SEQUENCES - 1, PAGE_SEQUENCES, 3 * PAGE_SEQUENCES];
@@ -124,7 +125,7 @@ function same(actual: unknown, expected: unknown, what: string): void {
 /** A state machine beside the model, with a store that loses what was not written. */
 class World {
   readonly #make: Maker;
-  readonly #table = new Map<string, Row>();
+  readonly #table = new Map<string, StampedRow>();
   readonly #pages = new Map<string, AnswerPage>();
   #generation = 1;
   #model = new Model();
@@ -158,7 +159,7 @@ class World {
     this.#write = () => {
       for (const [key, row] of rows) {
         if (row === null) this.#table.delete(key);
-        else this.#table.set(key, { value: Uint8Array.from(row.value), version: row.version });
+        else this.#table.set(key, { ...row, value: Uint8Array.from(row.value) });
       }
       for (const page of pages) this.#pages.set(`${page.generation}/${page.client}/${page.number}`, page);
       this.#generation = generation ?? this.#generation;
@@ -315,7 +316,7 @@ function property(make: Maker) {
 
 it('does what the model does, whatever is repeated, written, lost in a crash or too late', () => {
   fc.assert(
-    property((parts) => new KvState(parts)),
+    property((parts) => new AnywhereState(parts)),
     { numRuns: 300 },
   );
 });

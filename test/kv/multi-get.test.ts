@@ -6,19 +6,28 @@ import {
   isRecorded,
   isWrite,
   type KvOperation,
-  KvState,
   LIMITS,
-  type Row,
   Sessions,
+  type StampedRow,
 } from '../../src/kv/index.ts';
-import { bytesOf, del, describeOperation, get, multiGet, put, storedRow } from './operations.ts';
+import {
+  AnywhereState,
+  anywhere,
+  bytesOf,
+  del,
+  describeOperation,
+  get,
+  multiGet,
+  put,
+  storedRow,
+} from './operations.ts';
 
 /** A state whose store is a map. */
 class State {
-  readonly table = new Map<string, Row>();
+  readonly table = new Map<string, StampedRow>();
   /** How often the store was asked for a row. */
   lookUps = 0;
-  readonly kv = new KvState({
+  readonly kv = new AnywhereState({
     stored: (key) => {
       this.lookUps += 1;
       return this.table.get(key);
@@ -39,7 +48,7 @@ class State {
   }
 
   store(key: string, bytes: number): void {
-    this.table.set(key, { value: new Uint8Array(bytes), version: 1 });
+    this.table.set(key, { value: new Uint8Array(bytes), version: 1, stamp: anywhere() });
   }
 }
 

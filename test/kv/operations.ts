@@ -5,10 +5,14 @@ import type {
   GetOperation,
   KvOperation,
   MultiGetOperation,
+  OperationResult,
   PutOperation,
   RequestId,
   Row,
+  Stamp,
+  StampedRow,
 } from '../../src/kv/index.ts';
+import { KvState } from '../../src/kv/index.ts';
 
 const BYTES = new Uint8Array(0);
 
@@ -98,9 +102,29 @@ export function advance(generation: number): AdvanceOperation {
   };
 }
 
-/** A row as a store keeps it: what it says now, whatever it was looked up in. */
-export function storedRow({ value, version }: Row): Row {
+let places = 0;
+
+/** The place of an operation in the order where it does not matter; no other call returns it. */
+export function anywhere(): Stamp {
+  places += 1;
+  return { epoch: 1, id: { replica: 1, slot: places }, place: 0 };
+}
+
+/** A state machine whose operations may be executed anywhere in the order. */
+export class AnywhereState extends KvState {
+  override apply(operation: KvOperation, at: Stamp = anywhere()): OperationResult {
+    return super.apply(operation, at);
+  }
+}
+
+/** What of a row is answered. */
+export function withoutStamp({ value, version }: Row): Row {
   return { value, version };
+}
+
+/** A row as a store keeps it: what it says now, whatever it was looked up in. */
+export function storedRow({ value, version, stamp }: StampedRow): StampedRow {
+  return { value, version, stamp };
 }
 
 /** "put a=1", "get a", "multiGet a,b": for messages of failed properties. */

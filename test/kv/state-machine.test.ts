@@ -8,8 +8,9 @@ import {
   type RecordedAnswer,
   type Row,
   Sessions,
+  type StampedRow,
 } from '../../src/kv/index.ts';
-import { bytesOf, del, get, put, storedRow } from './operations.ts';
+import { AnywhereState, anywhere, bytesOf, del, get, put, storedRow, withoutStamp } from './operations.ts';
 
 /** What one batch of operations did. */
 interface Applied {
@@ -22,25 +23,26 @@ interface Applied {
 
 /** A replica's state, with a store to which every batch is written. */
 class State {
-  readonly table = new Map<string, Row>();
-  readonly kv = new KvState({ stored: (key) => this.table.get(key), sessions: new Sessions() });
+  readonly table = new Map<string, StampedRow>();
+  readonly kv = new AnywhereState({ stored: (key) => this.table.get(key), sessions: new Sessions() });
 
   get sessions(): Sessions {
     return this.kv.sessions;
   }
 
   row(key: string): Row | undefined {
-    return this.kv.row(key);
+    const row = this.kv.row(key);
+    return row && withoutStamp(row);
   }
 
   apply(...operations: KvOperation[]): Applied {
     const before = this.sessions.size;
     const results = operations.map((operation) => this.kv.apply(operation));
     const changes = this.kv.takeChanges();
-    const rows = Array.from(changes.rows, ([key, row]) => [key, row && storedRow(row)] as const);
-    for (const [key, row] of rows) {
+    const rows = Array.from(changes.rows, ([key, row]) => [key, row && withoutStamp(row)] as const);
+    for (const [key, row] of changes.rows) {
       if (row === null) this.table.delete(key);
-      else this.table.set(key, row);
+      else this.table.set(key, storedRow(row));
     }
     this.kv.written();
     expect(changes.pages.size > 0).toBe(this.sessions.size > before);
@@ -89,15 +91,15 @@ describe('put', () => {
   });
 
   it('keeps no more rows than some, and finds the others in the store', () => {
-    const table = new Map<string, Row>();
-    const state = new KvState({ stored: (key) => table.get(key), sessions: new Sessions() });
+    const table = new Map<string, StampedRow>();
+    const state = new AnywhereState({ stored: (key) => table.get(key), sessions: new Sessions() });
     const flush = () => {
       for (const [key, row] of state.takeChanges().rows) if (row !== null) table.set(key, row);
       state.written();
     };
     for (let number = 0; number < 70_000; number += 1) state.apply(put(`key ${number}`, 'v'));
     flush();
-    table.set('key 0', { value: bytesOf('only in the store'), version: 9 });
+    table.set('key 0', { value: bytesOf('only in the store'), version: 9, stamp: anywhere() });
     expect(state.read(get('key 0')).version).toBe(9);
   });
 
@@ -105,6 +107,38 @@ describe('put', () => {
     const state = new State();
     state.apply(put('a', ''));
     expect(state.result(get('a'))).toEqual({ version: 1, value: bytesOf(''), previousVersion: 0 });
+  });
+});
+
+describe('the stamp of a row (R7.14)', () => {
+  it('is that of the write that made it, before, while and after it is written', () => {
+    const state = new State();
+    const [first, second, third] = [anywhere(), anywhere(), anywhere()];
+    state.kv.apply(put('a', '1'), first);
+    expect(state.kv.row('a')?.stamp).toEqual(first);
+    state.kv.apply(get('a'), anywhere());
+    state.kv.apply(put('a', '2'), second);
+    expect(state.kv.takeChanges().rows.get('a')?.stamp).toEqual(second);
+    expect(state.kv.row('a')?.stamp).toEqual(second);
+    state.kv.written();
+    expect(state.kv.row('a')?.stamp).toEqual(second);
+    state.kv.apply(del('a'), anywhere());
+    state.kv.apply(put('a', '3'), third);
+    expect(state.kv.row('a')).toMatchObject({ version: 1, stamp: third });
+  });
+
+  it('does not change where a copy of the request comes, nor on its way through the store', () => {
+    const state = new State();
+    const request = { client: 'the-same-client!', sequence: 7, generation: 1 };
+    const at = anywhere();
+    state.kv.apply(put('a', '1', { request }), at);
+    state.kv.apply(put('a', '1', { request }), anywhere());
+    expect(state.kv.row('a')?.stamp).toEqual(at);
+    for (const [key, row] of state.kv.takeChanges().rows) if (row !== null) state.table.set(key, row);
+    state.kv.written();
+    expect(state.kv.row('a')?.stamp).toEqual(at);
+    const again = new KvState({ stored: (key) => state.table.get(key), sessions: new Sessions() });
+    expect(again.row('a')?.stamp).toEqual(at);
   });
 });
 
@@ -163,8 +197,10 @@ describe('a batch', () => {
   });
 
   it('is found before, while and after it is written', () => {
-    const table = new Map<string, Row>([['b', { value: bytesOf('stored'), version: 4 }]]);
-    const state = new KvState({ stored: (key) => table.get(key), sessions: new Sessions() });
+    const table = new Map<string, StampedRow>([
+      ['b', { value: bytesOf('stored'), version: 4, stamp: anywhere() }],
+    ]);
+    const state = new AnywhereState({ stored: (key) => table.get(key), sessions: new Sessions() });
     state.apply(put('a', '1'));
     state.apply(del('b'));
     expect(state.row('a')?.version).toBe(1);
@@ -224,7 +260,10 @@ describe('exactly once (R7.6)', () => {
     const rowsAfter = (order: readonly KvOperation[]) => {
       const state = new State();
       const results = order.map((operation) => [operation.key, state.result(operation)?.version]);
-      return { rows: [...state.table].sort(), results: results.sort() };
+      return {
+        rows: [...state.table].map(([key, row]) => [key, withoutStamp(row)] as const).sort(),
+        results: results.sort(),
+      };
     };
     // The two touch different keys, so that replicas may execute them in different orders; the retries
     // touch the key of their first copy, so that they come after it everywhere.

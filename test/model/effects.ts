@@ -5,8 +5,8 @@
  */
 import { formatInstance, type InstanceKey, instanceOfKey } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { asKvOperation, type KvOperation, KvState, Sessions } from '../../src/kv/index.ts';
-import { advance, put } from '../kv/operations.ts';
+import { asKvOperation, type KvOperation, Sessions } from '../../src/kv/index.ts';
+import { AnywhereState, advance, put } from '../kv/operations.ts';
 import type { CommittedValue, History } from './machine.ts';
 import type { Model } from './model.ts';
 import { Violation } from './violation.ts';
@@ -30,7 +30,7 @@ export function checkEffects(
   const outcomes = new Map<InstanceKey, string>();
   facts.forEach(({ logs }, index) => {
     for (const log of logs) {
-      const state = new KvState({ stored: () => undefined, sessions: new Sessions([], GENERATION) });
+      const state = new AnywhereState({ stored: () => undefined, sessions: new Sessions([], GENERATION) });
       for (const [place, key] of log.entries()) {
         if (model.mutation?.hasOwnClock && index === 0 && place === 1) state.sessions.advance(GENERATION);
         const outcome = outcomeOf(state, committed.get(key));
@@ -49,7 +49,7 @@ export function checkEffects(
   });
 }
 
-function outcomeOf(state: KvState, value: CommittedValue | undefined): string {
+function outcomeOf(state: AnywhereState, value: CommittedValue | undefined): string {
   const [operation] = value?.command?.operations ?? [];
   if (operation === undefined) return 'nothing';
   try {

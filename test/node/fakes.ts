@@ -15,7 +15,7 @@ import type {
 import { Command } from '../../src/epaxos/index.ts';
 import { Outbox } from '../../src/epaxos/model/ready.ts';
 import { KvError } from '../../src/errors.ts';
-import type { AnswerPage, KvOperation, Row } from '../../src/kv/index.ts';
+import type { AnswerPage, KvOperation, StampedRow } from '../../src/kv/index.ts';
 import { asKvOperation } from '../../src/kv/index.ts';
 import type { Clock } from '../../src/node/clock.ts';
 import type { Core } from '../../src/node/node-options.ts';
@@ -199,7 +199,7 @@ export class FakeStorage implements Storage {
   readonly id = 'fake';
   readonly log: string[];
   readonly staging: FakeStaging;
-  readonly table = new Map<string, Row>();
+  readonly table = new Map<string, StampedRow>();
   /** The next write fails with it. */
   error: Error | null = null;
   /** Pages of answers that are not kept any more. */
@@ -269,7 +269,7 @@ export class FakeStorage implements Storage {
     if (this.error !== null) throw this.error;
   }
 
-  row(key: string): Row | undefined {
+  row(key: string): StampedRow | undefined {
     return this.table.get(key);
   }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Command } from '../../src/epaxos/index.ts';
 import type { KvOperation } from '../../src/kv/index.ts';
 import { LIMITS } from '../../src/kv/index.ts';
-import { bytesOf, get, multiGet, put } from '../kv/operations.ts';
+import { anywhere, bytesOf, get, multiGet, put } from '../kv/operations.ts';
 import { execution } from './fakes.ts';
 import { setUp as setUpNode, TIMEOUT_MS } from './node-setup.ts';
 import { submit } from './promised.ts';
@@ -25,7 +25,7 @@ function setUp() {
   const large = (count: number) => {
     const value = new Uint8Array(LIMITS.valueBytes);
     const keys = Array.from({ length: count }, (_, index) => `large ${index}`);
-    for (const key of keys) storage.table.set(key, { value, version: 1 });
+    for (const key of keys) storage.table.set(key, { value, version: 1, stamp: anywhere() });
     return keys;
   };
   return { ...parts, read, large };

@@ -153,7 +153,8 @@ describe('execution', () => {
     expect(log).toEqual([]);
     await perform({ executions: [execution(2, put('b', '1'))], flush: true });
     expect(log).toEqual(['effects of 1.1 2.7 1.2: 2 rows, 3 answers']);
-    expect(storage.row('a')).toEqual({ value: bytesOf('2'), version: 2 });
+    const stamp = { epoch: 1, id: { replica: 1, slot: 1 }, place: 1 };
+    expect(storage.row('a')).toEqual({ value: bytesOf('2'), version: 2, stamp });
     expect(sessions.size).toBe(3);
   });
 

@@ -38,7 +38,7 @@ beforeEach(async () => {
 
 function keysOf(chunks: readonly SnapshotChunk[]): string[] {
   return chunks.flatMap(({ entries }) =>
-    entries.map(({ key }) => Buffer.from(key.subarray(1)).toString('utf8')),
+    entries.map(({ key }) => Buffer.from(key.subarray(2)).toString('utf8')),
   );
 }
 
@@ -73,7 +73,7 @@ describe('a snapshot', () => {
     for (let offset = 1; offset <= whole.length; offset += 1) {
       const request = { id, after, offset };
       const rest = await collect(server.serve(2, request));
-      const values = rest.flatMap((chunk) => chunk.entries.filter(({ key }) => key.length === 3));
+      const values = rest.flatMap((chunk) => chunk.entries.filter(({ key }) => key.length === 4));
       expect(Buffer.concat(values.map(({ value }) => value))).toEqual(whole.subarray(offset));
     }
     for (const beyond of [

@@ -8,7 +8,7 @@ import {
   type Pruned,
   Status,
 } from '../../src/epaxos/index.ts';
-import type { AnswerPage, Row } from '../../src/kv/index.ts';
+import type { AnswerPage, StampedRow } from '../../src/kv/index.ts';
 import { decodeAnswers, encodeAnswers } from '../../src/storage/answer-codec.ts';
 import { readRecord, type StoredRecord, storeRecord } from '../support/stored-record.ts';
 import type { Snapshot, SnapshotEntry, Staged, StoredPage } from './snapshot.ts';
@@ -17,7 +17,7 @@ import { withWidened } from './wide.ts';
 /** One atomic batch; whatever of it there is. */
 export interface DiskBatch {
   readonly records?: readonly InstanceRecord[];
-  readonly rows?: ReadonlyMap<string, Row | null>;
+  readonly rows?: ReadonlyMap<string, StampedRow | null>;
   readonly pages?: readonly StoredPage[];
   readonly executed?: readonly InstanceId[];
   readonly pruned?: Pruned | null;
@@ -32,7 +32,7 @@ export interface DiskBatch {
 /** What a replica finds when it starts. */
 export interface DiskContents {
   readonly records: readonly InstanceRecord[];
-  readonly rows: ReadonlyMap<string, Row>;
+  readonly rows: ReadonlyMap<string, StampedRow>;
   readonly pages: readonly AnswerPage[];
   readonly pruned: Pruned | null;
   /** The last slot of the own row that is reserved; 0 for none. */
@@ -57,7 +57,7 @@ export class DiskState {
   readonly #encoded: boolean;
   #records = new Map<InstanceKey, Stored>();
   #executed = new Set<InstanceKey>();
-  #rows = new Map<string, Row>();
+  #rows = new Map<string, StampedRow>();
   /** By client and number. */
   #pages = new Map<string, StoredPage>();
   #installed: string | null = null;

@@ -72,9 +72,6 @@ export interface Machine {
 /** Messages that wait for a turn; more are dropped. */
 const INBOX_MESSAGES = 2_000;
 
-/** Where nobody waits for a multi-get its rows are not read. */
-const NOT_READ: OperationResult = { version: 0, value: null, previousVersion: 0 };
-
 const NO_CHANGES: Changes = { rows: new Map(), pages: new Set(), generation: null };
 
 export class Process {
@@ -317,7 +314,7 @@ export class Process {
     const executions = inExecutionOrder(world.options.sabotage, id, ready.executions);
     const operations = executions.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
     const isUnread = (each: KvOperation) => each.kind === 'multiGet' && !this.#calls.has(each);
-    const results = operations.map((each) => (isUnread(each) ? NOT_READ : state.apply(each)));
+    const results = this.#table.execute(executions, isUnread);
     const rows = new Map(operations.map(({ key }) => [key, state.row(key) ?? null]));
     if (executions.length > 0) {
       world.observers.executed(id, { executions, results, rows });

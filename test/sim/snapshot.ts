@@ -3,7 +3,7 @@
  * one that takes it. Written down from the rules, without a look into the store of the product.
  */
 import type { InstanceRecord, Pruned, ReplicaId } from '../../src/epaxos/index.ts';
-import type { AnswerPageId, Row } from '../../src/kv/index.ts';
+import type { AnswerPageId, StampedRow } from '../../src/kv/index.ts';
 
 /** A page of answers as it was when it was written. */
 export interface StoredPage extends AnswerPageId {
@@ -14,7 +14,7 @@ export interface StoredPage extends AnswerPageId {
 export type SnapshotEntry =
   | { readonly type: 'record'; readonly record: InstanceRecord }
   | { readonly type: 'answers'; readonly page: StoredPage }
-  | { readonly type: 'row'; readonly key: string; readonly row: Row };
+  | { readonly type: 'row'; readonly key: string; readonly row: StampedRow };
 
 /** A replica's state as it was at one moment. */
 export interface Snapshot {

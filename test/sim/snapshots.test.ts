@@ -207,7 +207,8 @@ test('N = 5: what was told to be executed is not taken back by a snapshot', () =
 
 describe('the simulated disk', () => {
   const attributes = { seq: 1, deps: [0, 0, 0] };
-  const row = (value: string) => ({ version: 1, value: Buffer.from(value) });
+  const stamp = { epoch: 1, id: { replica: 1, slot: 1 }, place: 0 };
+  const row = (value: string) => ({ version: 1, value: Buffer.from(value), stamp });
 
   function record(replica: ReplicaId, slot: number, fields: Partial<InstanceRecord> = {}): InstanceRecord {
     const command = new Command([put('key', slot)]);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { LIMITS, type RecordedAnswer, type Row } from '../../src/kv/index.ts';
+import { LIMITS, type RecordedAnswer, type StampedRow } from '../../src/kv/index.ts';
 import type { Storage } from '../../src/storage/index.ts';
 import { keyToBytes, keyToString } from '../../src/wire/index.ts';
 import { storedRows } from '../support/stored-rows.ts';
@@ -104,8 +104,8 @@ function testRows(create: () => Promise<Storage>, reopen: StoreMaker['reopen']):
     const large = Buffer.alloc(LIMITS.valueBytes, 'x');
     const version = Number.MAX_SAFE_INTEGER;
     const rows = [
-      { key: 'empty', row: { value: new Uint8Array(0), version: 1 } },
-      { key: 'large', row: { value: large, version } },
+      { key: 'empty', row: { ...rowOf(''), value: new Uint8Array(0) } },
+      { key: 'large', row: { ...rowOf(''), value: large, version } },
     ];
     await storage.writeEffects(effectsOf({ rows }));
     const again = await reopen(storage);
@@ -119,7 +119,7 @@ function testRows(create: () => Promise<Storage>, reopen: StoreMaker['reopen']):
     const storage = await create();
     const before = ['a', 'b', 'c'].map((key) => ({ key, row: rowOf('old') }));
     await storage.writeEffects(effectsOf({ rows: before }));
-    const seen: (readonly [string, Row])[] = [];
+    const seen: (readonly [string, StampedRow])[] = [];
     for await (const entry of storedRows(storage)) {
       if (seen.length === 0) {
         const rows = [
@@ -149,7 +149,7 @@ function testRows(create: () => Promise<Storage>, reopen: StoreMaker['reopen']):
   test('nobody can change a row through what was read or written', async () => {
     const storage = await create();
     const value = Buffer.from('value');
-    const writing = storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: { value, version: 1 } }] }));
+    const writing = storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: { ...rowOf(''), value } }] }));
     value.fill(0);
     await writing;
     storage.row('a')?.value.fill(0);

@@ -96,16 +96,16 @@ describe('a data directory', () => {
   });
 
   test.each([
-    ['another cluster', { ...identity, cluster: 'stock' }, 'replica 1 of 3 in cluster "stock" (format 4)'],
-    ['another replica', { ...identity, replica: 2 }, 'replica 2 of 3 in cluster "orders" (format 4)'],
-    ['another size', { ...identity, replicas: 5 }, 'replica 1 of 5 in cluster "orders" (format 4)'],
+    ['another cluster', { ...identity, cluster: 'stock' }, 'replica 1 of 3 in cluster "stock" (format 5)'],
+    ['another replica', { ...identity, replica: 2 }, 'replica 2 of 3 in cluster "orders" (format 5)'],
+    ['another size', { ...identity, replicas: 5 }, 'replica 1 of 5 in cluster "orders" (format 5)'],
   ])('of %s is refused, and left as it is', async (_what, other, asked) => {
     const storage = await workshop.open(directory);
     await storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: rowOf('1') }] }));
     await storage.close();
     const failure = await failureOf(workshop.open(directory, other));
     expect(failure.code).toBe('dataDirectoryMismatch');
-    expect(failure.message).toContain('belongs to replica 1 of 3 in cluster "orders" (format 4)');
+    expect(failure.message).toContain('belongs to replica 1 of 3 in cluster "orders" (format 5)');
     expect(failure.message).toContain(`but ${asked} was asked for`);
     expect(failure.message).toContain(directory);
     expect((await workshop.open(directory)).row('a')).toEqual(rowOf('1'));
@@ -122,8 +122,29 @@ describe('a data directory', () => {
     await store.close();
     const failure = await failureOf(workshop.open(directory));
     expect(failure.code).toBe('dataDirectoryMismatch');
-    expect(failure.message).toContain(`(format ${format})`);
-    expect(failure.message).toContain(`(format ${FORMAT_VERSION})`);
+    expect(failure.message).toContain(`has format ${format}, of a later version`);
+    expect(failure.message).toContain(`format ${FORMAT_VERSION} only`);
+  });
+
+  test('that version 0.1.0 has written is refused, with words that say what to do, and left as it is', async () => {
+    const text = (value: string) => Buffer.from(value, 'latin1');
+    // Its identity, in format 4: field 1 the format, 2 the cluster, 3 the replica, 4 N, 5 the id of the store.
+    const storedIdentity = text('\x08\x04\x12\x06orders\x18\x01\x20\x03\x2a\x01a');
+    // The row of the key k, which was of no bucket: version 1, value v, and no stamp.
+    const [key, row] = [text('\x03k'), text('\x08\x01\x12\x01v')];
+    const location = join(directory, 'store');
+    const store = await LevelByteStore.open({ location, create: true });
+    await store.write([{ key: IDENTITY_KEY, value: storedIdentity }], sync);
+    await store.write([{ key, value: row }], sync);
+    await store.close();
+    const failure = await failureOf(workshop.open(directory));
+    expect(failure.code).toBe('dataDirectoryMismatch');
+    expect(failure.message).toContain('has format 4, of an earlier version of this program');
+    expect(failure.message).toContain('begin a new cluster in empty directories and copy the keys over');
+    const again = await LevelByteStore.open({ location, create: false });
+    expect(again.get(IDENTITY_KEY)).toEqual(storedIdentity);
+    expect(again.get(key)).toEqual(row);
+    await again.close();
   });
 
   test('with a store without identity is refused', async () => {
@@ -343,7 +364,7 @@ describe('a write that fails', () => {
     const directory = await workshop.directory();
     const storage = await workshop.open(directory);
     await rm(directory, { recursive: true }); // noticed as soon as the database needs another file
-    const large = { value: Buffer.alloc(LIMITS.valueBytes, 'x'), version: 1 };
+    const large = { ...rowOf(''), value: Buffer.alloc(LIMITS.valueBytes, 'x') };
     const fill = async () => {
       for (let index = 0; index < 64; index++) {
         await storage.writeEffects(effectsOf({ rows: [{ key: `${index}`, row: large }] }));
@@ -364,7 +385,7 @@ describe('a write that fails', () => {
     const directory = await workshop.directory();
     const storage = await workshop.open(directory);
     await rm(directory, { recursive: true });
-    const large = { value: Buffer.alloc(LIMITS.valueBytes, 'x'), version: 1 };
+    const large = { ...rowOf(''), value: Buffer.alloc(LIMITS.valueBytes, 'x') };
     const outcomes = await Promise.allSettled(
       Array.from({ length: 64 }, (_, index) =>
         storage.writeEffects(effectsOf({ rows: [{ key: `${index}`, row: large }] })),

@@ -2,7 +2,7 @@
 
 import { Command, type InstanceId, type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import { KvError } from '../../src/errors.ts';
-import { type AnswerPage, type RecordedAnswer, type Row, Sessions } from '../../src/kv/index.ts';
+import { type AnswerPage, type RecordedAnswer, Sessions, type StampedRow } from '../../src/kv/index.ts';
 import type { Effects, Storage } from '../../src/storage/index.ts';
 import { putOperation } from '../support/kv-operations.ts';
 
@@ -39,7 +39,7 @@ export function committedRecord(id: InstanceId, text = 'value'): InstanceRecord 
 /** Rows and answers as lists, and nothing of what is not named. */
 export function effectsOf(
   some: Partial<Omit<Effects, 'rows' | 'pages'>> & {
-    readonly rows?: readonly { readonly key: string; readonly row: Row | null }[];
+    readonly rows?: readonly { readonly key: string; readonly row: StampedRow | null }[];
     readonly answers?: readonly RecordedAnswer[];
   },
 ): Effects {
@@ -75,8 +75,9 @@ export async function storedSessions(storage: Storage): Promise<Sessions> {
   return new Sessions(await collect(storage.answerPages()), storage.generation());
 }
 
-export function rowOf(text: string, version = 1): Row {
-  return { value: Buffer.from(text), version };
+export function rowOf(text: string, version = 1): StampedRow {
+  const stamp = { epoch: 1, id: { replica: 2, slot: 300 }, place: version };
+  return { value: Buffer.from(text), version, stamp };
 }
 
 /** The code of a KvError that was thrown; anything else is thrown again. */

@@ -2,6 +2,7 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { checkHandshake, handshakeMetadata, PROTOCOL_VERSION } from '../../src/transport/handshake.ts';
+
 import {
   asReplica2,
   eventually,
@@ -53,6 +54,8 @@ describe('the check', () => {
       '5',
       `(5 replicas, protocol ${PROTOCOL_VERSION}) called ${called}: the cluster sizes differ`,
     ],
+    ['epaxos-epoch', '2', `${called}: the epochs differ`],
+    ['epaxos-epoch', null, `${called}: the epochs differ`],
     ['epaxos-to', '3', `${called}: the call was meant for replica 3`],
     ['epaxos-from', '1', `${called}: replica 1 is not a peer of replica 1`],
     ['epaxos-from', '4', `${called}: replica 4 is not a peer of replica 1`],

@@ -63,6 +63,12 @@ export interface InstanceRecord {
 
 const REPLICA_FACTOR = 8; // N ≤ 7, so three bits name the replica
 
+/**
+ * The epoch in which a cluster begins, and so far the only one: instances, and all that is said and stored of them, are of an
+ * epoch.
+ */
+export const FIRST_EPOCH = 1;
+
 /** An instance id as one number, for use as a key of a Map. Slots up to 2^50 stay exact. */
 export type InstanceKey = number;
 

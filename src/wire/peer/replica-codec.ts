@@ -4,9 +4,9 @@
  * however many peers it goes to and whatever it is sent together with.
  */
 
-import type { Message, MessageType } from '../../epaxos/index.ts';
+import { FIRST_EPOCH, type Message, type MessageType } from '../../epaxos/index.ts';
 import { KvError } from '../../errors.ts';
-import { checkCount, type DecodeContext, malformed } from '../check.ts';
+import { checkCount, checkEpoch, type DecodeContext, malformed } from '../check.ts';
 import { type MessageType as CodecType, messageType } from '../schema.ts';
 import { CONVERSIONS, type Conversion } from './replica-messages.ts';
 import {
@@ -18,8 +18,8 @@ import {
   ROUTES,
 } from './routes.ts';
 
-/** A frame as a plain object: by field, the messages of one type. */
-type Frame = Readonly<Record<string, readonly unknown[]>>;
+/** A frame as a plain object: by field, the messages of one type; and the epoch that all of them are of. */
+type Frame = Readonly<Record<string, readonly unknown[] | number>>;
 
 /** One lane's frames, and which messages they carry. */
 interface LaneCodec {
@@ -46,12 +46,13 @@ const LANES = Object.fromEntries(
   ]),
 ) as Readonly<Record<MessageStream, Readonly<Record<Direction, LaneCodec>>>>;
 
-const beatType = messageType<{ readonly sequence: number }>('Ping');
+const beatType = messageType<{ readonly sequence: number; readonly epoch: number }>('Ping');
 
 /** The frame that holds this one message; several of one lane, concatenated, are a frame too. */
 export function encodeMessage(message: Message): Buffer {
   const route = ROUTES[message.type];
   return LANES[route.stream][route.direction].frame.encode({
+    epoch: FIRST_EPOCH,
     [route.field]: [conversionOf(message.type).toWire(message)],
   });
 }
@@ -73,9 +74,10 @@ export function decodeFrame(bytes: Uint8Array, lane: Lane, context: DecodeContex
   };
   try {
     const content = frame.decode(bytes);
+    checkEpoch(content.epoch);
     for (const { name, type } of fields) {
       const { fromWire } = conversionOf(type);
-      for (const wire of content[name] ?? []) {
+      for (const wire of (content[name] ?? []) as readonly unknown[]) {
         try {
           messages.push(fromWire(wire as Parameters<typeof fromWire>[0], context));
         } catch (error) {
@@ -91,7 +93,7 @@ export function decodeFrame(bytes: Uint8Array, lane: Lane, context: DecodeContex
 
 /** A ping or a pong: they look the same. */
 export function encodeBeat(sequence: number): Buffer {
-  return beatType.encode({ sequence });
+  return beatType.encode({ sequence, epoch: FIRST_EPOCH });
 }
 
 /**
@@ -99,7 +101,9 @@ export function encodeBeat(sequence: number): Buffer {
  * @throws KvError invalidArgument
  */
 export function decodeBeat(bytes: Uint8Array): number {
-  const sequence = checkCount(beatType.decode(bytes).sequence, "the heartbeat's sequence");
+  const beat = beatType.decode(bytes);
+  checkEpoch(beat.epoch);
+  const sequence = checkCount(beat.sequence, "the heartbeat's sequence");
   if (sequence === 0) throw malformed("the heartbeat's sequence is missing");
   return sequence;
 }

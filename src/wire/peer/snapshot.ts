@@ -2,8 +2,8 @@
  * Snapshots on their way from one replica to another that is too far behind (R9.3): entries of the
  * sender's store in the order of their keys, in chunks.
  */
-import type { Pruned } from '../../epaxos/index.ts';
-import { checkCount, type DecodeContext, malformed } from '../check.ts';
+import { FIRST_EPOCH, type Pruned } from '../../epaxos/index.ts';
+import { checkCount, checkEpoch, type DecodeContext, malformed } from '../check.ts';
 import { messageType } from '../schema.ts';
 import { prunedFromWire } from './pruned.ts';
 
@@ -38,24 +38,31 @@ export interface SnapshotChunk {
 const ID_CHARACTERS = 64;
 
 interface WireChunk extends Omit<SnapshotChunk, 'pruned'> {
+  readonly epoch: number;
   readonly pruned: Pruned | null;
 }
 
-const requestType = messageType<SnapshotRequest>('SnapshotRequest');
+/** Which epoch it is of. */
+interface OfEpoch {
+  readonly epoch: number;
+}
+
+const requestType = messageType<SnapshotRequest & OfEpoch>('SnapshotRequest');
 const chunkType = messageType<WireChunk>('SnapshotChunk');
 
 export function encodeSnapshotRequest(request: SnapshotRequest): Buffer {
-  return requestType.encode(request);
+  return requestType.encode({ ...request, epoch: FIRST_EPOCH });
 }
 
 /** @throws KvError invalidArgument */
 export function decodeSnapshotRequest(bytes: Uint8Array): SnapshotRequest {
-  const { id, after, offset } = requestType.decode(bytes);
+  const { id, after, offset, epoch } = requestType.decode(bytes);
+  checkEpoch(epoch);
   return { id: checkId(id), after, offset: checkCount(offset, 'the offset') };
 }
 
 export function encodeSnapshotChunk(chunk: SnapshotChunk): Buffer {
-  return chunkType.encode(chunk);
+  return chunkType.encode({ ...chunk, epoch: FIRST_EPOCH });
 }
 
 /**
@@ -63,7 +70,8 @@ export function encodeSnapshotChunk(chunk: SnapshotChunk): Buffer {
  * @throws KvError invalidArgument
  */
 export function decodeSnapshotChunk(bytes: Uint8Array, context: DecodeContext): SnapshotChunk {
-  const { id, pruned, entries, rest, done } = chunkType.decode(bytes);
+  const { id, pruned, entries, rest, done, epoch } = chunkType.decode(bytes);
+  checkEpoch(epoch);
   if (id === '') throw malformed('the snapshot has no id');
   return {
     id: checkId(id),

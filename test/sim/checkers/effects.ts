@@ -4,6 +4,7 @@
  * same answers and rows. The answer of a write is the same on every replica and never changes. What comes too late is
  * refused by all of them (R7.12).
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Execution, ReplicaId } from '../../../src/epaxos/index.ts';
 import {
   asKvOperation,
@@ -224,9 +225,10 @@ export class Effects {
   }
 }
 
-/** True if both are absent, or are the same in version and bytes. */
+/** True if both are absent, or are the same in version and bytes; and, where both have one, in their stamp. */
 export function isSameRow(one: Row | undefined, other: Row | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
+  if ('stamp' in one && 'stamp' in other && !isDeepStrictEqual(one.stamp, other.stamp)) return false;
   return one.version === other.version && isSameValue(one.value, other.value);
 }
 

@@ -1,7 +1,7 @@
 /** What a volume holds whatever crash comes, in the words of the checkers. */
 
 import type { InstanceId, InstanceRecord, Slot } from '../../../src/epaxos/index.ts';
-import type { Row } from '../../../src/kv/index.ts';
+import type { StampedRow } from '../../../src/kv/index.ts';
 import {
   executedKey,
   PRUNED_KEY,
@@ -71,9 +71,11 @@ export class DurableView implements DurableState {
 }
 
 /** The table in a store. */
-export function rowsIn(contents: SortedBytes): Map<string, Row> {
+export function rowsIn(contents: SortedBytes): Map<string, StampedRow> {
   const range = { gte: ROW_RANGE.start, lt: ROW_RANGE.end };
   return new Map(
-    contents.range(range).map(([key, value]) => [parseRowKey(key), decodeRow(unsealed(value))] as const),
+    contents
+      .range(range)
+      .map(([key, value]) => [parseRowKey(key) ?? '', decodeRow(unsealed(value))] as const),
   );
 }

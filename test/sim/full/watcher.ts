@@ -48,10 +48,10 @@ const INSTANCE = '\u0001';
 const watchers = new WeakMap<Sessions, Watcher>();
 
 const apply = KvState.prototype.apply;
-KvState.prototype.apply = function watched(this: KvState, operation: KvOperation): OperationResult {
+KvState.prototype.apply = function watched(this: KvState, operation, at): OperationResult {
   const watcher = watchers.get(this.sessions);
   try {
-    const result = apply.call(this, operation);
+    const result = apply.call(this, operation, at);
     watcher?.applied(operation, result);
     return result;
   } catch (error) {

@@ -193,7 +193,10 @@ describe.each(Object.keys(MALFORMED) as MessageType[])('a malformed %s', (type) 
     'is refused: $reason',
     ({ reason, wire }) => {
       const route = ROUTES[type];
-      const frame = messageType<Record<string, unknown>>(frameName(route)).encode({ [route.field]: [wire] });
+      const frame = messageType<Record<string, unknown>>(frameName(route)).encode({
+        [route.field]: [wire],
+        epoch: 1,
+      });
       const decoded = decodeFrame(frame, route, CONTEXT);
       expect(decoded.messages).toEqual([]);
       expect(decoded.refused).toBe(1);
@@ -227,6 +230,21 @@ it('a malformed message does not harm the others of its frame', () => {
   expect(decoded.refused).toBe(2);
 });
 
+it.each([
+  ['none', {}],
+  ['another one', { epoch: 2 }],
+])('a frame of an epoch that is not the present one is refused as a whole: %s', (_what, epoch) => {
+  const frame = messageType<object>('PrepareFrame');
+  const messages = [{ id: { replica: 1, slot: 1 }, ballot: 4 }];
+  const lane = { stream: 'Prepare', direction: 'request' } as const;
+  expect(decodeFrame(frame.encode({ messages, epoch: 1 }), lane, CONTEXT).messages).toHaveLength(1);
+  expect(decodeFrame(frame.encode({ messages, ...epoch }), lane, CONTEXT)).toMatchObject({
+    messages: [],
+    refused: 1,
+    reason: { code: 'invalidArgument' },
+  });
+});
+
 it('a frame that cannot be parsed counts as one refused message', () => {
   const decoded = decodeFrame(Buffer.from([0x0a, 0xff]), ROUTES.commit, CONTEXT);
   expect(decoded).toMatchObject({ messages: [], refused: 1, reason: { code: 'invalidArgument' } });
@@ -256,7 +274,8 @@ it('no bytes whatsoever make the decoder throw', () => {
 it('heartbeats carry their sequence, and nothing else passes for one', () => {
   expect(decodeBeat(encodeBeat(1))).toBe(1);
   expect(decodeBeat(encodeBeat(Number.MAX_SAFE_INTEGER))).toBe(Number.MAX_SAFE_INTEGER);
-  expect(() => decodeBeat(Buffer.alloc(0))).toThrow(/sequence is missing/);
+  expect(() => decodeBeat(encodeBeat(0))).toThrow(/sequence is missing/);
+  expect(() => decodeBeat(Buffer.alloc(0))).toThrow(/of epoch 0/);
   expect(() => decodeBeat(encodeBeat(2 ** 60))).toThrow(/not an integer/);
   expect(() => decodeBeat(Buffer.from([0xff]))).toThrow(/malformed Ping/);
 });
