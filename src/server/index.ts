@@ -12,4 +12,3 @@ export {
 } from './config.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
 export { type RunningServer, type ServerParts, STOP_LIMITS, startServer } from './server.ts';
-export { HEALTH_SERVICES } from './services.ts';

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { addServices } from '../api/index.ts';
 import type { ReplicaOptions } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
@@ -18,7 +19,6 @@ import { PROGRAM_VERSION } from '../util/program-version.ts';
 import { SERVER_OPTIONS } from '../wire/index.ts';
 import type { ServerConfig } from './config.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { addServices } from './services.ts';
 import { observeTransport } from './transport-log.ts';
 
 /** How long things may take when a server stops, in milliseconds. */

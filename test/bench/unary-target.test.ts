@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import { EPAXOS_PATHS, UnaryTarget } from '../../bench/unary-target.ts';
 import { KvError } from '../../src/errors.ts';
 import { keyToString } from '../../src/wire/index.ts';
-import { setUp as setUpServices } from '../server/services-setup.ts';
+import { setUp as setUpServices } from '../api/services-setup.ts';
 
 const closing: (() => void)[] = [];
 afterEach(() => {

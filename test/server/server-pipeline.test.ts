@@ -2,7 +2,7 @@
 import { status } from '@grpc/grpc-js';
 import { afterEach, expect, it } from 'vitest';
 import type { PipelineResponse } from '../../src/wire/index.ts';
-import { get, multiGet, PipelineClient, put, remove } from './pipeline-client.ts';
+import { get, multiGet, PipelineClient, put, remove } from '../api/native/pipeline-client.ts';
 import { Cluster, WAIT } from './servers.ts';
 
 const clients: PipelineClient[] = [];

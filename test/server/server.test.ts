@@ -16,8 +16,8 @@ import {
   startServer,
 } from '../../src/server/index.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
+import { GrpcClient } from '../api/grpc-client.ts';
 import { bytesOf } from '../kv/operations.ts';
-import { GrpcClient } from './grpc-client.ts';
 
 const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
 const IDS = [1, 2, 3];

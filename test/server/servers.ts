@@ -11,9 +11,9 @@ import {
   type ServerParts,
   startServer,
 } from '../../src/server/index.ts';
+import { GrpcClient } from '../api/grpc-client.ts';
 import { bytesOf } from '../kv/operations.ts';
 import { freeBasePort } from '../support/free-ports.ts';
-import { GrpcClient } from './grpc-client.ts';
 
 const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
 const IDS = [1, 2, 3];

@@ -1,7 +1,7 @@
 /** What a client of any kind is sent with the answer to a single call: the headers that gRPC asks for and no others. */
 import { connect } from 'node:http2';
 import { expect, test } from 'vitest';
-import { Cluster, WAIT } from './servers.ts';
+import { Cluster, WAIT } from '../../server/servers.ts';
 
 interface Answer {
   readonly headers: Readonly<Record<string, unknown>>;

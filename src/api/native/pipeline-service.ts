@@ -1,7 +1,7 @@
 /** The clients' streams: one {@link PipelineStream} for each, and the end of all of them when the server stops. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { KvError } from '../errors.ts';
-import type { KvServiceOptions } from './gate.ts';
+import { KvError } from '../../errors.ts';
+import type { KvServiceOptions } from '../gate.ts';
 import { PipelineStream } from './pipeline-stream.ts';
 
 export class PipelineService {

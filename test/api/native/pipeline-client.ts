@@ -1,6 +1,6 @@
 /** A stream of requests, as a client of any make would open it. */
 import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
-import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
+import { createDeferred, type Deferred } from '../../../src/util/deferred.ts';
 import {
   decodeResponseFrame,
   encodeDelete,
@@ -12,8 +12,8 @@ import {
   type PipelineRequest,
   type PipelineResponse,
   RPC_LIMITS,
-} from '../../src/wire/index.ts';
-import { bytesOf } from '../kv/operations.ts';
+} from '../../../src/wire/index.ts';
+import { bytesOf } from '../../kv/operations.ts';
 
 const CLIENT = Buffer.alloc(16, 7);
 

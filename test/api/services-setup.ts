@@ -1,12 +1,12 @@
 /** The services over a real gRPC server, with a node that a test drives by hand. */
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach } from 'vitest';
+import { addServices, type Services } from '../../src/api/services.ts';
 import type { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult, ReadOperation } from '../../src/kv/index.ts';
 import { systemClock } from '../../src/node/clock.ts';
 import { Call, Request, type Waiter } from '../../src/node/pending.ts';
 import { createLogger } from '../../src/server/logger.ts';
-import { addServices, type Services } from '../../src/server/services.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
 import { SERVER_OPTIONS } from '../../src/wire/index.ts';
 import { FakeCore } from '../node/fakes.ts';

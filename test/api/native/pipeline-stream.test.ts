@@ -2,13 +2,13 @@
 import { Duplex } from 'node:stream';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import type { OperationResult } from '../../src/kv/index.ts';
-import { createLogger } from '../../src/server/logger.ts';
-import { PipelineStream } from '../../src/server/pipeline-stream.ts';
-import { decodeResponseFrame, encodeRequestFrame, type PipelineRequest } from '../../src/wire/index.ts';
+import { PipelineStream } from '../../../src/api/native/pipeline-stream.ts';
+import type { OperationResult } from '../../../src/kv/index.ts';
+import { createLogger } from '../../../src/server/logger.ts';
+import { decodeResponseFrame, encodeRequestFrame, type PipelineRequest } from '../../../src/wire/index.ts';
+import { WAIT } from '../../server/servers.ts';
+import { FakeNode } from '../services-setup.ts';
 import { get } from './pipeline-client.ts';
-import { WAIT } from './servers.ts';
-import { FakeNode } from './services-setup.ts';
 
 const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
 const RESULT: OperationResult = { version: 1, value: null, previousVersion: 0 };

@@ -3,10 +3,10 @@ import type { Server, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { adminService, kvService, packageDefinition } from '../wire/index.ts';
-import { type AdminServiceOptions, createAdminHandlers } from './admin-service.ts';
+import { type AdminServiceOptions, createAdminHandlers } from './admin/admin-service.ts';
 import type { KvServiceOptions } from './gate.ts';
-import { createKvHandlers } from './kv-service.ts';
-import { PipelineService } from './pipeline-service.ts';
+import { createKvHandlers } from './native/kv-service.ts';
+import { PipelineService } from './native/pipeline-service.ts';
 
 /** The health service's names for what it tells about. */
 export const HEALTH_SERVICES = {

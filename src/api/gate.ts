@@ -1,8 +1,8 @@
 /** What every request of a client passes, whatever way it comes: how long it may wait, and as what its failure is told. */
+import type { Logger } from 'pino';
 import { KvError } from '../errors.ts';
 import { headStartMs } from '../kv/index.ts';
 import { type Node, TIMEOUTS } from '../node/index.ts';
-import type { Logger } from './logger.ts';
 
 /** What the services need of the loop. */
 export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale' | 'generation'>;

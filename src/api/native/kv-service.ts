@@ -7,8 +7,8 @@ import type {
   MultiGetOperation,
   OperationResult,
   ReadOperation,
-} from '../kv/index.ts';
-import { TIMEOUTS } from '../node/index.ts';
+} from '../../kv/index.ts';
+import { TIMEOUTS } from '../../node/index.ts';
 import {
   answerCall,
   CLIENT_ID_BYTES,
@@ -28,8 +28,8 @@ import {
   type PutResponse,
   type RequestIdBytes,
   toServiceError,
-} from '../wire/index.ts';
-import { asKvError, type KvServiceOptions, patienceMs } from './gate.ts';
+} from '../../wire/index.ts';
+import { asKvError, type KvServiceOptions, patienceMs } from '../gate.ts';
 import type { PipelineService } from './pipeline-service.ts';
 
 /** The methods of epaxos.v1.KV. */

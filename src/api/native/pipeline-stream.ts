@@ -4,10 +4,10 @@
  * answers are taken off, so neither waits in memory without bound.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { KvError } from '../errors.ts';
-import { isRead, isWrite, type KvOperation, type OperationResult, type Row } from '../kv/index.ts';
-import { type Call, TIMEOUTS, type Waiter } from '../node/index.ts';
-import { PagedMap } from '../util/paged-map.ts';
+import { KvError } from '../../errors.ts';
+import { isRead, isWrite, type KvOperation, type OperationResult, type Row } from '../../kv/index.ts';
+import { type Call, TIMEOUTS, type Waiter } from '../../node/index.ts';
+import { PagedMap } from '../../util/paged-map.ts';
 import {
   decodeOperation,
   decodeRequestFrame,
@@ -17,8 +17,8 @@ import {
   type ReceivedRequest,
   RPC_LIMITS,
   toServiceError,
-} from '../wire/index.ts';
-import { asKvError, type KvServiceOptions, patienceMs } from './gate.ts';
+} from '../../wire/index.ts';
+import { asKvError, type KvServiceOptions, patienceMs } from '../gate.ts';
 
 /** Bytes of values in the answers of one stream that its client does not take off. */
 export const UNTAKEN_ANSWER_BYTES = 64 * 1024 * 1024;

@@ -1,8 +1,8 @@
 /** The operators' service: this replica's own view, also when no quorum is reachable. */
 import type { handleUnaryCall } from '@grpc/grpc-js';
-import type { Clock, Node } from '../node/index.ts';
-import type { ProcessUsage, StatusRequest, StatusResponse } from '../wire/index.ts';
-import type { ServerConfig } from './config.ts';
+import type { ReplicaId } from '../../epaxos/index.ts';
+import type { Clock, Node } from '../../node/index.ts';
+import type { ProcessUsage, StatusRequest, StatusResponse } from '../../wire/index.ts';
 
 /** The methods of epaxos.v1.Admin. */
 export interface AdminHandlers {
@@ -11,7 +11,12 @@ export interface AdminHandlers {
 
 export interface AdminServiceOptions {
   readonly node: Pick<Node, 'status'>;
-  readonly config: Pick<ServerConfig, 'id' | 'cluster' | 'peers'>;
+  readonly config: {
+    readonly id: ReplicaId;
+    readonly cluster: string;
+    /** Every replica's address, this one's included, by id. */
+    readonly peers: ReadonlyMap<ReplicaId, string>;
+  };
   /** Of the program. */
   readonly version: string;
   readonly clock: Clock;

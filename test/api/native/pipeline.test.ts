@@ -1,14 +1,14 @@
 /** Streams of requests over a real gRPC server, with a node that a test drives by hand. */
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { KvError } from '../../src/errors.ts';
-import type { OperationResult } from '../../src/kv/index.ts';
-import { UNTAKEN_ANSWER_BYTES } from '../../src/server/pipeline-stream.ts';
-import { encodeRequestFrame, messageType, RPC_LIMITS } from '../../src/wire/index.ts';
-import { bytesOf } from '../kv/operations.ts';
+import { UNTAKEN_ANSWER_BYTES } from '../../../src/api/native/pipeline-stream.ts';
+import { KvError } from '../../../src/errors.ts';
+import type { OperationResult } from '../../../src/kv/index.ts';
+import { encodeRequestFrame, messageType, RPC_LIMITS } from '../../../src/wire/index.ts';
+import { bytesOf } from '../../kv/operations.ts';
+import { WAIT } from '../../server/servers.ts';
+import { type FakeNode, setUp as setUpServices } from '../services-setup.ts';
 import { get, multiGet, PipelineClient, put, remove, request } from './pipeline-client.ts';
-import { WAIT } from './servers.ts';
-import { type FakeNode, setUp as setUpServices } from './services-setup.ts';
 
 const RESULT: OperationResult = { version: 1, value: null, previousVersion: 0 };
 const VALUE_BYTES = 1024 * 1024;
