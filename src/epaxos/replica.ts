@@ -85,8 +85,6 @@ export class Replica {
     this.state = new ReplicaState(options);
     this.dependencies = new Dependencies(this.state);
     this.proposer = new Proposer(this.state.limits, this.state.index);
-    this.state.onCommitted = () => advanceWaiting(this.state);
-    this.state.onExecuted = (record) => this.executed(record);
   }
 
   /** What the store holds; to be called once, before anything else. */
@@ -98,6 +96,7 @@ export class Replica {
     }
     for (const record of stored.records) state.restore(record);
     this.resume(stored.reserved);
+    this.followUp();
     // Nothing counts as executed on disk before the next flush, and a sync after it: what a killed process wrote may
     // not be there yet, and the marks of no-ops that were found committed here are only now on their way.
     state.unflushed = true;
@@ -157,6 +156,98 @@ export class Replica {
       if (isRequest(message)) state.send(from, ownWatermarks(state));
       return;
     }
+    this.handle(from, message);
+    this.followUp();
+  }
+
+  /** A unit of time has passed. */
+  tick(): void {
+    const { state } = this;
+    state.now += 1;
+    for (const peer of tickPeers(state)) this.goOnWithout(peer.id);
+    for (const round of [...state.rounds.values()]) tickRound(state, round);
+    tickReads(state);
+    tickSuspicion(state);
+    advanceCatchUp(state);
+    answerPreAccepts(state);
+    this.proposer.tick();
+    if (state.now % state.timing.flushTicks === 0) state.flush();
+    if (state.now % state.timing.watermarkTicks === 0) broadcastWatermarks(state);
+    this.followUp();
+    advancePruning(state);
+  }
+
+  /** Whether a peer answers; to be told at every change. No peer is taken to be reachable at the start. */
+  setReachable(id: ReplicaId, reachable: boolean): void {
+    const peer = this.state.peer(id);
+    if (peer.reachable === reachable) return;
+    noteReachable(peer, reachable);
+    if (reachable) return onPeerFound(this.state);
+    onPeerLost(this.state, id);
+    this.goOnWithout(id);
+    this.followUp();
+  }
+
+  /** A measured round trip, so that the nearest follower can be designated (R4.1). */
+  setRoundTrip(id: ReplicaId, milliseconds: number): void {
+    this.state.peer(id).roundTripMs = milliseconds;
+  }
+
+  /** True if `takeReady` has something to give, or work left to do. */
+  hasReady(): boolean {
+    const { outbox, executor } = this.state;
+    return !outbox.isEmpty || this.proposer.hasWork || canStartReads(this.state) || executor.hasWork;
+  }
+
+  /**
+   * True if nothing is under way here that time moves on. Ticks then do nothing but tell the peers how far this replica
+   * is, have effects written, and forget; until something arrives it does not matter when they come.
+   */
+  isAtRest(): boolean {
+    const { rounds, reads, progress, unanswered, executor, space } = this.state;
+    const { lags, unsettled } = progress;
+    const { open, waitingOperations } = this.proposer;
+    const groups = [rounds, reads.wanted, lags, unanswered, unsettled, open];
+    return (
+      groups.every(({ size }) => size === 0) &&
+      waitingOperations + executor.blocked === 0 &&
+      space.rows.every(({ committed, highest }) => committed === highest)
+    );
+  }
+
+  /** Proposes what can be proposed, executes a slice, and hands over what must be done. */
+  takeReady(): Ready {
+    const { state } = this;
+    this.followUp();
+    for (const batch of this.proposer.takeBatches()) {
+      const command = new Command(batch.operations);
+      state.index.expect(command, batch.touches);
+      this.proposer.opened(propose(state, command), batch);
+    }
+    startReads(state);
+    advanceCatchUp(state);
+    state.execute(this.dependencies);
+    this.followUp();
+    return state.takeOutbox();
+  }
+
+  status(): ReplicaStatus {
+    return {
+      rows: this.state.space.rows.map(({ committed, executed, highest, pruned }, index) => ({
+        replica: index + 1,
+        committed,
+        executed,
+        highest,
+        pruned,
+      })),
+      openInstances: this.proposer.open.size,
+      waitingOperations: this.proposer.waitingOperations,
+      blockedInstances: this.state.executor.blocked - this.state.reads.nodes.size,
+    };
+  }
+
+  private handle(from: ReplicaId, message: Message): void {
+    const { state } = this;
     switch (message.type) {
       case 'preAccept':
         return onPreAccept(state, from, message);
@@ -191,88 +282,6 @@ export class Replica {
     }
   }
 
-  /** A unit of time has passed. */
-  tick(): void {
-    const { state } = this;
-    state.now += 1;
-    for (const peer of tickPeers(state)) this.goOnWithout(peer.id);
-    for (const round of [...state.rounds.values()]) tickRound(state, round);
-    tickReads(state);
-    tickSuspicion(state);
-    advanceCatchUp(state);
-    answerPreAccepts(state);
-    this.proposer.tick();
-    if (state.now % state.timing.flushTicks === 0) state.flush();
-    if (state.now % state.timing.watermarkTicks === 0) broadcastWatermarks(state);
-    advancePruning(state);
-  }
-
-  /** Whether a peer answers; to be told at every change. No peer is taken to be reachable at the start. */
-  setReachable(id: ReplicaId, reachable: boolean): void {
-    const peer = this.state.peer(id);
-    if (peer.reachable === reachable) return;
-    noteReachable(peer, reachable);
-    if (reachable) return onPeerFound(this.state);
-    onPeerLost(this.state, id);
-    this.goOnWithout(id);
-  }
-
-  /** A measured round trip, so that the nearest follower can be designated (R4.1). */
-  setRoundTrip(id: ReplicaId, milliseconds: number): void {
-    this.state.peer(id).roundTripMs = milliseconds;
-  }
-
-  /** True if `takeReady` has something to give, or work left to do. */
-  hasReady(): boolean {
-    const { outbox, executor } = this.state;
-    return !outbox.isEmpty || this.proposer.hasWork || canStartReads(this.state) || executor.hasWork;
-  }
-
-  /**
-   * True if nothing is under way here that time moves on. Ticks then do nothing but tell the peers how far this replica
-   * is, have effects written, and forget; until something arrives it does not matter when they come.
-   */
-  isAtRest(): boolean {
-    const { rounds, reads, progress, unanswered, executor, space } = this.state;
-    const { lags, unsettled } = progress;
-    const { open, waitingOperations } = this.proposer;
-    const groups = [rounds, reads.wanted, lags, unanswered, unsettled, open];
-    return (
-      groups.every(({ size }) => size === 0) &&
-      waitingOperations + executor.blocked === 0 &&
-      space.rows.every(({ committed, highest }) => committed === highest)
-    );
-  }
-
-  /** Proposes what can be proposed, executes a slice, and hands over what must be done. */
-  takeReady(): Ready {
-    const { state } = this;
-    for (const batch of this.proposer.takeBatches()) {
-      const command = new Command(batch.operations);
-      state.index.expect(command, batch.touches);
-      this.proposer.opened(propose(state, command), batch);
-    }
-    startReads(state);
-    advanceCatchUp(state);
-    state.execute(this.dependencies);
-    return state.takeOutbox();
-  }
-
-  status(): ReplicaStatus {
-    return {
-      rows: this.state.space.rows.map(({ committed, executed, highest, pruned }, index) => ({
-        replica: index + 1,
-        committed,
-        executed,
-        highest,
-        pruned,
-      })),
-      openInstances: this.proposer.open.size,
-      waitingOperations: this.proposer.waitingOperations,
-      blockedInstances: this.state.executor.blocked - this.state.reads.nodes.size,
-    };
-  }
-
   /** A peer is not counted on any more, or cannot be reached: what waits for it tries without. */
   private goOnWithout(id: ReplicaId): void {
     onReaderLost(this.state);
@@ -282,11 +291,18 @@ export class Replica {
     }
   }
 
-  private executed(record: InstanceRecord): void {
-    // R5.8: a no-op has no effect, so what it displaced can be proposed again, and never happens twice.
-    if (this.proposer.closed(record.id, { again: record.noOp })) {
-      this.state.outbox.events.push({ type: 'reproposed', id: record.id });
+  /**
+   * What the commits and executions since the last call set off: done at the end of every input, and of the execution, and
+   * nowhere else.
+   */
+  private followUp(): void {
+    const { state } = this;
+    const { commits, executed } = state.takeNews();
+    for (const { id, noOp } of executed) {
+      // R5.8: a no-op has no effect, so what it displaced can be proposed again, and never happens twice.
+      if (this.proposer.closed(id, { again: noOp })) state.outbox.events.push({ type: 'reproposed', id });
     }
+    if (commits > 0) advanceWaiting(state);
   }
 }
 

@@ -6,7 +6,7 @@
  * - what only decides what is asked for again, and when (`unsettled`, `lags`, `reports`): asking again puts the same
  *   messages into the network, where they are already; and the watermarks, which are not modelled;
  * - `unanswered`, for a second copy of the PreAccept, which may come at any time, is answered at once;
- * - what follows from other fields: `waiting` from the rounds, and from the proposer's lists; and the executor's `forest`,
+ * - what follows from other fields: `waitingRecoveries` from the rounds, `heldOperations` from the proposer's lists; and the executor's `forest`,
  *   which is a faster form of its components' `waitsOn`;
  * - the order in which maps and sets were filled. The core looks at all of a map's values alike (the highest accepted
  *   ballot, some contradiction that is committed, each waiting round by itself); where it takes the first of several, rules of
@@ -42,7 +42,8 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'unflushedBytes',
   'unflushedInstances',
   // derived
-  'waiting',
+  'waitingRecoveries',
+  'heldOperations',
   'heldBytes',
   'heldKeys',
   'underWay',

@@ -40,7 +40,7 @@ export function startAccept(
   },
 ): void {
   const { id, ballot, command, attributes, preAccept } = value;
-  acceptHere(state, { id, ballot, command, attributes });
+  state.accept(id, ballot, { command, attributes });
   const asked =
     preAccept === undefined
       ? state.peers
@@ -61,7 +61,7 @@ export function startAccept(
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
-  state.rounds.set(instanceKey(id), round);
+  state.beginRound(round);
   for (const peer of asked) sendAccept(state, round, peer.id);
 }
 
@@ -87,7 +87,7 @@ export function onAccept(state: ReplicaState, from: ReplicaId, message: Accept):
     const isPromised = ballot > record.ballot;
     const hadRound = state.roundOf(id) !== undefined;
     if (isPromised) state.endRound(id);
-    acceptHere(state, { id, ballot, command, attributes: message.attributes });
+    state.accept(id, ballot, { command, attributes: message.attributes });
     if (isPromised) onPromised(state, id, { hadRound });
   }
   state.send(from, { type: 'acceptReply', id, ballot, promised: Math.max(ballot, record.ballot) });
@@ -106,25 +106,4 @@ export function onAcceptReply(state: ReplicaState, from: ReplicaId, message: Acc
   const { id, command, attributes, told } = round;
   const path = round.ballot === 0 ? 'slow' : 'recovery';
   commitValue(state, { id, command, attributes, path, sync: false }, told);
-}
-
-function acceptHere(
-  state: ReplicaState,
-  value: Omit<Accept, 'type' | 'command'> & { readonly command: Command | null },
-): void {
-  const { id, ballot, command, attributes } = value;
-  const record = state.space.get(id);
-  state.update(
-    {
-      ...record,
-      status: Status.accepted,
-      ballot,
-      acceptedBallot: ballot,
-      // R2.4: a command that was known stays known also when the no-op is accepted.
-      command: record.command ?? command,
-      noOp: command === null,
-      attributes,
-    },
-    { sync: true },
-  );
 }

@@ -10,7 +10,6 @@ import {
   type InstanceId,
   type InstanceRecord,
   type ReplicaId,
-  Status,
 } from '../model/types.ts';
 import type { ReplicaState } from './state.ts';
 
@@ -80,16 +79,6 @@ export function commitOf(record: InstanceRecord): Commit {
 }
 
 function commitHere(state: ReplicaState, { id, command, attributes, path, sync }: Committing): void {
-  const record = state.space.get(id);
-  state.update(
-    {
-      ...record,
-      status: Status.committed,
-      command: record.command ?? command,
-      noOp: command === null,
-      attributes,
-    },
-    { sync },
-  );
+  state.commit(id, { command, attributes }, { sync });
   state.outbox.events.push({ type: 'committed', id, path });
 }

@@ -9,7 +9,6 @@ import { isCommitted, isTouched } from '../model/instance-space.ts';
 import type { PreAccept, PreAcceptReply } from '../model/messages.ts';
 import {
   type Attributes,
-  emptyRecord,
   type InstanceId,
   instanceKey,
   instanceOfKey,
@@ -39,10 +38,7 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
   // R6.4: what a crash takes of a reserved slot is not missed, so that its record need not be on disk before the commit.
   const isReserved = id.slot <= state.reserved;
   const isPrompt = follower !== null && asksBoth(state, follower);
-  state.update(
-    { ...emptyRecord(id), status: Status.preAccepted, command, attributes: initial, initial, follower },
-    { sync: !isReserved },
-  );
+  state.preAccept(id, { command, attributes: initial, initial, follower }, { sync: !isReserved });
   const round: PreAcceptRound = {
     type: 'preAccept',
     id,
@@ -59,7 +55,7 @@ export function propose(state: ReplicaState, command: Command): InstanceId {
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
-  state.rounds.set(instanceKey(id), round);
+  state.beginRound(round);
   const to = asked.map((peer) => peer.id);
   sendPreAccept(state, round, { to, early: isReserved });
   state.outbox.events.push({ type: 'proposed', id, operations: command.operations.length });
@@ -118,10 +114,7 @@ export function onPreAccept(state: ReplicaState, from: ReplicaId, message: PreAc
     return;
   }
   const attributes = mergeContribution(initial, { id, contribution: state.index.contribution(command) });
-  state.update(
-    { ...record, status: Status.preAccepted, command, attributes, initial, follower },
-    { sync: false },
-  );
+  state.preAccept(id, { command, attributes, initial, follower }, { sync: false });
   if (follower === null || follower === state.id || prompt) {
     state.sendSynced(from, { type: 'preAcceptReply', id, attributes });
   } else {

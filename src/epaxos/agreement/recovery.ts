@@ -24,7 +24,7 @@ export function startRecovery(state: ReplicaState, id: InstanceId): void {
   if (isCommitted(record)) return;
   const seen = Math.max(record.ballot, state.progress.stalls.get(instanceKey(id))?.highestBallot ?? 0);
   const ballot = nextBallot(seen, state.id, state.quorums.replicas);
-  promise(state, id, ballot);
+  state.promise(id, ballot);
   const round: PrepareRound = {
     type: 'prepare',
     id,
@@ -35,7 +35,7 @@ export function startRecovery(state: ReplicaState, id: InstanceId): void {
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
-  state.rounds.set(instanceKey(id), round);
+  state.beginRound(round);
   for (const peer of state.peers) sendPrepare(state, round, peer.id);
   state.outbox.events.push({ type: 'recoveryStarted', id, ballot });
 }
@@ -58,7 +58,7 @@ export function onPrepare(state: ReplicaState, from: ReplicaId, message: Prepare
   }
   if (ballot > record.ballot) {
     const hadRound = state.roundOf(id) !== undefined;
-    promise(state, id, ballot);
+    state.promise(id, ballot);
     onPromised(state, id, { hadRound });
   }
   state.send(from, { type: 'prepareReply', ballot, record: state.space.get(id) });
@@ -117,9 +117,4 @@ function acceptValue(
   value: Value,
 ): void {
   startAccept(state, { id: round.id, ballot: round.ballot, ...value });
-}
-
-function promise(state: ReplicaState, id: InstanceId, ballot: Ballot): void {
-  state.endRound(id);
-  state.update({ ...state.space.get(id), ballot }, { sync: true });
 }

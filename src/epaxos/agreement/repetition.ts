@@ -69,6 +69,6 @@ function repeat(state: ReplicaState, round: Round, peer: ReplicaId): void {
 
 /** A member of Q that does not answer any more is replaced by beginning again with another Q. */
 function tickValidate(state: ReplicaState, round: ValidateRound): void {
-  if (round.waiting) broadcastWaiting(state, round);
+  if (round.isWaiting) broadcastWaiting(state, round);
   if (round.retryTicks >= state.timing.maxRetryTicks) startRecovery(state, round.id);
 }

@@ -89,7 +89,7 @@ export interface ValidateRound extends RoundBase {
   /** Whether somebody has left out some of them (R5.10). */
   more: boolean;
   /** True once all of Q have answered and the decision must wait (R5.7). */
-  waiting: boolean;
+  isWaiting: boolean;
 }
 
 export type Round = PreAcceptRound | AcceptRound | PrepareRound | ValidateRound;

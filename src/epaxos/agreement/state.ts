@@ -1,7 +1,7 @@
 /**
  * What all phases of the protocol work on: one replica's instance space, index, rounds, and the batch
- * being put together for the outside world. Every change of a record goes through `update`, where the
- * legal transitions are asserted.
+ * being put together for the outside world. Records and rounds change here only, by transitions with names; that they
+ * are legal is asserted. What a change sets off elsewhere is not done at once: it is noted as news.
  */
 import { assert } from '../../util/assert.ts';
 import { Prng } from '../../util/prng.ts';
@@ -23,6 +23,8 @@ import {
 import { type Quorums, quorumsOf, replicaIds } from '../model/quorum.ts';
 import { Outbox, type Ready } from '../model/ready.ts';
 import {
+  type Attributes,
+  type Ballot,
   type Deps,
   formatInstance,
   type InstanceId,
@@ -35,7 +37,29 @@ import {
 } from '../model/types.ts';
 import { createPeer, isCountedOn, noteSent, type Peer } from '../progress/peers.ts';
 import { Progress } from '../progress/progress.ts';
-import type { Round } from './rounds.ts';
+import type { Round, ValidateRound } from './rounds.ts';
+
+/** What may set off something else, in the order in which it happened. */
+export interface News {
+  /** How many instances were committed. */
+  commits: number;
+  readonly executed: InstanceRecord[];
+}
+
+function noNews(): News {
+  return { commits: 0, executed: [] };
+}
+
+interface Value {
+  /** Null for the no-op. */
+  readonly command: Command | null;
+  readonly attributes: Attributes;
+}
+
+interface SyncOptions {
+  /** True if nothing may be said of the new record before it is on disk (R6.1, R6.2). */
+  readonly sync: boolean;
+}
 
 export class ReplicaState {
   readonly id: ReplicaId;
@@ -53,8 +77,8 @@ export class ReplicaState {
   readonly index: InterferenceIndex;
   readonly executor = new Executor();
   readonly rounds = new Map<InstanceKey, Round>();
-  /** Instances in a recovery that waits for others (R5.7); may hold some that do no longer. */
-  readonly waiting = new Set<InstanceKey>();
+  /** Of these the recoveries that wait for other instances (R5.7). */
+  readonly waitingRecoveries = new Map<InstanceKey, ValidateRound>();
   readonly progress = new Progress();
   readonly reads: Reads;
   /** By row: the slot up to which all is executed and the effects are on disk. */
@@ -78,10 +102,8 @@ export class ReplicaState {
   reserved: Slot = 0;
   /** Ticks since the start. */
   now = 0;
-  /** Called when an instance's value has become final here. */
-  onCommitted: () => void = () => {};
-  /** Called when an instance is executed here. */
-  onExecuted: (record: InstanceRecord) => void = () => {};
+  /** What has happened and was not followed up yet: replica.ts does that at the end of each input. */
+  news: News = noNews();
 
   constructor(options: ReplicaOptions) {
     this.quorums = quorumsOf(options.replicas);
@@ -140,11 +162,65 @@ export class ReplicaState {
     for (const peer of this.peers) this.send(peer.id, message);
   }
 
+  /** The instance is pre-accepted here, at ballot 0 (R3.1, R3.2). */
+  preAccept(
+    id: InstanceId,
+    value: Pick<InstanceRecord, 'command' | 'attributes' | 'initial' | 'follower'>,
+    options: SyncOptions,
+  ): void {
+    this.update({ ...this.space.get(id), status: Status.preAccepted, ...value }, options);
+  }
+
+  /** A value is accepted here at a ballot, which is promised with it (R3.6). */
+  accept(id: InstanceId, ballot: Ballot, { command, attributes }: Value): void {
+    const record = this.space.get(id);
+    this.update(
+      {
+        ...record,
+        status: Status.accepted,
+        ballot,
+        acceptedBallot: ballot,
+        // R2.4: a command that was known stays known also when the no-op is accepted.
+        command: record.command ?? command,
+        noOp: command === null,
+        attributes,
+      },
+      { sync: true },
+    );
+  }
+
+  /** Nothing at a lower ballot is taken any more (R5.1); whatever round there was here ends. */
+  promise(id: InstanceId, ballot: Ballot): void {
+    this.endRound(id);
+    this.update({ ...this.space.get(id), ballot }, { sync: true });
+  }
+
+  /** The initial attributes are learned from a Validate, and the command, which counts from now on (R5.6). */
+  learnInitial(id: InstanceId, { command, attributes }: Value): void {
+    const record = this.space.get(id);
+    this.update({ ...record, command: record.command ?? command, initial: attributes }, { sync: true });
+  }
+
+  /** The value is final (R3.7); whatever round there was here ends. */
+  commit(id: InstanceId, { command, attributes }: Value, options: SyncOptions): void {
+    const record = this.space.get(id);
+    this.update(
+      {
+        ...record,
+        status: Status.committed,
+        command: record.command ?? command,
+        noOp: command === null,
+        attributes,
+      },
+      options,
+    );
+  }
+
   /**
-   * Replaces an instance's record, here and in the next batch for the store.
+   * Replaces an instance's record, here and in the next batch for the store. For the transitions above.
    * @param options.sync true if nothing may be said of the new record before it is on disk (R6.1, R6.2)
    */
-  update(record: InstanceRecord, options: { readonly sync: boolean }): void {
+  update(record: InstanceRecord, options: SyncOptions): void {
     const previous = this.space.get(record.id);
     assertTransition(previous, record);
     this.outbox.records.set(instanceKey(record.id), record);
@@ -193,10 +269,28 @@ export class ReplicaState {
     return this.rounds.get(instanceKey(id));
   }
 
+  /** This replica coordinates the instance from now on; what it did about it before ends. */
+  beginRound(round: Round): void {
+    const key = instanceKey(round.id);
+    this.waitingRecoveries.delete(key);
+    this.rounds.set(key, round);
+  }
+
+  /** R5.7: all of Q have answered, and the decision waits for other instances. */
+  letWait(round: ValidateRound): void {
+    round.isWaiting = true;
+    this.waitingRecoveries.set(instanceKey(round.id), round);
+  }
+
   /** Gives up whatever this replica was waiting for as coordinator of the instance. */
   endRound(id: InstanceId): void {
-    this.rounds.delete(instanceKey(id));
+    this.dropRound(instanceKey(id));
     if (id.replica === this.id) this.leaveUnsettled(id);
+  }
+
+  private dropRound(key: InstanceKey): void {
+    this.rounds.delete(key);
+    this.waitingRecoveries.delete(key);
   }
 
   /** Notes an own instance that this replica must see committed, by whomever. */
@@ -217,7 +311,14 @@ export class ReplicaState {
     this.unflushed = true;
     this.unflushedInstances += 1;
     if (command !== null) this.unflushedBytes += command.size;
-    this.onExecuted(record);
+    this.news.executed.push(record);
+  }
+
+  /** What has happened since the last call. */
+  takeNews(): News {
+    const { news } = this;
+    this.news = noNews();
+    return news;
   }
 
   /** Whoever walks down a row stops at what is executed (R7.2). */
@@ -236,12 +337,13 @@ export class ReplicaState {
     const key = instanceKey(record.id);
     const settled = isCommitted(record) && !isCommitted(previous);
     if (settled && record.status === Status.committed) {
-      this.rounds.delete(key);
+      this.dropRound(key);
+      this.progress.unsettled.delete(key);
       if (record.noOp) this.markExecuted(record);
       else this.executor.committed(key);
     }
     if (settled || isKnown(record) !== isKnown(previous)) this.executor.resolved(key);
-    if (settled) this.onCommitted();
+    if (settled) this.news.commits += 1;
   }
 }
 

@@ -47,12 +47,12 @@ export function startValidate(
     answered: new Set(),
     contradictions: new Map(),
     more: false,
-    waiting: false,
+    isWaiting: false,
     startedAt: state.now,
     retryAt: state.now + state.timing.retryTicks,
     retryTicks: state.timing.retryTicks,
   };
-  state.rounds.set(instanceKey(id), round);
+  state.beginRound(round);
   for (const peer of state.peers) if (quorum.has(peer.id)) sendValidate(state, round, peer.id);
   count(state, round, state.id, validateHere(state, round));
 }
@@ -80,7 +80,7 @@ export function onValidateReply(state: ReplicaState, from: ReplicaId, message: V
   const round = state.rounds.get(instanceKey(message.id));
   if (round?.type !== 'validate' || round.ballot !== message.ballot) return;
   if (message.promised > round.ballot) onRefused(state, message);
-  else if (round.quorum.has(from) && !round.waiting) count(state, round, from, message);
+  else if (round.quorum.has(from) && !round.isWaiting) count(state, round, from, message);
 }
 
 /**
@@ -89,16 +89,16 @@ export function onValidateReply(state: ReplicaState, from: ReplicaId, message: V
  * when it was told first.
  */
 export function onWaiting(state: ReplicaState, from: ReplicaId, { id, matching }: Waiting): void {
-  for (const round of waitingRounds(state)) {
+  for (const round of [...state.waitingRecoveries.values()]) {
     if (!round.contradictions.has(instanceKey(id))) continue;
     if (isWellFounded(state, matching)) giveUp(state, round);
     else if (isWellFounded(state, round.matching) && from !== state.id) state.send(from, waitingOf(round));
   }
 }
 
-/** R5.7: to be called whenever an instance has been committed. */
+/** R5.7: to be called after instances have been committed. */
 export function advanceWaiting(state: ReplicaState): void {
-  for (const round of waitingRounds(state)) judgeWaiting(state, round);
+  for (const round of [...state.waitingRecoveries.values()]) judgeWaiting(state, round);
 }
 
 export function broadcastWaiting(state: ReplicaState, round: ValidateRound): void {
@@ -127,7 +127,7 @@ function validateHere(
   const { id, command, initial } = doubt;
   const record = state.space.get(id);
   if (record.initial === null) {
-    state.update({ ...record, command: record.command ?? command, initial }, { sync: true });
+    state.learnInitial(id, { command, attributes: initial });
   }
   const contradictions = state.index.interferingOutside(initial.deps, command).flatMap((other) => {
     if (instanceKey(other) === instanceKey(id)) return [];
@@ -192,15 +192,14 @@ function judge(state: ReplicaState, round: ValidateRound): void {
 
 /** Other recoveries may wait here as well: between these and this one the same counts as between replicas (R5.7). */
 function wait(state: ReplicaState, round: ValidateRound): void {
-  const isOutdone = waitingRounds(state).some(
+  const isOutdone = [...state.waitingRecoveries.values()].some(
     ({ id, matching }) => isWellFounded(state, matching) && round.contradictions.has(instanceKey(id)),
   );
   if (isOutdone) {
     giveUp(state, round);
     return;
   }
-  round.waiting = true;
-  state.waiting.add(instanceKey(round.id));
+  state.letWait(round);
   broadcastWaiting(state, round);
   onWaiting(state, state.id, waitingOf(round));
   judgeWaiting(state, round);
@@ -239,15 +238,4 @@ function confirm(state: ReplicaState, round: ValidateRound): void {
 
 function giveUp(state: ReplicaState, round: ValidateRound): void {
   startAccept(state, { id: round.id, ballot: round.ballot, ...noOp(state.quorums.replicas) });
-}
-
-/** The own recoveries that wait for other instances. */
-export function waitingRounds(state: ReplicaState): ValidateRound[] {
-  const rounds: ValidateRound[] = [];
-  for (const key of state.waiting) {
-    const round = state.rounds.get(key);
-    if (round?.type === 'validate' && round.waiting) rounds.push(round);
-    else state.waiting.delete(key);
-  }
-  return rounds;
 }

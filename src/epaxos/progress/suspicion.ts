@@ -6,7 +6,6 @@
 
 import { startRecovery } from '../agreement/recovery.ts';
 import type { ReplicaState } from '../agreement/state.ts';
-import { waitingRounds } from '../agreement/validate.ts';
 import { isCommitted, type Row } from '../model/instance-space.ts';
 import type { SlotRange } from '../model/messages.ts';
 import {
@@ -60,7 +59,7 @@ function countRecoveries(state: ReplicaState): { readonly working: number; reado
   let working = 0;
   let waiting = 0;
   for (const round of state.rounds.values()) {
-    if (round.type === 'validate' && round.waiting) waiting += 1;
+    if (round.type === 'validate' && round.isWaiting) waiting += 1;
     else if (round.type !== 'preAccept' && round.ballot > 0) working += 1;
   }
   return { working, waiting };
@@ -68,7 +67,7 @@ function countRecoveries(state: ReplicaState): { readonly working: number; reado
 
 /** Everything that an own recovery waits for and that is not committed here (R5.7). */
 function* awaited(state: ReplicaState): Iterable<InstanceKey> {
-  for (const { contradictions } of waitingRounds(state)) {
+  for (const { contradictions } of state.waitingRecoveries.values()) {
     for (const key of contradictions.keys()) if (!state.space.isSettled(instanceOfKey(key))) yield key;
   }
 }
@@ -79,10 +78,7 @@ function* needed(state: ReplicaState): Iterable<InstanceKey> {
   for (const [index, row] of state.space.rows.entries()) {
     if (index + 1 !== state.id) yield* openSlots(state, { replica: index + 1, row });
   }
-  for (const key of state.progress.unsettled) {
-    if (state.space.isSettled(instanceOfKey(key))) state.progress.unsettled.delete(key);
-    else yield key;
-  }
+  yield* state.progress.unsettled;
 }
 
 /**

@@ -159,7 +159,7 @@ describe('R5.10: what contradicts a command that touches everything', () => {
       { contradictions: [{ id: { replica: 2, slot: 1 } }], more: true },
     ]);
     cluster.deliver({ type: 'validateReply' });
-    expect(cluster.replica(4).state.roundOf(id)).toMatchObject({ type: 'validate', waiting: true });
+    expect(cluster.replica(4).state.roundOf(id)).toMatchObject({ type: 'validate', isWaiting: true });
     const rounds = cluster.events(4).filter(({ type }) => type === 'recoveryStarted').length;
     // What is named is settled with 1.1 before it; then the recovery begins again, and finds the other one.
     cluster.replica(4).step(2, {

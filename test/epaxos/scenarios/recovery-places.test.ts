@@ -37,7 +37,7 @@ function abandoned({ replicas, recoveries, pairs }: Setting): { cluster: CoreClu
 /** How many recoveries of a replica wait for others. */
 function waitingAt(cluster: CoreCluster, id: number): number {
   const rounds = [...cluster.replica(id).state.rounds.values()];
-  return rounds.filter((round) => round.type === 'validate' && round.waiting).length;
+  return rounds.filter((round) => round.type === 'validate' && round.isWaiting).length;
 }
 
 test.each<Setting>([
