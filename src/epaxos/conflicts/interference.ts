@@ -5,7 +5,7 @@
  */
 import { assert } from '../../util/assert.ts';
 import type { Command } from '../model/command.ts';
-import { noDeps } from '../model/deps.ts';
+import { noDeps, raiseDeps } from '../model/deps.ts';
 import { EVERYTHING } from '../model/operation.ts';
 import {
   type Attributes,
@@ -130,10 +130,10 @@ export class InterferenceIndex {
       if (entry === undefined) continue;
       const access = writes[place] === true ? WRITE : READ;
       seq = Math.max(seq, entry.interferingSeq(access));
-      raise(deps, entry.lastInterfering(access));
+      raiseDeps(deps, entry.lastInterfering(access));
       if (wide === null) continue;
       seq = Math.max(seq, wide.interferingSeq(access));
-      raise(deps, wide.lastInterfering(access));
+      raiseDeps(deps, wide.lastInterfering(access));
     }
     return { seq: seq + 1, deps };
   }
@@ -142,7 +142,7 @@ export class InterferenceIndex {
   private wideContribution(floor: Slot[], { writes }: { readonly writes: boolean }): Attributes {
     const last = writes ? this.keys.highest : this.lastWrite;
     const { forgotten } = this.keys;
-    raise(
+    raiseDeps(
       floor,
       last.map((slot, row) => (slot > (forgotten[row] ?? 0) ? slot : 0)),
     );
@@ -158,8 +158,8 @@ export class InterferenceIndex {
     const wide = this.wide();
     if (entry === undefined && wide === null) return this.floor;
     const deps: Slot[] = [...this.floor];
-    if (entry !== undefined) raise(deps, entry.lastWrite);
-    if (wide !== null) raise(deps, wide.lastWrite);
+    if (entry !== undefined) raiseDeps(deps, entry.lastWrite);
+    if (wide !== null) raiseDeps(deps, wide.lastWrite);
     return deps;
   }
 
@@ -243,13 +243,5 @@ export class InterferenceIndex {
   private visitEverything({ operations }: Command): Touches {
     const writes = operations.some(({ accesses }) => accesses.some((access) => access.writes));
     return { entries: [this.enter(EVERYTHING)], writes: [writes] };
-  }
-}
-
-/** Merges slots into deps, row by row. */
-function raise(deps: Slot[], slots: readonly Slot[]): void {
-  for (let row = 0; row < deps.length; row += 1) {
-    const slot = slots[row] ?? 0;
-    if (slot > (deps[row] ?? 0)) deps[row] = slot;
   }
 }

@@ -2,7 +2,7 @@
  * Dependency vectors (R2.2, R2.6): one slot a replica, and all slots up to it are meant. Vectors are
  * never changed once made.
  */
-import type { Attributes, Deps, InstanceId } from './types.ts';
+import type { Attributes, Deps, InstanceId, Slot } from './types.ts';
 
 export function noDeps(replicas: number): Deps {
   return new Array<number>(replicas).fill(0);
@@ -11,6 +11,19 @@ export function noDeps(replicas: number): Deps {
 /** The elementwise maximum. */
 export function mergeDeps(left: Deps, right: Deps): Deps {
   return left.map((slot, index) => Math.max(slot, right[index] ?? 0));
+}
+
+/** The same, into a vector that its owner is still making. */
+export function raiseDeps(deps: Slot[], other: Deps): void {
+  for (let row = 0; row < deps.length; row += 1) {
+    const slot = other[row] ?? 0;
+    if (slot > (deps[row] ?? 0)) deps[row] = slot;
+  }
+}
+
+/** The elementwise minimum. */
+export function meetDeps(left: Deps, right: Deps): Deps {
+  return left.map((slot, index) => Math.min(slot, right[index] ?? 0));
 }
 
 export function equalDeps(left: Deps, right: Deps): boolean {

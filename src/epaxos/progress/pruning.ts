@@ -22,7 +22,7 @@
  */
 
 import type { ReplicaState } from '../agreement/state.ts';
-import { covers, mergeDeps } from '../model/deps.ts';
+import { covers, meetDeps, mergeDeps } from '../model/deps.ts';
 import type { Watermarks } from '../model/messages.ts';
 import type { Deps, ReplicaId } from '../model/types.ts';
 import type { Backlog, Report } from './progress.ts';
@@ -113,10 +113,7 @@ function planWith(state: ReplicaState, counted: readonly ReplicaId[]): void {
 }
 
 function executedByAll(state: ReplicaState, reports: readonly Report[]): Deps {
-  return reports.reduce<Deps>(
-    (deps, report) => deps.map((slot, row) => Math.min(slot, report.executed[row] ?? 0)),
-    state.durablyExecuted,
-  );
+  return reports.reduce((deps, { executed }) => meetDeps(deps, executed), state.durablyExecuted);
 }
 
 function forget(
