@@ -67,7 +67,7 @@ describe('a snapshot', () => {
     expect(chunks.map((chunk) => keysOf([chunk]))).toEqual(keys);
     const pieces = chunks.slice(1, 4).map(({ entries }) => entries[0]?.value ?? new Uint8Array(0));
     const whole = Buffer.concat(pieces);
-    expect(chunks.map(({ rest }) => rest)).toEqual([0, whole.length - 247, whole.length - 2 * 247, 0, 0]);
+    expect(chunks.map(({ rest }) => rest)).toEqual([0, whole.length - 246, whole.length - 2 * 246, 0, 0]);
     const { id = '', entries = [] } = chunks[0] ?? {};
     const after = entries.at(-1)?.key ?? expect.fail('an entry');
     for (let offset = 1; offset <= whole.length; offset += 1) {

@@ -11,6 +11,7 @@ import { demand } from '../checkers/violation.ts';
 import { between, chance, pick } from '../draw.ts';
 import type { EventQueue } from '../event-queue.ts';
 import type { Entry, History } from '../history.ts';
+import type { Statistics } from '../statistics.ts';
 import type { FullMachine } from './machine.ts';
 
 const TIMEOUT_MS = 2_000;
@@ -22,6 +23,7 @@ export interface RepeatsParts {
   readonly machines: readonly FullMachine[];
   readonly queue: EventQueue;
   readonly prng: Prng;
+  readonly statistics: Statistics;
   readonly guard: (check: () => void) => void;
 }
 
@@ -69,11 +71,12 @@ export class Repeats {
   }
 
   #repeat({ operation, result }: Entry, machine: FullMachine): void {
-    const { guard, prng } = this.#parts;
+    const { guard, prng, statistics } = this.#parts;
     const again = chance(prng, 0.5) ? decodeOperation(operation.bytes) : otherContent(operation);
     this.#open += 1;
     const isTaken = machine.submit(again, TIMEOUT_MS, (outcome: Outcome) => {
       this.#open -= 1;
+      if (outcome.type === 'tooOld') statistics.tooOld += 1;
       if (outcome.type !== 'answered' || result === null) return;
       guard(() =>
         demand(

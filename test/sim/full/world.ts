@@ -138,6 +138,7 @@ class FullWorld {
       machines: this.#machines,
       queue,
       prng: generator(seed, Stream.repeats),
+      statistics,
       guard: (check) => this.#guard(check),
     });
   }
