@@ -278,7 +278,7 @@ describe('usage', () => {
   it('prints the version of the package', async () => {
     const { exitCode, stdout } = await runCli(['--version']);
     expect(exitCode).toBe(0);
-    expect(stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(stdout.toString()).toMatch(/^\d+\.\d+\.\d+(-dev)?\n$/);
   });
 
   it.each(['start', 'server', 'put', 'get', 'del', 'status', 'completion'])(

@@ -166,7 +166,7 @@ describe('a replica that was away for longer than the others remember', () => {
     // The answers of one client's consecutive requests share a page, with the values that they replaced.
     const value = Buffer.alloc(1024 * 1024 - 100, 'x');
     for (let sequence = 1; sequence <= 18; sequence += 1) {
-      const requestId = { client: Buffer.alloc(16, 7), sequence };
+      const requestId = { client: Buffer.alloc(16, 7), sequence, generation: 1 };
       await cluster.client(1).put({ key: bytesOf('large'), value, returnPrevious: true, requestId });
     }
     await writeMuch(cluster, 'meanwhile', 100);
