@@ -39,8 +39,9 @@ test('an output that is closed early ends it without a word', async () => {
 });
 
 test('npm run sim runs the same in a bundle', async () => {
-  const bundled = fileURLToPath(new URL('run.mjs', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [bundled, '--seed', '7', '--world', 'full']);
+  const bundled = fileURLToPath(new URL('run.ts', import.meta.url));
+  const args = ['--import', 'tsx', bundled, '--seed', '7', '--world', 'full'];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
   expect(stdout).toContain(`, trace hash ${(await simulateFull(drawFullOptions(7, 3))).hash}`);
 });
 

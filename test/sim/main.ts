@@ -10,8 +10,10 @@
  * is 1 if anything was violated, 2 for a wrong command line, 141 if the output was closed before its end.
  */
 import { fileURLToPath } from 'node:url';
+import { runBundled } from './bundle.ts';
 import { type Command, parseCommand, USAGE, UsageError } from './command-line.ts';
-import { runMutated } from './mutants.ts';
+
+import type { Mutant } from './mutants.ts';
 import type { Statistics } from './statistics.ts';
 import {
   fullWorlds,
@@ -98,6 +100,15 @@ async function sweepHere(
   return kind.world === 'full'
     ? await sweepFull(range, kind, { isFirst, onFailure })
     : sweep(range, kind, onFailure);
+}
+
+/** The same command, in full worlds of code with the fault in it. */
+async function runMutated(mutant: Mutant, args: readonly string[]): Promise<number> {
+  const replaced = ['--mutant', '--world'];
+  const rest = args.filter((arg, index) =>
+    replaced.every((name) => arg !== name && args[index - 1] !== name && !arg.startsWith(`${name}=`)),
+  );
+  return await runBundled(mutant, [...rest, '--world', 'full']);
 }
 
 /** Whoever read the output has read enough: the end, as for any program that writes into a closed pipe. */

@@ -1,13 +1,7 @@
 /**
  * Faults that can be put into the product's code, one at a time, to see that the simulator finds them: each replaces a text
- * that is in a file exactly once. It is done in a copy of the code, where the same command is run.
+ * that is in a file exactly once, in a bundle of the simulator (bundle.ts).
  */
-import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-
 export interface Mutant {
   readonly name: string;
   /** In the repository. */
@@ -15,10 +9,6 @@ export interface Mutant {
   readonly from: string;
   readonly to: string;
 }
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** What a run needs. */
-const COPIED = ['src', 'test', 'proto', 'package.json', 'tsconfig.json'];
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -182,34 +172,4 @@ export function mutated({ name, from, to }: Mutant, text: string): string {
   if (parts.length !== 2)
     throw new RangeError(`${name}: what it replaces is there ${parts.length - 1} times`);
   return parts.join(to);
-}
-
-/**
- * Runs the simulator, with the same arguments, in a copy of the code with the fault in it.
- * @returns its exit code
- */
-export async function runMutated(mutant: Mutant, args: readonly string[]): Promise<number> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'epaxos-mutant-'));
-  try {
-    for (const name of COPIED) cpSync(path.join(ROOT, name), path.join(directory, name), { recursive: true });
-    symlinkSync(path.join(ROOT, 'node_modules'), path.join(directory, 'node_modules'));
-    const file = path.join(directory, mutant.file);
-    writeFileSync(file, mutated(mutant, readFileSync(file, 'utf8')));
-    const rest = args.filter((arg, index) => arg !== '--mutant' && args[index - 1] !== '--mutant');
-    return await run(directory, ['--world', 'full', ...rest.filter((arg) => !arg.startsWith('--world'))]);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
-
-function run(directory: string, args: readonly string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const program = path.join(directory, 'test', 'sim', 'run.mjs');
-    const child = spawn(process.execPath, [program, ...args], {
-      cwd: directory,
-      stdio: 'inherit',
-    });
-    child.on('error', reject);
-    child.on('exit', (code) => resolve(code ?? 1));
-  });
 }

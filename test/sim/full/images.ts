@@ -5,11 +5,12 @@ import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
 import { storedRows } from '../../support/stored-rows.ts';
 import { Violation } from '../checkers/violation.ts';
 import { SimulatedDatabase } from './database.ts';
+import { checkLeftovers } from './leftovers.ts';
 import type { Volume } from './volume.ts';
 
 /**
  * @param image what the crash would leave; nobody else uses it
- * @throws Violation storage
+ * @throws Violation storage, bounds
  */
 export async function checkImage(
   image: Volume,
@@ -37,7 +38,9 @@ export async function checkImage(
     await readAll(storage.records());
     await readAll(storage.answerPages());
     await readAll(storedRows(storage));
+    checkLeftovers(image.current, store);
   } catch (error) {
+    if (error instanceof Violation) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new Violation('storage', `after a crash now ${store.name} could not be read back: ${reason}`);
   }

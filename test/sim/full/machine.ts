@@ -33,6 +33,8 @@ export interface FullSurroundings {
   readonly prng: Prng;
   readonly snapshots: KnownSnapshots;
   readonly guard: (check: () => void) => void;
+  /** The store of a replica is at a moment at which it may be asked whether it could be opened again. */
+  readonly lookAt: (id: ReplicaId) => void;
   /** Promises were made or settled: what follows from them is to happen before the next event. */
   readonly stirred: () => void;
   readonly transportOf: (id: ReplicaId) => SimulatedTransport | null;

@@ -3,6 +3,7 @@ import type { Envelope, Replica, ReplicaId } from '../../../src/epaxos/index.ts'
 import { KvError } from '../../../src/errors.ts';
 import type { KvOperation } from '../../../src/kv/index.ts';
 import { type Clock, createPeerStores, type OpenedNode, openNode } from '../../../src/node/index.ts';
+import { DEFAULT_SNAPSHOT_LIMITS } from '../../../src/node/snapshot-server.ts';
 import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
 import type { Reply } from '../calls.ts';
 import { SimulatedDatabase } from './database.ts';
@@ -34,6 +35,9 @@ export class FullProcess {
       statistics: world.statistics,
       snapshots: world.snapshots,
       guard: world.guard,
+      limits: world.options.full.limits,
+      openSnapshots: world.options.full.snapshots.open ?? DEFAULT_SNAPSHOT_LIMITS.open,
+      onStaging: () => world.lookAt(id),
       print: (line) => world.trace.printer?.(`${world.queue.nowMs.toFixed(3).padStart(10)} r${id} ${line}`),
       note: (what, ...details) => world.trace.note(world.queue.nowMs, id, what, ...details),
     });
@@ -109,6 +113,7 @@ export class FullProcess {
       if (!(error instanceof KvError)) throw error;
       answering(() => reply(outcomeOf(error)));
     }
+    this.watcher.waiting(this.pendingRequests);
     return true;
   }
 

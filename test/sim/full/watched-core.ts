@@ -2,14 +2,22 @@
 import type { Message, Operation, Proposal, Ready, Replica, ReplicaId } from '../../../src/epaxos/index.ts';
 import type { Core } from '../../../src/node/index.ts';
 
+export interface Watching {
+  /** Is called for every batch, and takes it. */
+  readonly onReady: (take: () => Ready) => Ready;
+  /** So many messages waited for a turn. */
+  readonly onDrained: (messages: number) => void;
+}
+
 export class WatchedCore implements Core {
   readonly #core: Replica;
-  readonly #onReady: (take: () => Ready) => Ready;
+  readonly #watching: Watching;
+  /** Messages given since the last turn was over. */
+  #steps = 0;
 
-  /** @param onReady is called for every batch, and takes it */
-  constructor(core: Replica, onReady: (take: () => Ready) => Ready) {
+  constructor(core: Replica, watching: Watching) {
     this.#core = core;
-    this.#onReady = onReady;
+    this.#watching = watching;
   }
 
   propose(proposal: Proposal): boolean {
@@ -25,6 +33,7 @@ export class WatchedCore implements Core {
   }
 
   step(from: ReplicaId, message: Message): void {
+    this.#steps += 1;
     this.#core.step(from, message);
   }
 
@@ -40,7 +49,10 @@ export class WatchedCore implements Core {
     this.#core.setRoundTrip(id, milliseconds);
   }
 
+  /** Asked when everything that had arrived was given. */
   hasReady(): boolean {
+    this.#watching.onDrained(this.#steps);
+    this.#steps = 0;
     return this.#core.hasReady();
   }
 
@@ -49,7 +61,7 @@ export class WatchedCore implements Core {
   }
 
   takeReady(): Ready {
-    return this.#onReady(() => this.#core.takeReady());
+    return this.#watching.onReady(() => this.#core.takeReady());
   }
 
   status(): ReturnType<Replica['status']> {

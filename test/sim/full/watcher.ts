@@ -21,14 +21,21 @@ import {
   type OperationResult,
   type Sessions,
 } from '../../../src/kv/index.ts';
-import type { Core, RestoredReplica } from '../../../src/node/index.ts';
+import type { Core, NodeOptions, RestoredReplica } from '../../../src/node/index.ts';
 import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
-import { INSTANCE_RANGE, PRUNED_KEY, parseInstanceKey, STAGING_KEY } from '../../../src/storage/keys.ts';
+import {
+  INSTANCE_RANGE,
+  PRUNED_KEY,
+  parseInstanceKey,
+  STAGED_RANGE,
+  STAGING_KEY,
+} from '../../../src/storage/keys.ts';
 import { decodeStaging, Phase } from '../../../src/storage/staging-state.ts';
 import type { Effects, SnapshotView } from '../../../src/storage/storage.ts';
 import { keyToString } from '../../../src/wire/index.ts';
 import { decodePruned } from '../../../src/wire/peer/pruned.ts';
 import type { Executed } from '../checkers/effects.ts';
+import { demand } from '../checkers/violation.ts';
 import type { Observers } from '../observers.ts';
 import { countPruning, type Statistics } from '../statistics.ts';
 import { type DurableView, rowsIn, unsealed } from './durable-view.ts';
@@ -41,6 +48,8 @@ const NOT_READ: OperationResult = { version: 0, value: null, previousVersion: 0 
 
 const PRUNED = keyToString(PRUNED_KEY);
 const STAGING = keyToString(STAGING_KEY);
+/** The first byte of the keys of a snapshot's entries. */
+const STAGED = keyToString(STAGED_RANGE.start);
 /** The first byte of the keys of instances. */
 const INSTANCE = '\u0001';
 
@@ -82,6 +91,11 @@ export interface WatcherOptions {
   readonly snapshots: KnownSnapshots;
   /** Does something that may find a violation; the process goes on, the world does not. */
   readonly guard: (check: () => void) => void;
+  readonly limits: NodeOptions['limits'];
+  /** How many snapshots may be open for peers. */
+  readonly openSnapshots: number;
+  /** What a batch does to the copy of a snapshot was begun just now: a crash may come at this very moment. */
+  readonly onStaging: () => void;
   readonly print: (line: string) => void;
   readonly note: (what: string, ...details: (number | string)[]) => void;
 }
@@ -111,15 +125,23 @@ export class Watcher {
     const contents = { records: recordsOf(core), rows: rowsIn(volume.current), ...volume.lineage };
     note(isFirst ? 'starts' : 'goes on from a snapshot', contents.records.length, contents.executions);
     guard(() => (isFirst ? observers.restarted(id, contents) : observers.installed(id, contents)));
-    return new WatchedCore(core, (take) => {
-      this.settle();
-      const ready = take();
-      this.#ready = ready;
-      this.#hasHappened = false;
-      this.#operations = ready.executions.map(({ command }) => command?.operations.map(asKvOperation) ?? []);
-      if (ready.pruned !== null) countPruning(this.#options.statistics, core, ready.pruned);
-      return ready;
+    return new WatchedCore(core, {
+      onReady: (take) => this.#take(core, take),
+      onDrained: (messages) => {
+        const { limits } = this.#options;
+        guard(() => demandAtMost(messages, limits.messages, `messages waited for a turn of replica ${id}`));
+      },
     });
+  }
+
+  #take(core: Replica, take: () => Ready): Ready {
+    this.settle();
+    const ready = take();
+    this.#ready = ready;
+    this.#hasHappened = false;
+    this.#operations = ready.executions.map(({ command }) => command?.operations.map(asKvOperation) ?? []);
+    if (ready.pruned !== null) countPruning(this.#options.statistics, core, ready.pruned);
+    return ready;
   }
 
   /** A line of the loop's log; it is no part of the trace's hash. */
@@ -162,8 +184,16 @@ export class Watcher {
     guard(() => observers.executed(id, { executions: executed, results, rows: new Map() }));
   }
 
-  /** A snapshot was opened for a peer just now. */
-  opened(): void {
+  /** A client's call was taken or refused. @param calls how many wait */
+  waiting(calls: number): void {
+    const { id, limits, guard } = this.#options;
+    guard(() => demandAtMost(calls, limits.requests, `calls wait at replica ${id}`));
+  }
+
+  /** A snapshot was opened for a peer just now. @param open how many are */
+  opened(open: number): void {
+    const { id, openSnapshots, guard } = this.#options;
+    guard(() => demandAtMost(open, openSnapshots, `snapshots are open at replica ${id}`));
     const { volume, replicas } = this.#options;
     const pruned = volume.current.get(PRUNED);
     const upTo = pruned === undefined ? [] : decodePruned(unsealed(pruned), { replicas }).pruned;
@@ -188,6 +218,7 @@ export class Watcher {
 
   /** What a batch makes of the lineage of the store. */
   lineageAfter(changes: readonly Change[], before: Lineage): Lineage {
+    if (changes.some(([key]) => key.charAt(0) === STAGED || key === STAGING)) this.#options.onStaging();
     const installed = this.#installedBy(changes);
     if (installed !== null) return { installed, executions: this.#executionsAfter(installed) };
     let marks = 0;
@@ -241,6 +272,7 @@ export class Watcher {
 /** The storage port as the server has it, and a word to the watcher of what it cannot see elsewhere. */
 export class WatchedStorage extends EncodedStorage {
   readonly #watcher: Watcher;
+  readonly #views = new Set<SnapshotView>();
 
   constructor(options: ConstructorParameters<typeof EncodedStorage>[0], watcher: Watcher) {
     super(options);
@@ -253,9 +285,20 @@ export class WatchedStorage extends EncodedStorage {
   }
 
   override openSnapshot(): SnapshotView {
-    this.#watcher.opened();
-    return super.openSnapshot();
+    const view = super.openSnapshot();
+    this.#views.add(view);
+    this.#watcher.opened(this.#views.size);
+    const close = view.close.bind(view);
+    view.close = () => {
+      this.#views.delete(view);
+      return close();
+    };
+    return view;
   }
+}
+
+function demandAtMost(count: number, limit: number, what: string): void {
+  demand(count <= limit, 'bounds', () => `${count} ${what}, not ${limit}`);
 }
 
 /** The instances that are marked executed in a store. */

@@ -7,7 +7,7 @@
  * end, so that what happens is the same every time.
  */
 
-import { DEFAULT_TIMING } from '../../../src/epaxos/index.ts';
+import { DEFAULT_TIMING, type ReplicaId } from '../../../src/epaxos/index.ts';
 import { AssertionError } from '../../../src/util/assert.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { checkConvergence, whyUnsettled } from '../checkers/convergence.ts';
@@ -27,10 +27,12 @@ import { rowsIn } from './durable-view.ts';
 import { FullFaults } from './full-faults.ts';
 import { checkImage } from './images.ts';
 import { checkAnswers, checkMarks, keptInstances } from './kept.ts';
+import { checkLeftovers } from './leftovers.ts';
 import { FullMachine, type FullSurroundings } from './machine.ts';
 import type { FullWorldOptions } from './options.ts';
 import { Repeats } from './repeats.ts';
 import { SerialWrites } from './serial-writes.ts';
+import type { Volume } from './volume.ts';
 
 /** How long a healed world may take to come to rest, in virtual milliseconds. */
 const SETTLE_MS = 180_000;
@@ -66,6 +68,7 @@ class FullWorld {
   #healedAtMs = Number.POSITIVE_INFINITY;
   #isStirred = false;
   #nextLookMs = 0;
+  readonly #toLookAt = new Set<ReplicaId>();
   #violation: Violation | null = null;
 
   constructor(options: FullWorldOptions, run: RunOptions) {
@@ -98,6 +101,7 @@ class FullWorld {
       prng: generator(seed, Stream.replicas),
       snapshots: new Map(),
       guard: (check) => this.#guard(check),
+      lookAt: (id) => this.#toLookAt.add(id),
       stirred: () => {
         this.#isStirred = true;
       },
@@ -208,12 +212,22 @@ class FullWorld {
     return true;
   }
 
-  /** Now and then: could a store be opened again, if its machine died now? */
+  /** Now and then, and while a snapshot is copied and put in place: could a store be opened again, if its machine died now? */
   async #look(): Promise<void> {
     const { imageMs } = this.#options.full;
-    if (imageMs === 0 || this.#queue.nowMs < this.#nextLookMs) return;
-    this.#nextLookMs = this.#queue.nowMs + imageMs;
-    const { id, volume, storeId } = pick(this.#images, this.#machines);
+    if (imageMs === 0) return;
+    const ids = [...this.#toLookAt];
+    this.#toLookAt.clear();
+    if (this.#queue.nowMs >= this.#nextLookMs) {
+      this.#nextLookMs = this.#queue.nowMs + imageMs;
+      ids.push(pick(this.#images, this.#machines).id);
+    }
+    for (const { id, volume, storeId } of this.#machines) {
+      if (ids.includes(id)) await this.#lookAt(id, volume, storeId);
+    }
+  }
+
+  async #lookAt(id: ReplicaId, volume: Volume, storeId: string): Promise<void> {
     const image = volume.image(pick(this.#images, ['everything', 'some', 'nothing']), this.#images);
     const { replicas } = this.#options;
     await checkImage(image, { id: storeId, name: `the store of replica ${id}`, replicas });
@@ -294,7 +308,13 @@ class FullWorld {
       if (rows !== undefined) this.#observers.checkTable(id, rows);
     });
     checkConvergence(tables);
-    for (const machine of this.#judged) checkMarks(machine);
+    for (const machine of this.#judged) {
+      checkLeftovers(machine.volume.current, {
+        name: `the store of replica ${machine.id}`,
+        replicas: this.#options.replicas,
+      });
+      checkMarks(machine);
+    }
     const generation = checkAnswers(this.#judged, this.#history);
     this.statistics.generations = generation - 1;
     for (const { id } of this.#judged) {
