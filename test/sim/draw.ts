@@ -24,6 +24,7 @@ export const Stream = {
   repeats: 18,
   wide: 19,
   outcasts: 20,
+  backlog: 21,
 };
 
 /** The generator of one concern of the world with this seed. */

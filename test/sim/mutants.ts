@@ -183,22 +183,10 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'prunedNoOpsNotRemembered',
-    file: 'src/storage/encoded-storage.ts',
-    from: 'const isCopying = this.staging.status() !== null;',
-    to: 'const isCopying = this.staging.status() === undefined;',
-  },
-  {
     name: 'piecesNotJoined',
     file: 'src/storage/entry-assembler.ts',
     from: 'Buffer.concat([...pieces, entry.value])',
     to: 'Buffer.concat([...pieces.slice(1), entry.value])',
-  },
-  {
-    name: 'piecesLeft',
-    file: 'src/storage/entry-assembler.ts',
-    from: 'writes.push({ key, value: null });',
-    to: '',
   },
   {
     name: 'entriesNotCut',

@@ -51,7 +51,7 @@ export async function fillBacklog({ machines, observers, history, kept }: Backlo
 /** A put of a key of its own. */
 function recordOf(slot: number, replicas: number): InstanceRecord {
   const operation = putOperation({
-    request: { client: CLIENT, sequence: slot },
+    request: { client: CLIENT, sequence: slot, generation: 1 },
     key: Buffer.from(`backlog ${slot}`),
     value: Buffer.from(`${slot}`),
     returnPrevious: false,
@@ -97,15 +97,15 @@ async function store(
       rows: new Map(
         operations.map((each) => [each.key, each.kind === 'put' ? { version: 1, value: each.value } : null]),
       ),
-      pages: operations.map(({ request, key }) => sessions.record({ request, key, result: RESULT })),
-      expired: [],
+      pages: new Set(operations.map(({ request, key }) => sessions.record({ request, key, result: RESULT }))),
+      generation: null,
       executed: batch.map(({ id }) => id),
       pruned: null,
     });
   }
   if (pruned > 0) {
     const upTo = new Array<number>(replicas).fill(0).with(0, pruned);
-    const nothing = { rows: new Map(), pages: [], expired: [], executed: [] };
+    const nothing = { rows: new Map(), pages: [], generation: null, executed: [] };
     await storage.writeEffects({ ...nothing, pruned: { pruned: upTo, floor: upTo } });
   }
   await storage.writeRecords([], { sync: true });

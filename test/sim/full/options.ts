@@ -2,6 +2,7 @@
  * What kind of full world a seed makes: what the worlds of bare cores have (../options.ts), and what only whole replicas
  * have: limits of what waits, log files, generations that end, clocks, replicas that never come back.
  */
+import { DEFAULT_LIMITS } from '../../../src/epaxos/index.ts';
 import type { AdvanceLimits, NodeOptions, SnapshotLimits } from '../../../src/node/index.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { between, chance, generator, pick, Stream, subset } from '../draw.ts';
@@ -39,6 +40,8 @@ export interface FullOptions {
   readonly faults: readonly FullFaultKind[];
   /** Between two looks at whether the store could be opened again after a crash at that moment; 0: never. */
   readonly imageMs: number;
+  /** So many instances are executed and kept by all but the last replica when the world begins (backlog.ts); 0: none. */
+  readonly backlog: number;
   /** Writes of one key that a `burst` leaves open at a replica. */
   readonly burstOperations: number;
 }
@@ -46,6 +49,16 @@ export interface FullOptions {
 export interface FullWorldOptions extends WorldOptions {
   readonly full: FullOptions;
 }
+
+const MIB = 1024 * 1024;
+
+/** What may wait in a server. */
+const PRODUCTION_LIMITS: NodeOptions['limits'] = {
+  requests: 10_000,
+  requestBytes: 64 * MIB,
+  messages: 65_536,
+  messageBytes: 64 * MIB,
+};
 
 /** What is begun when all is well again is answered within this time, whatever the world's odd figures are. */
 const PATIENCE_MS = 30_000;
@@ -89,11 +102,43 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
       repeatMs: chance(prng, 0.4) ? between(prng, 10, 200) : 0,
       faults: subset(prng, FULL_FAULT_KINDS, 0.25),
       imageMs: chance(prng, 0.3) ? between(prng, 20, 300) : 0,
+      backlog: 0,
       burstOperations: prng.integer(50, 400),
     },
   };
-  const world = isShortLived ? advancing(options, prng) : options;
+  const shortLived = isShortLived ? advancing(options, prng) : options;
+  const world = withBacklog(shortLived, generator(seed, Stream.backlog));
   return { ...world, full: { ...world.full, outcast: drawOutcast(seed, world.full) } };
+}
+
+/** Now and then the last replica has missed so much that it needs a snapshot at once, and now and then very much. */
+function withBacklog(options: FullWorldOptions, prng: Prng): FullWorldOptions {
+  if (chance(prng, 0.002)) return withLargeBacklog(options);
+  if (!chance(prng, 0.05)) return options;
+  const { full } = options;
+  const { chunkBytes = 0 } = full.snapshots;
+  const snapshots = chunkBytes === 0 ? {} : { ...full.snapshots, chunkBytes: Math.max(20_000, chunkBytes) };
+  return { ...options, full: { ...full, snapshots, backlog: prng.integer(100, 2_000) } };
+}
+
+/** As much as a replica keeps for one that is away; with the patience, the limits and the sizes of production. */
+export function withLargeBacklog(options: FullWorldOptions): FullWorldOptions {
+  return {
+    ...options,
+    timing: {},
+    limits: {},
+    full: {
+      ...options.full,
+      writeBufferBytes: 16 * MIB,
+      limits: PRODUCTION_LIMITS,
+      snapshots: {},
+      dead: 0,
+      laggardFactor: 1,
+      repeatMs: 0,
+      imageMs: 0,
+      backlog: DEFAULT_LIMITS.retainedInstances,
+    },
+  };
 }
 
 /** Where all else come to a good end. */
@@ -158,10 +203,10 @@ function slowlyFlushed(
 function drawLimits(prng: Prng): NodeOptions['limits'] {
   const isSmall = chance(prng, 0.3);
   return {
-    requests: isSmall ? prng.integer(1, 20) : 10_000,
-    requestBytes: 64 * 1024 * 1024,
-    messages: chance(prng, 0.3) ? prng.integer(20, 400) : 65_536,
-    messageBytes: 64 * 1024 * 1024,
+    requests: isSmall ? prng.integer(1, 20) : PRODUCTION_LIMITS.requests,
+    requestBytes: PRODUCTION_LIMITS.requestBytes,
+    messages: chance(prng, 0.3) ? prng.integer(20, 400) : PRODUCTION_LIMITS.messages,
+    messageBytes: PRODUCTION_LIMITS.messageBytes,
   };
 }
 

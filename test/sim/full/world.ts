@@ -7,7 +7,7 @@
  * end, so that what happens is the same every time.
  */
 
-import { DEFAULT_TIMING, type ReplicaId } from '../../../src/epaxos/index.ts';
+import { DEFAULT_LIMITS, DEFAULT_TIMING, type ReplicaId } from '../../../src/epaxos/index.ts';
 import { AssertionError } from '../../../src/util/assert.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { checkConvergence, whyUnsettled } from '../checkers/convergence.ts';
@@ -23,6 +23,7 @@ import { noStatistics } from '../statistics.ts';
 import { Trace } from '../trace.ts';
 import { Workload } from '../workload.ts';
 import type { Outcome, RunOptions } from '../world.ts';
+import { fillBacklog } from './backlog.ts';
 import { rowsIn } from './durable-view.ts';
 import { FullFaults } from './full-faults.ts';
 import { checkImage } from './images.ts';
@@ -149,6 +150,7 @@ class FullWorld {
 
   async run(): Promise<Outcome['violation']> {
     try {
+      await this.#fill();
       this.#start();
       await this.#settle();
       await this.#repeatAll();
@@ -165,6 +167,13 @@ class FullWorld {
     } finally {
       this.statistics.virtualMs = this.#queue.nowMs;
     }
+  }
+
+  async #fill(): Promise<void> {
+    const { backlog: kept } = this.#options.full;
+    if (kept === 0) return;
+    const common = { observers: this.#observers, history: this.#history };
+    await fillBacklog({ machines: this.#machines, kept, ...common });
   }
 
   #start(): void {
@@ -275,22 +284,22 @@ class FullWorld {
     await this.#settle();
   }
 
-  /** Replicas at rest forget, until they keep no more than they may for the sake of those that are away (R9.2). */
+  /** Replicas at rest forget all, or until they keep no more than they may for the sake of one that is away (R9.2). */
   async #forget(): Promise<void> {
     const { limits, timing, replicas } = this.#options;
-    const { retainedInstances = Number.POSITIVE_INFINITY } = limits;
-    const isAllowed = replicas - this.#judged.length <= 1 && (timing.silentTicks ?? 0) > 0;
-    if (!isAllowed) return;
+    const missing = replicas - this.#judged.length;
+    const allowed = missing === 0 ? 0 : (limits.retainedInstances ?? DEFAULT_LIMITS.retainedInstances);
+    if (missing > 1 || (missing === 1 && timing.silentTicks === 0)) return;
     const whyMuch = () => {
       for (const { id, core } of this.#judged) {
         const kept = core === null ? 0 : keptInstances(core);
-        if (kept > retainedInstances) return `replica ${id} keeps ${kept} instances`;
+        if (kept > allowed) return `replica ${id} keeps ${kept} instances`;
       }
       return null;
     };
     const upToMs = this.#queue.nowMs + FORGET_MS;
     while (whyMuch() !== null && (await this.#step())) {
-      if (this.#queue.nowMs > upToMs) throw new Violation('bounds', `${whyMuch()}, not ${retainedInstances}`);
+      if (this.#queue.nowMs > upToMs) throw new Violation('bounds', `${whyMuch()}, not ${allowed}`);
     }
   }
 
