@@ -10,6 +10,7 @@ export interface Mutant {
   readonly to: string;
 }
 
+/** Each is found at the seed that docs/reliability.md names. */
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'noSyncAtLogChange',
@@ -86,12 +87,6 @@ export const MUTANTS: readonly Mutant[] = [
     for (const range of [PIECE_RANGE, PRUNED_NO_OP_RANGE, STAGED_RANGE]) {`,
   },
   {
-    name: 'floorNotMerged',
-    file: 'src/storage/staging.ts',
-    from: 'return { pruned: pruned.pruned, floor };',
-    to: 'return pruned;',
-  },
-  {
     name: 'rowsNotReplaced',
     file: 'src/storage/staging.ts',
     from: 'for (const range of [ANSWERS_RANGE, ROW_RANGE, GENERATION_RANGE]) {',
@@ -165,12 +160,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (generation >= 0) return;',
   },
   {
-    name: 'commandLeftAtInstall',
-    file: 'src/storage/staging.ts',
-    from: 'if (own === undefined) return [record];',
-    to: 'if (own?.length !== 0) return [record];',
-  },
-  {
     name: 'noOpsTakenBack',
     file: 'src/storage/staging.ts',
     from: "if (place?.part !== 'record') {",
@@ -187,6 +176,52 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/storage/entry-assembler.ts',
     from: 'Buffer.concat([...pieces, entry.value])',
     to: 'Buffer.concat([...pieces.slice(1), entry.value])',
+  },
+  {
+    name: 'prunedRecordsLeft',
+    file: 'src/storage/encoded-storage.ts',
+    from: 'for (const key of [recordKey(id), executedKey(id), commandKey(id)])',
+    to: 'for (const key of [recordKey(id), executedKey(id)])',
+  },
+  {
+    name: 'inboxWithoutLimit',
+    file: 'src/node/inbox.ts',
+    from: 'this.#messages.length >= this.#limits.messages ||',
+    to: '',
+  },
+  {
+    name: 'requestsWithoutLimit',
+    file: 'src/node/pending.ts',
+    from: 'if (this.#calls >= requests || ',
+    to: 'if (this.#calls >= 2 * requests || ',
+  },
+  {
+    name: 'reservationNotReadBack',
+    file: 'src/node/open-node.ts',
+    from: 'reserved: storage.reserved()',
+    to: 'reserved: 0',
+  },
+  {
+    name: 'effectsBeforeTheirAnswers',
+    file: 'src/storage/encoded-storage.ts',
+    from: '    for (const page of effects.pages) {',
+    to: '    await this.#store.write(writes.splice(0), { sync: false });\n    for (const page of effects.pages) {',
+  },
+];
+
+/** Of these no seed is known yet that finds them, among the few hundred that were tried. */
+export const OPEN_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'floorNotMerged',
+    file: 'src/storage/staging.ts',
+    from: 'return { pruned: pruned.pruned, floor };',
+    to: 'return pruned;',
+  },
+  {
+    name: 'commandLeftAtInstall',
+    file: 'src/storage/staging.ts',
+    from: 'if (own === undefined) return [record];',
+    to: 'if (own?.length !== 0) return [record];',
   },
   {
     name: 'entriesNotCut',
@@ -213,12 +248,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: "if (place.part === 'record') {\n        yield { key, value };",
   },
   {
-    name: 'prunedRecordsLeft',
-    file: 'src/storage/encoded-storage.ts',
-    from: 'for (const key of [recordKey(id), executedKey(id), commandKey(id)])',
-    to: 'for (const key of [recordKey(id), executedKey(id)])',
-  },
-  {
     name: 'secondSnapshotNeverAsked',
     file: 'src/node/snapshot-fetcher.ts',
     from: "if (this.#state !== 'complete') return;\n    this.#state = 'idle';",
@@ -231,24 +260,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (this.#open.size >= 1_000) {\n      throw',
   },
   {
-    name: 'inboxWithoutLimit',
-    file: 'src/node/inbox.ts',
-    from: 'this.#messages.length >= this.#limits.messages ||',
-    to: '',
-  },
-  {
-    name: 'requestsWithoutLimit',
-    file: 'src/node/pending.ts',
-    from: 'if (this.#calls >= requests || ',
-    to: 'if (this.#calls >= 2 * requests || ',
-  },
-  {
-    name: 'reservationNotReadBack',
-    file: 'src/node/open-node.ts',
-    from: 'reserved: storage.reserved()',
-    to: 'reserved: 0',
-  },
-  {
     name: 'deadlinesNotKept',
     file: 'src/node/node.ts',
     from: '    // Deadlines pass also while a slow disk holds up the turn.\n    this.#pending.expire(nowMs);',
@@ -259,12 +270,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/node/node.ts',
     from: 'for (const peer of this.#reachability.peers) core.setReachable(peer, true);',
     to: '',
-  },
-  {
-    name: 'effectsBeforeTheirAnswers',
-    file: 'src/storage/encoded-storage.ts',
-    from: '    for (const page of effects.pages) {',
-    to: '    await this.#store.write(writes.splice(0), { sync: false });\n    for (const page of effects.pages) {',
   },
   {
     name: 'waitingRecoveriesCounted',

@@ -1,7 +1,5 @@
 /** Whole replicas of production code under seeded faults: some seeds on every run of the tests, and that a seed is a world. */
 import { describe, expect, test } from 'vitest';
-import { readText } from '../../repository/tree.ts';
-import { MUTANTS, mutated } from '../mutants.ts';
 import { sweepFull } from '../sweep.ts';
 import { drawFullOptions } from './options.ts';
 import { simulateFull } from './world.ts';
@@ -41,11 +39,3 @@ test('the same seed gives the same trace, with and without printing it', async (
   }
   expect(lines.length).toBeGreaterThan(1000);
 });
-
-test.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
-  'what the mutant %s replaces is there',
-  (_name, mutant) => {
-    const text = readText(mutant.file);
-    expect(mutated(mutant, text)).not.toBe(text);
-  },
-);
