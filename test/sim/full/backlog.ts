@@ -2,8 +2,8 @@
  * What the replicas of a world had done before it begins: many writes, of which the last replica has missed nearly all. The
  * others have forgotten the first of these, so that it needs a snapshot with all the rest.
  */
-import { Command, emptyRecord, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
-import { asKvOperation, type OperationResult, Sessions } from '../../../src/kv/index.ts';
+import { Command, emptyRecord, FIRST_EPOCH, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
+import { asKvOperation, type OperationResult, Sessions, type StampedRow } from '../../../src/kv/index.ts';
 import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
 import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
 import { putOperation } from '../../support/kv-operations.ts';
@@ -94,9 +94,7 @@ async function store(
     const operations = batch.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
     executions += batch.length;
     await storage.writeEffects({
-      rows: new Map(
-        operations.map((each) => [each.key, each.kind === 'put' ? { version: 1, value: each.value } : null]),
-      ),
+      rows: new Map(batch.flatMap(rowsOf)),
       pages: new Set(operations.map(({ request, key }) => sessions.record({ request, key, result: RESULT }))),
       generation: null,
       executed: batch.map(({ id }) => id),
@@ -109,4 +107,13 @@ async function store(
     await storage.writeEffects({ ...nothing, pruned: { pruned: upTo, floor: upTo } });
   }
   await storage.writeRecords([], { sync: true });
+}
+
+/** What an instance that is alone on its keys leaves in the table. */
+function rowsOf({ id, command }: InstanceRecord): [string, StampedRow | null][] {
+  const operations = command?.operations.map(asKvOperation) ?? [];
+  return operations.map((each, place) => {
+    if (each.kind !== 'put') return [each.key, null];
+    return [each.key, { version: 1, value: each.value, stamp: { epoch: FIRST_EPOCH, id, place } }];
+  });
 }
