@@ -177,14 +177,25 @@ async function withOpenStream(port: number): Promise<Socket> {
   socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
   socket.write(http2Frame({ type: 4, flags: 0, stream: 0, payload: [] }));
   socket.write(http2Frame({ type: 1, flags: 4, stream: 1, payload: block }));
-  socket.write(http2Frame({ type: 0, flags: 0, stream: 1, payload: [0, 0, 0, 0, 0] })); // answered by its like
+  socket.write(http2Frame({ type: 0, flags: 0, stream: 1, payload: [0, 0, 0, 0, 0] })); // an empty message
   let received = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     received = Buffer.concat([received, chunk]);
   });
-  const answer = http2Frame({ type: 0, flags: 0, stream: 1, payload: [0, 0, 0, 0, 0] });
-  await expect.poll(() => received.includes(answer), WAIT).toBe(true);
+  await expect.poll(() => http2Heads(received), WAIT).toContainEqual({ type: 0, stream: 1 });
   return socket;
+}
+
+/** Of every frame that has arrived whole: what it is, and on which stream. */
+function http2Heads(bytes: Buffer): { type: number; stream: number }[] {
+  const heads: { type: number; stream: number }[] = [];
+  for (let at = 0; at + 9 <= bytes.length; ) {
+    const end = at + 9 + bytes.readUIntBE(at, 3);
+    if (end <= bytes.length)
+      heads.push({ type: bytes.readUInt8(at + 3), stream: bytes.readUInt32BE(at + 5) });
+    at = end;
+  }
+  return heads;
 }
 
 function http2Frame(frame: {
