@@ -10,7 +10,7 @@ export interface AdvanceLimits {
   readonly perRankMs: number;
   /** So long it waits for a calm moment. */
   readonly patienceMs: number;
-  /** What was proposed and is not executed after so long is proposed again. */
+  /** What there was no room for, or what a core took along to its end, is proposed again after so long. */
   readonly againMs: number;
 }
 

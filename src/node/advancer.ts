@@ -18,6 +18,8 @@ export interface AdvancerOptions {
 export class Advancer {
   readonly #id: ReplicaId;
   readonly #timing: AdvanceTiming;
+  /** What was proposed last. */
+  #taken: { readonly core: Pick<Core, 'propose'>; readonly generation: number } | null = null;
 
   constructor({ id, tickMs, advance = DEFAULT_ADVANCE, sessions }: AdvancerOptions) {
     this.#id = id;
@@ -45,8 +47,10 @@ export class Advancer {
     const { generation, hasNews } = sessions;
     const isCalm = () => isCalmAt(core.status(), new Set([this.#id, ...reachable]));
     if (!this.#timing.tick({ ticks, generation, hasNews, isCalm })) return;
-    // Where there is no room for it now, it is proposed again later.
-    core.propose(new Proposal(advanceOperation(generation)));
+    // What a core took stays with it until it is executed, and then the generation is another one: a second one would only
+    // be one more instance that all wait for. What it had no room for, or took along to its end, is proposed again.
+    if (this.#taken?.core === core && this.#taken.generation === generation) return;
+    if (core.propose(new Proposal(advanceOperation(generation)))) this.#taken = { core, generation };
   }
 }
 

@@ -53,3 +53,39 @@ it('its own open instances are no hindrance', () => {
   const rows = CALM.map((row) => (row.replica === 1 ? { ...row, highest: 9 } : row));
   expect(proposed({ status: { rows }, reachable: [] })).toHaveLength(1);
 });
+
+it('once for each generation and core: a replica that hears nothing would otherwise go on opening instances that all wait for', () => {
+  const sessions = new Sessions();
+  sessions.record({
+    request: anyRequest(),
+    key: 'a',
+    result: { version: 1, value: null, previousVersion: 0 },
+  });
+  const advance = { lastsMs: 100, perRankMs: 10, patienceMs: 10, againMs: 50 };
+  const advancer = new Advancer({ id: 1, tickMs: 10, advance, sessions });
+  const [first, second] = [new FakeCore(), new FakeCore()];
+  for (const core of [first, second]) {
+    for (let tick = 1; tick <= 1_000; tick += 1) advancer.tick(1, { core, sessions, reachable: [] });
+    expect(core.proposed).toHaveLength(1);
+  }
+});
+
+it('again where the core had no room for it', () => {
+  const sessions = new Sessions();
+  sessions.record({
+    request: anyRequest(),
+    key: 'a',
+    result: { version: 1, value: null, previousVersion: 0 },
+  });
+  const advance = { lastsMs: 100, perRankMs: 10, patienceMs: 10, againMs: 50 };
+  const advancer = new Advancer({ id: 1, tickMs: 10, advance, sessions });
+  const core = new FakeCore();
+  const propose = core.propose.bind(core);
+  let refusals = 0;
+  core.propose = (proposal) => {
+    refusals += 1;
+    return refusals > 3 && propose(proposal);
+  };
+  for (let tick = 1; tick <= 1_000; tick += 1) advancer.tick(1, { core, sessions, reachable: [] });
+  expect([refusals, core.proposed.length]).toEqual([4, 1]);
+});

@@ -138,7 +138,7 @@ export const MUTANTS: readonly Mutant[] = [
     // Answers of a generation are dropped by the replica's own clock, not in the order.
     name: 'generationEndsByOwnClock',
     file: 'src/node/advancer.ts',
-    from: 'core.propose(new Proposal(advanceOperation(generation)));',
+    from: 'if (core.propose(new Proposal(advanceOperation(generation)))) this.#taken = { core, generation };',
     to: '(sessions as Sessions).advance(generation);',
   },
   {

@@ -107,6 +107,7 @@ async function store(
     await storage.writeEffects({ ...nothing, pruned: { pruned: upTo, floor: upTo } });
   }
   await storage.writeRecords([], { sync: true });
+  volume.closed();
 }
 
 /** What an instance that is alone on its keys leaves in the table. */

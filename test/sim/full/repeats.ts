@@ -50,7 +50,6 @@ export class Repeats {
   /** None is sent any more by itself. */
   stop(): void {
     this.#isOver = true;
-    this.#open = 0;
   }
 
   /** Sends many of them. */

@@ -125,6 +125,15 @@ export class Volume {
     for (const { changes } of this.#log.batches.slice(0, this.#log.synced)) this.#durable.apply(changes);
   }
 
+  /** The database is closed in order. Whoever opens it begins with a new log, and what the old ones held is in tables (LevelDB). */
+  closed(): void {
+    this.compacted();
+    this.#closed = this.#log;
+    this.#log = { batches: [], bytes: 0, synced: 0 };
+    this.logNumber += 1;
+    this.compacted();
+  }
+
   /** The machine dies, and comes back with this. @returns how many batches were lost */
   crash(loss: Loss, prng: Prng): number {
     const logs = this.#left(loss, prng);

@@ -248,6 +248,8 @@ class FullWorld {
     while (await this.#step()) {
       const { nowMs } = this.#queue;
       if (nowMs < this.#healedAtMs || nowMs < nextPollMs) continue;
+      // They may be more than the replicas get through, so that these would never be at rest.
+      this.#repeats.stop();
       nextPollMs = nowMs + SETTLE_POLL_MS;
       const reason = this.#whyRestless();
       if (reason === null) return;
@@ -264,7 +266,6 @@ class FullWorld {
 
   /** Every answer is still there, or comes too late everywhere: old requests are sent once more, and nothing changes. */
   async #repeatAll(): Promise<void> {
-    this.#repeats.stop();
     this.#repeats.all(this.#judged);
     const upToMs = this.#queue.nowMs + 5_000;
     while (this.#repeats.open > 0 && this.#queue.nowMs < upToMs && (await this.#step()));
