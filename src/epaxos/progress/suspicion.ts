@@ -82,14 +82,14 @@ function* needed(state: ReplicaState): Iterable<InstanceKey> {
 }
 
 /**
- * What holds up another row's watermark. If the row's coordinator cannot be reached, all that it left open
- * is settled side by side: each would be suspected in its turn otherwise.
+ * What holds up another row's watermark. If the row's coordinator cannot be reached, or does no work (R3.12), all that it
+ * left open is settled side by side: each would be suspected in its turn otherwise.
  */
 function* openSlots(
   state: ReplicaState,
   { replica, row }: { readonly replica: ReplicaId; readonly row: Row },
 ): Iterable<InstanceKey> {
-  const count = state.isReachable(replica) ? 1 : state.limits.recoveries;
+  const count = state.isCountedOn(replica) ? 1 : state.limits.recoveries;
   const last = Math.min(row.highest, row.committed + count);
   for (let slot = row.committed + 1; slot <= last; slot += 1) {
     const record = row.records.get(slot);

@@ -30,6 +30,17 @@ describe('no seed violates anything', () => {
   });
 });
 
+// Worlds in which one replica hears nothing, or does no work, for ever, and which failed before.
+test.each([
+  ['it proposed the end of a generation again and again, which all waited for', 32],
+  ['the same, until nothing else was executed', 60],
+  ['the same, beside reads', 70],
+  ['what it had left open was settled one slot after another', 158],
+])('%s: seed %i', async (_, seed) => {
+  const { violation } = await simulateFull(drawFullOptions(seed, 3));
+  expect(violation).toBeNull();
+});
+
 test('the same seed gives the same trace, with and without printing it', async () => {
   const lines: string[] = [];
   for (const seed of [11, 13]) {
