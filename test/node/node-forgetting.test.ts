@@ -50,13 +50,13 @@ describe('a generation that ends', () => {
   it('has a copy that comes too late refused, whoever waits for it', async () => {
     const { node, core, perform } = setUp();
     const late = put('a', '1', { request });
-    const calls = [submit(node, late, TIMEOUT_MS), submit(node, late, TIMEOUT_MS)];
+    const refused = [submit(node, late, TIMEOUT_MS), submit(node, late, TIMEOUT_MS)].map(({ result }) =>
+      expect(result).rejects.toMatchObject({ code: 'requestTooOld', outcome: 'unknown' }),
+    );
     await perform({ executions: [execution(1, advance(1)), execution(2, advance(2))] });
     expect(core.proposed).toEqual([late]); // it is decided where it is executed, not here
     await perform({ executions: [execution(3, late)] });
-    for (const { result } of calls) {
-      await expect(result).rejects.toMatchObject({ code: 'requestTooOld', outcome: 'unknown' });
-    }
+    await Promise.all(refused);
     expect(node.status().pendingRequests).toBe(0);
   });
 
