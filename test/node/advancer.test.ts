@@ -54,7 +54,8 @@ it('its own open instances are no hindrance', () => {
   expect(proposed({ status: { rows }, reachable: [] })).toHaveLength(1);
 });
 
-it('once for each generation and core: a replica that hears nothing would otherwise go on opening instances that all wait for', () => {
+/** An advancer that has something to propose, whatever is open; and lets a thousand ticks pass for a core. */
+function impatient(): (core: FakeCore) => void {
   const sessions = new Sessions();
   sessions.record({
     request: anyRequest(),
@@ -63,22 +64,22 @@ it('once for each generation and core: a replica that hears nothing would otherw
   });
   const advance = { lastsMs: 100, perRankMs: 10, patienceMs: 10, againMs: 50 };
   const advancer = new Advancer({ id: 1, tickMs: 10, advance, sessions });
+  return (core) => {
+    for (let tick = 1; tick <= 1_000; tick += 1) advancer.tick(1, { core, sessions, reachable: [] });
+  };
+}
+
+it('once for each generation and core: a replica that hears nothing would otherwise go on opening instances that all wait for', () => {
+  const letPass = impatient();
   const [first, second] = [new FakeCore(), new FakeCore()];
   for (const core of [first, second]) {
-    for (let tick = 1; tick <= 1_000; tick += 1) advancer.tick(1, { core, sessions, reachable: [] });
+    letPass(core);
     expect(core.proposed).toHaveLength(1);
   }
 });
 
 it('again where the core had no room for it', () => {
-  const sessions = new Sessions();
-  sessions.record({
-    request: anyRequest(),
-    key: 'a',
-    result: { version: 1, value: null, previousVersion: 0 },
-  });
-  const advance = { lastsMs: 100, perRankMs: 10, patienceMs: 10, againMs: 50 };
-  const advancer = new Advancer({ id: 1, tickMs: 10, advance, sessions });
+  const letPass = impatient();
   const core = new FakeCore();
   const propose = core.propose.bind(core);
   let refusals = 0;
@@ -86,6 +87,6 @@ it('again where the core had no room for it', () => {
     refusals += 1;
     return refusals > 3 && propose(proposal);
   };
-  for (let tick = 1; tick <= 1_000; tick += 1) advancer.tick(1, { core, sessions, reachable: [] });
+  letPass(core);
   expect([refusals, core.proposed.length]).toEqual([4, 1]);
 });

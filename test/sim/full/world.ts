@@ -8,6 +8,7 @@
  */
 
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type ReplicaId } from '../../../src/epaxos/index.ts';
+import { gaitFor } from '../../../src/node/gait.ts';
 import { AssertionError } from '../../../src/util/assert.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { checkConvergence, whyUnsettled } from '../checkers/convergence.ts';
@@ -38,7 +39,7 @@ import type { Volume } from './volume.ts';
 /** How long a healed world may take to come to rest, in virtual milliseconds. */
 const SETTLE_MS = 180_000;
 const SETTLE_POLL_MS = 40;
-/** How long it may take at rest until what is no longer needed is forgotten. */
+/** How long it may take at rest until what is no longer needed is forgotten, beside the turns that the limits ask for. */
 const FORGET_MS = 60_000;
 
 /** Runs one world from beginning to end. Deterministic: the same options give the same outcome. */
@@ -287,7 +288,7 @@ class FullWorld {
 
   /** Replicas at rest forget all, or until they keep no more than they may for the sake of one that is away (R9.2). */
   async #forget(): Promise<void> {
-    const { limits, timing, replicas } = this.#options;
+    const { limits, timing, replicas, full } = this.#options;
     const missing = replicas - this.#judged.length;
     const allowed = missing === 0 ? 0 : (limits.retainedInstances ?? DEFAULT_LIMITS.retainedInstances);
     if (missing > 1 || (missing === 1 && timing.silentTicks === 0)) return;
@@ -298,7 +299,11 @@ class FullWorld {
       }
       return null;
     };
-    const upToMs = this.#queue.nowMs + FORGET_MS;
+    // A turn forgets no more than so many, and at rest it comes with every beat.
+    const { prunedPerTurn = DEFAULT_LIMITS.prunedPerTurn } = limits;
+    const most = Math.max(...this.#judged.map(({ core }) => (core === null ? 0 : keptInstances(core))));
+    const beatMs = (gaitFor(full.tickMs).restTicks * full.tickMs) / Math.min(...full.clockRates);
+    const upToMs = this.#queue.nowMs + FORGET_MS + Math.ceil(most / prunedPerTurn) * beatMs;
     while (whyMuch() !== null && (await this.#step())) {
       if (this.#queue.nowMs > upToMs) throw new Violation('bounds', `${whyMuch()}, not ${allowed}`);
     }
