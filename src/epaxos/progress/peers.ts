@@ -127,13 +127,13 @@ export function tickPeers(view: PeersView): Peer[] {
   for (const peer of view.peers) {
     const excess = peer.replyTicks - roundTripTicks(view, peer);
     if (excess > 0 && view.now - peer.repliedAt > FRESH_TICKS) peer.replyTicks -= excess * STALE_SHARE;
-    if (peer.responsive && owesForTooLong(view, peer)) lost.push(peer);
+    if (peer.responsive && giveUpIfOverdue(view, peer)) lost.push(peer);
   }
   return lost;
 }
 
-/** A reply in time is overdue. It may have been lost, if others came; but not twice in a row. */
-function owesForTooLong(view: PeersView, peer: Peer): boolean {
+/** A reply that is overdue may have been lost, if others came; but not twice in a row. @returns whether the peer is given up */
+function giveUpIfOverdue(view: PeersView, peer: Peer): boolean {
   const { timed, missed } = peer;
   if (timed === null || view.now - timed.askedAt <= view.timing.followerTicks) return false;
   if (view.now - timed.askedAt <= replyBound(view, peer)) return false;

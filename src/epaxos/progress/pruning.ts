@@ -8,12 +8,12 @@
  * contradicted by x. So there whatever is forgotten becomes a floor under every later contribution; and a
  * coordinator names all that it has executed, so that the others' floors rarely cost a fast path (pre-accept.ts).
  *
- * While a replica is silent for long, or heard but far behind and not getting on, it is left out: what all others have
- * executed is forgotten too, with a floor under every later contribution, so that the one that was left out cannot commit
- * anything without first learning what it missed (by a snapshot). One thing must come first: an instance that is open now may have been proposed
- * by a coordinator that did not know x yet. As long as it is open, a recovery has to see that x
- * contradicts it (R5.6). So x is forgotten only when everything that any of the others had heard of, when it
- * told that it has executed x, is committed here.
+ * While a replica is silent for long, or heard but far behind and not getting on, it is left out: what all others
+ * have executed is forgotten too, with a floor under every later contribution, so that the one that was left out
+ * cannot commit anything without first learning what it missed (by a snapshot). One thing must come first: an
+ * instance that is open now may have been proposed by a coordinator that did not know x yet. As long as it is open, a
+ * recovery has to see that x contradicts it (R5.6). So x is forgotten only when everything that any of the others had
+ * heard of, when it told that it has executed x, is committed here.
  *
  * What only those left out have heard of, say y, is beyond that rule. Its initial deps, which lack x, could be
  * confirmed by a recovery (R5.5, R5.6) if |Q| − e members of its majority Q held them, and no other remembered x: y
