@@ -27,26 +27,28 @@ export const PAGE_SEQUENCES = 64;
 
 const HIGHEST_VERSION = 2 ** 32 - 1;
 const NO_BYTES = new Uint8Array(0);
-/** Room for keys: so much at first, and twice as much whenever there is not enough. */
-const FIRST_KEY_BYTES = 64;
+/** What is kept of a plain answer before its key: the place in the page (1 byte), the key's length (2), the version (4). */
+const HEAD_BYTES = 7;
+/** Room is made for so many answers at first, and when that is not enough for a whole page of them. */
+const FEW_ANSWERS = 8;
 
-/** The answers of up to 64 consecutive requests of one client. */
+/**
+ * The answers of up to 64 consecutive requests of one client. There are very many pages, so those answers that are a
+ * version and no more lie one behind the other in a single array of bytes.
+ */
 export class AnswerPage implements AnswerPageId {
   readonly generation: number;
   readonly client: string;
   readonly number: number;
-  /** By place in the page: how long the key is; 0 where no answer is. */
-  readonly keyLengths = new Uint16Array(PAGE_SEQUENCES);
-  /** By place in the page: the version answered. */
-  readonly versions = new Uint32Array(PAGE_SEQUENCES);
   /** What has more to say than a version, or finds its place taken: by sequence and key. */
   others: Map<string, RecordedAnswer> | null = null;
   /** How many answers it holds. */
   size = 0;
-  /** By place in the page: where the key begins in the bytes of all. */
-  readonly #keyStarts = new Uint32Array(PAGE_SEQUENCES);
-  #keys: Uint8Array = NO_BYTES;
-  #keyBytes = 0;
+  /** A bit for each place, below 32 and from 32 on, at which a plain answer is. */
+  #low = 0;
+  #high = 0;
+  #plain: Uint8Array = NO_BYTES;
+  #plainBytes = 0;
 
   constructor({ generation, client, number }: AnswerPageId) {
     this.generation = generation;
@@ -59,8 +61,12 @@ export class AnswerPage implements AnswerPageId {
     const other = this.others?.get(otherName(sequence, key));
     if (other !== undefined) return other.result;
     const place = sequence % PAGE_SEQUENCES;
-    if (!this.#isKeyOf(place, key)) return undefined;
-    return { version: this.versions[place] ?? 0, value: null, previousVersion: 0 };
+    if (!this.hasPlain(place)) return undefined;
+    let found: OperationResult | undefined;
+    this.forEachPlain((at, version, start, end) => {
+      if (at === place && this.#isKey(key, start, end)) found = { version, value: null, previousVersion: 0 };
+    });
+    return found;
   }
 
   /** Keeps an answer that is not recorded yet. */
@@ -69,22 +75,18 @@ export class AnswerPage implements AnswerPageId {
     const place = request.sequence % PAGE_SEQUENCES;
     const isPlain =
       result.value === null && result.previousVersion === 0 && result.version <= HIGHEST_VERSION;
-    if (!isPlain || this.keyLengths[place] !== 0) {
+    if (!isPlain || this.hasPlain(place)) {
       this.restore(answer);
       return;
     }
-    const start = this.#makeRoom(place, key.length);
-    for (let index = 0; index < key.length; index += 1) this.#keys[start + index] = key.charCodeAt(index);
-    this.versions[place] = result.version;
-    this.size += 1;
+    const start = this.#begin(place, key.length, result.version);
+    for (let index = 0; index < key.length; index += 1) this.#plain[start + index] = key.charCodeAt(index);
   }
 
   /** The same for one that is a version and no more, as it was stored. @param place where there is none */
   restorePlain(place: number, answer: { readonly key: Uint8Array; readonly version: number }): void {
-    const start = this.#makeRoom(place, answer.key.length);
-    this.#keys.set(answer.key, start);
-    this.versions[place] = answer.version;
-    this.size += 1;
+    const start = this.#begin(place, answer.key.length, answer.version);
+    this.#plain.set(answer.key, start);
   }
 
   /** The same for one that was among the others when it was stored. */
@@ -95,10 +97,28 @@ export class AnswerPage implements AnswerPageId {
     this.size += 1;
   }
 
-  /** The bytes of the key at a place, not to be changed; none where no answer is. */
-  keyAt(place: number): Uint8Array {
-    const start = this.#keyStarts[place] ?? 0;
-    return this.#keys.subarray(start, start + (this.keyLengths[place] ?? 0));
+  /** Whether an answer that is a version and no more is at a place. */
+  hasPlain(place: number): boolean {
+    return ((place < 32 ? this.#low : this.#high) & (1 << (place & 31))) !== 0;
+  }
+
+  /** The bytes in which {@link forEachPlain} says where keys are. They are not to be changed. */
+  get plain(): Uint8Array {
+    return this.#plain;
+  }
+
+  /** Every answer that is a version and no more, as they were recorded; its key is from `start` to before `end`. */
+  forEachPlain(visit: (place: number, version: number, start: number, end: number) => void): void {
+    const bytes = this.#plain;
+    let at = 0;
+    while (at < this.#plainBytes) {
+      const place = bytes[at] ?? 0;
+      const start = at + HEAD_BYTES;
+      const end = start + ((bytes[at + 1] ?? 0) | ((bytes[at + 2] ?? 0) << 8));
+      const low = (bytes[at + 3] ?? 0) | ((bytes[at + 4] ?? 0) << 8) | ((bytes[at + 5] ?? 0) << 16);
+      visit(place, low + (bytes[at + 6] ?? 0) * 2 ** 24, start, end);
+      at = end;
+    }
   }
 
   /** Bytes of the previous values in it. */
@@ -108,28 +128,41 @@ export class AnswerPage implements AnswerPageId {
     return bytes;
   }
 
-  #isKeyOf(place: number, key: string): boolean {
-    if (this.keyLengths[place] !== key.length) return false;
-    const start = this.#keyStarts[place] ?? 0;
+  #isKey(key: string, start: number, end: number): boolean {
+    if (end - start !== key.length) return false;
     for (let index = 0; index < key.length; index += 1) {
-      if (this.#keys[start + index] !== key.charCodeAt(index)) return false;
+      if (this.#plain[start + index] !== key.charCodeAt(index)) return false;
     }
     return true;
   }
 
-  /** @returns where the key goes */
-  #makeRoom(place: number, length: number): number {
-    const start = this.#keyBytes;
-    const end = start + length;
-    if (end > this.#keys.length) {
-      const grown = new Uint8Array(Math.max(end, FIRST_KEY_BYTES, 2 * this.#keys.length));
-      grown.set(this.#keys);
-      this.#keys = grown;
-    }
-    this.#keyBytes = end;
-    this.#keyStarts[place] = start;
-    this.keyLengths[place] = length;
-    return start;
+  /** Writes what is before the key. @returns where the key goes */
+  #begin(place: number, keyLength: number, version: number): number {
+    const at = this.#plainBytes;
+    const end = at + HEAD_BYTES + keyLength;
+    if (end > this.#plain.length) this.#grow(end);
+    const bytes = this.#plain;
+    bytes[at] = place;
+    bytes[at + 1] = keyLength;
+    bytes[at + 2] = keyLength >>> 8;
+    bytes[at + 3] = version;
+    bytes[at + 4] = version >>> 8;
+    bytes[at + 5] = version >>> 16;
+    bytes[at + 6] = version >>> 24;
+    this.#plainBytes = end;
+    if (place < 32) this.#low |= 1 << place;
+    else this.#high |= 1 << (place & 31);
+    this.size += 1;
+    return at + HEAD_BYTES;
+  }
+
+  /** Makes room for more answers, as long as those so far and the one that is coming. @param needed bytes of these */
+  #grow(needed: number): void {
+    const count = this.size - (this.others?.size ?? 0) + 1;
+    const bytesEach = Math.ceil(needed / count);
+    const grown = new Uint8Array(bytesEach * (count === 1 ? FEW_ANSWERS : PAGE_SEQUENCES));
+    grown.set(this.#plain);
+    this.#plain = grown;
   }
 }
 

@@ -52,21 +52,19 @@ const ANSWER = {
   value: bytesTag(4),
   previousVersion: integerTag(5),
 };
+
 export function encodeAnswers(page: AnswerPage): Buffer {
-  const { keyLengths, versions, others } = page;
-  const places: number[] = [];
+  const { plain, others } = page;
+  let count = 0; // a place, being below 128, has one byte
   let lengthBytes = 0;
   let keyBytes = 0;
   let versionBytes = 0;
-  for (let place = 0; place < PAGE_SEQUENCES; place += 1) {
-    const keyLength = keyLengths[place] ?? 0;
-    if (keyLength === 0) continue;
-    places.push(place);
-    lengthBytes += varintLength(keyLength);
-    keyBytes += keyLength;
-    versionBytes += varintLength(versions[place] ?? 0);
-  }
-  const count = places.length; // a place, being below 128, has one byte
+  page.forEachPlain((_place, version, start, end) => {
+    count += 1;
+    lengthBytes += varintLength(end - start);
+    keyBytes += end - start;
+    versionBytes += varintLength(version);
+  });
   let length = 0;
   if (count > 0)
     for (const bytes of [count, lengthBytes, keyBytes, versionBytes]) length += fieldLength(bytes);
@@ -74,18 +72,20 @@ export function encodeAnswers(page: AnswerPage): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   let at = 0;
   if (count > 0) {
-    at = writeInteger(bytes, at, PAGE.places, count);
-    for (const place of places) at = writeVarint(bytes, at, place);
-    at = writeInteger(bytes, at, PAGE.keyLengths, lengthBytes);
-    for (const place of places) at = writeVarint(bytes, at, keyLengths[place] ?? 0);
-    at = writeInteger(bytes, at, PAGE.keys, keyBytes);
-    for (const place of places) {
-      const key = page.keyAt(place);
-      bytes.set(key, at);
-      at += key.length;
-    }
-    at = writeInteger(bytes, at, PAGE.versions, versionBytes);
-    for (const place of places) at = writeVarint(bytes, at, versions[place] ?? 0);
+    let atPlace = writeInteger(bytes, at, PAGE.places, count);
+    let atLength = writeInteger(bytes, atPlace + count, PAGE.keyLengths, lengthBytes);
+    let atKey = writeInteger(bytes, atLength + lengthBytes, PAGE.keys, keyBytes);
+    let atVersion = writeInteger(bytes, atKey + keyBytes, PAGE.versions, versionBytes);
+    at = atVersion + versionBytes;
+    page.forEachPlain((place, version, start, end) => {
+      bytes[atPlace] = place;
+      atPlace += 1;
+      atLength = writeVarint(bytes, atLength, end - start);
+      // Keys are short: to copy them in one call each would take longer.
+      for (let from = start; from < end; from += 1) bytes[atKey + from - start] = plain[from] ?? 0;
+      atKey += end - start;
+      atVersion = writeVarint(bytes, atVersion, version);
+    });
   }
   for (const answer of others?.values() ?? []) at = writeAnswer(bytes, at, answer);
   return bytes;
@@ -130,7 +130,7 @@ export function decodeAnswers(id: AnswerPageId, bytes: Uint8Array): AnswerPage {
     const start = at;
     const length = keyLengths[index] ?? 0;
     at += length;
-    if (place >= PAGE_SEQUENCES || length === 0 || length > LIMITS.keyBytes || page.keyLengths[place] !== 0) {
+    if (place >= PAGE_SEQUENCES || length === 0 || length > LIMITS.keyBytes || page.hasPlain(place)) {
       throw malformed('a page of answers holds one that has no place in it');
     }
     page.restorePlain(place, { key: keys.subarray(start, at), version: versions[index] ?? 0 });

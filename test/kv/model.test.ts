@@ -237,9 +237,9 @@ class World {
 /** A page as it comes from a store. */
 function copyOf(page: AnswerPage): AnswerPage {
   const copy = new AnswerPage(page);
-  for (const [place, length] of page.keyLengths.entries()) {
-    if (length > 0) copy.restorePlain(place, { key: page.keyAt(place), version: page.versions[place] ?? 0 });
-  }
+  page.forEachPlain((place, version, start, end) => {
+    copy.restorePlain(place, { key: page.plain.subarray(start, end), version });
+  });
   for (const answer of page.others?.values() ?? []) copy.restore(answer);
   return copy;
 }

@@ -61,14 +61,19 @@ describe('a page of answers', () => {
     fc.assert(
       fc.property(anyAnswers, (answers) => {
         const page = pageOf(answers);
-        const places = Array.from({ length: PAGE_SEQUENCES }, (_, place) => place).filter(
-          (place) => page.keyLengths[place] !== 0,
-        );
+        const places: number[] = [];
+        const keys: Uint8Array[] = [];
+        const versions: number[] = [];
+        page.forEachPlain((place, version, start, end) => {
+          places.push(place);
+          keys.push(page.plain.subarray(start, end));
+          versions.push(version);
+        });
         const fields = {
           places,
-          keyLengths: places.map((place) => page.keyLengths[place]),
-          keys: places.length === 0 ? null : Buffer.concat(places.map((place) => page.keyAt(place))),
-          versions: places.map((place) => page.versions[place]),
+          keyLengths: keys.map(({ length }) => length),
+          keys: places.length === 0 ? null : Buffer.concat(keys),
+          versions,
           others: Array.from(page.others?.values() ?? [], ({ request, key, result }) => {
             return { sequence: request.sequence, key: keyToBytes(key), ...result };
           }),
@@ -76,6 +81,20 @@ describe('a page of answers', () => {
         expect(encodeAnswers(page).equals(encodeAny(fields))).toBe(true);
       }),
     );
+  });
+
+  test('keys of every length, versions up to 32 bits and all places are kept', () => {
+    const answers = Array.from({ length: PAGE_SEQUENCES }, (_, place) => ({
+      request: { client: ID.client, sequence: firstSequence + place, generation: 1 },
+      key: String.fromCharCode(place).repeat([1, 255, 256, 4096][place % 4] ?? 0),
+      result: { version: 2 ** 32 - 1 - place, value: null, previousVersion: 0 },
+    }));
+    const page = decodeAnswers(ID, encodeAnswers(pageOf(answers.toReversed())));
+    expect(page.others).toBeNull();
+    for (const { request, key, result } of answers) {
+      expect(page.find(request, key)).toEqual(result);
+      expect(page.find(request, `${key}.`)).toBeUndefined();
+    }
   });
 
   test('a full page of versions has less than twelve bytes an answer', () => {

@@ -24,13 +24,11 @@ function answersIn({ volume }: FullMachine): { generation: number; answers: Map<
     const id = parseAnswersKey(key);
     if (id === undefined) continue;
     const page = decodeAnswers(id, unsealed(value));
-    for (const [place, length] of page.keyLengths.entries()) {
-      if (length === 0) continue;
+    page.forEachPlain((place, version, start, end) => {
       const request = { ...id, sequence: id.number * PAGE_SEQUENCES + place };
-      const name = keyToString(page.keyAt(place));
-      const result = page.find(request, name);
-      if (result !== undefined) answers.set(nameOf(request, name), result);
-    }
+      const name = keyToString(page.plain.subarray(start, end));
+      answers.set(nameOf(request, name), { version, value: null, previousVersion: 0 });
+    });
     for (const answer of page.others?.values() ?? []) {
       answers.set(nameOf(answer.request, answer.key), answer.result);
     }
