@@ -24,9 +24,7 @@ export function addRead({ reads, limits }: ReplicaState, operation: Operation): 
   assert(isOne && !access.writes, 'a read of a single key (R8.2)');
   assert(!reads.wanted.has(operation), 'a read is added once');
   if (reads.wanted.size >= limits.reads) return false;
-  const read: PendingRead = { operation, deps: [], round: null, position: 0, node: null };
-  reads.wanted.set(operation, read);
-  reads.arrived.add(operation);
+  reads.add({ operation, deps: [], round: null, node: null, isWanted: true });
   return true;
 }
 
@@ -35,12 +33,16 @@ export function withdrawRead(state: ReplicaState, operation: Operation): boolean
   const { reads, executor } = state;
   const read = reads.wanted.get(operation);
   if (read === undefined) return false;
-  const { round, position, node } = read;
+  const { round, node } = read;
   reads.wanted.delete(operation);
-  reads.arrived.delete(operation);
+  if (round === null && node === null) {
+    reads.drop(read);
+    return true;
+  }
+  read.isWanted = false;
   if (round !== null) {
-    round.reads.delete(position);
-    if (round.reads.size === 0) reads.rounds.delete(round.sequence);
+    round.wanted -= 1;
+    if (round.wanted === 0) reads.rounds.delete(round.sequence);
   }
   if (node !== null) {
     reads.nodes.delete(node);
@@ -51,7 +53,7 @@ export function withdrawRead(state: ReplicaState, operation: Operation): boolean
 
 /** True if {@link startReads} would do something. */
 export function canStartReads({ reads, limits }: ReplicaState): boolean {
-  return reads.arrived.size > 0 && reads.rounds.size < limits.readRounds;
+  return reads.waiting > 0 && reads.rounds.size < limits.readRounds;
 }
 
 /** Begins a round for the reads that have arrived since the last one. */
@@ -60,26 +62,20 @@ export function startReads(state: ReplicaState): void {
   const { reads, limits, timing } = state;
   const sequence = reads.nextRound;
   reads.nextRound += 1;
-  const keys: string[] = [];
+  const taken = reads.take(limits.operationsPerInstance);
+  const keys = taken.map(keyOf);
   const round: BarrierRound = {
     sequence,
     keys,
-    reads: new Map(),
+    reads: taken,
+    wanted: taken.length,
     answered: new Set([state.id]),
     retryAt: state.now + timing.retryTicks,
     retryTicks: timing.retryTicks,
   };
-  for (const operation of reads.arrived) {
-    if (keys.length === limits.operationsPerInstance) break;
-    reads.arrived.delete(operation);
-    const read = reads.wanted.get(operation);
-    assert(read !== undefined, 'what has arrived is wanted');
-    const key = keyOf(read);
-    read.deps = contribution(state, key);
+  for (const read of taken) {
+    read.deps = contribution(state, keyOf(read));
     read.round = round;
-    read.position = keys.length;
-    round.reads.set(read.position, read);
-    keys.push(key);
   }
   reads.rounds.set(sequence, round);
   for (const peer of firstPeers(state)) sendRead(state, round, peer);
@@ -94,15 +90,16 @@ export function onReadRequest(state: ReplicaState, from: ReplicaId, message: Rea
 export function onReadReply(state: ReplicaState, from: ReplicaId, message: ReadReply): void {
   const round = state.reads.rounds.get(message.sequence);
   if (round === undefined || message.deps.length !== round.keys.length) return;
-  for (const [position, read] of round.reads) {
+  round.reads.forEach((read, position) => {
     read.deps = mergeDeps(read.deps, message.deps[position] ?? []);
-  }
+  });
   round.answered.add(from);
   if (round.answered.size < state.quorums.majority) return;
   state.reads.rounds.delete(message.sequence);
   const executed = state.space.executed();
-  for (const read of round.reads.values()) {
+  for (const read of round.reads) {
     read.round = null;
+    if (!read.isWanted) continue;
     if (covers(executed, read.deps)) answerRead(state, read);
     else awaitDeps(state, read);
   }
@@ -124,9 +121,10 @@ export function finishRead(state: ReplicaState, key: InstanceKey): void {
   answerRead(state, read);
 }
 
-function answerRead({ reads, outbox }: ReplicaState, { operation }: PendingRead): void {
-  reads.wanted.delete(operation);
-  outbox.reads.push(operation);
+function answerRead({ reads, outbox }: ReplicaState, read: PendingRead): void {
+  read.isWanted = false;
+  reads.wanted.delete(read.operation);
+  outbox.reads.push(read.operation);
 }
 
 /** Asks those who have not answered again, beyond the nearest ones now. */
