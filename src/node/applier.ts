@@ -84,12 +84,15 @@ export class Applier {
   execute({ executions, reads }: Pick<Ready, 'executions' | 'reads'>, answering: Answering): void {
     for (const { id, command } of executions) {
       this.#executed.push(id);
-      for (const [place, each] of command?.operations.entries() ?? []) {
+      if (command === null) continue;
+      let place = 0;
+      for (const each of command.operations) {
         const operation = asKvOperation(each);
-        if (operation.kind === 'multiGet' && !answering.isAwaited(operation)) continue;
-        this.#apply(operation, { epoch: FIRST_EPOCH, id, place }, answering);
+        if (operation.kind !== 'multiGet' || answering.isAwaited(operation))
+          this.#apply(operation, { epoch: FIRST_EPOCH, id, place }, answering);
+        place += 1;
       }
-      command?.letGoOfOperations();
+      command.letGoOfOperations();
     }
     for (const each of reads) {
       const operation = asKvOperation(each);
