@@ -21,6 +21,8 @@ export class FullProcess {
   readonly #storage: { current: WatchedStorage | null } = { current: null };
   readonly #startedMs: number;
   #opened: OpenedNode | null = null;
+  /** Calls that were taken and have not ended. */
+  #calls = 0;
 
   constructor(machine: FullMachine) {
     const { world, id, volume, disk } = machine;
@@ -88,10 +90,6 @@ export class FullProcess {
     return this.#opened?.node.generation ?? 0;
   }
 
-  get pendingRequests(): number {
-    return this.#opened?.node.status().pendingRequests ?? 0;
-  }
-
   /** Opens the store and begins to serve. */
   start(): void {
     this.#machine.world.stirred();
@@ -102,8 +100,10 @@ export class FullProcess {
   submit(operation: KvOperation, timeoutMs: number, reply: Reply): boolean {
     if (this.#opened === null) return false;
     const answering = (tell: () => void) => {
+      this.#calls -= 1;
       if (this.step('answering')) tell();
     };
+    this.#calls += 1;
     try {
       this.#opened.node.submit(operation, timeoutMs, {
         answered: (result) => answering(() => reply({ type: 'answered', result })),
@@ -113,7 +113,7 @@ export class FullProcess {
       if (!(error instanceof KvError)) throw error;
       answering(() => reply(outcomeOf(error)));
     }
-    this.watcher.waiting(this.pendingRequests);
+    this.watcher.waiting(this.#calls);
     return true;
   }
 
