@@ -1,24 +1,36 @@
-/** The clients' streams: one {@link PipelineStream} for each, and the end of all of them when the server stops. */
+/**
+ * The clients' streams: one {@link PipelineStream} for each, word of a new generation to all of them, and the end of all
+ * when the server stops.
+ */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { KvError } from '../../errors.ts';
+import type { Clock } from '../../node/index.ts';
 import type { KvServiceOptions } from '../gate.ts';
 import { PipelineStream } from './pipeline-stream.ts';
 
-export class PipelineService {
-  readonly #options: KvServiceOptions;
-  readonly #streams = new Set<PipelineStream>();
+/** So often it is looked whether a new generation has begun, which lasts far longer (R7.13), in milliseconds. */
+const GENERATION_LOOK_MS = 1_000;
 
-  constructor(options: KvServiceOptions) {
+export class PipelineService {
+  readonly #options: KvServiceOptions & { readonly clock: Clock };
+  readonly #streams = new Set<PipelineStream>();
+  /** The generation that every stream was told. */
+  #generation = 0;
+  /** Null while there is no stream. */
+  #stopLooking: (() => void) | null = null;
+
+  constructor(options: KvServiceOptions & { readonly clock: Clock }) {
     this.#options = options;
   }
 
   /** Serves one stream until it ends. */
   serve(call: ServerDuplexStream<Buffer, Buffer>): void {
-    const stream = new PipelineStream(call, {
-      ...this.#options,
-      onClosed: () => this.#streams.delete(stream),
-    });
+    const stream = new PipelineStream(call, { ...this.#options, onClosed: () => this.#closed(stream) });
     this.#streams.add(stream);
+    if (this.#stopLooking !== null) return;
+    const { clock, node } = this.#options;
+    this.#generation = node.generation;
+    this.#stopLooking = clock.every(GENERATION_LOOK_MS, () => this.#lookAtGeneration());
   }
 
   /** Ends every stream, behind the answers that wait to be sent. What was not read from one was not taken. */
@@ -28,5 +40,20 @@ export class PipelineService {
         new KvError('shuttingDown', 'the replica is stopping; ask another one', { outcome: 'notApplied' }),
       );
     }
+  }
+
+  #closed(stream: PipelineStream): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size > 0) return;
+    this.#stopLooking?.();
+    this.#stopLooking = null;
+  }
+
+  /** A client that asks nothing for long would send its next write under a generation that is over, and might fail with it. */
+  #lookAtGeneration(): void {
+    const { generation } = this.#options.node;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    for (const stream of this.#streams) stream.tellGeneration();
   }
 }

@@ -56,7 +56,12 @@ export class PipelineStream {
       this.#endIfDone();
     });
     call.on('cancelled', () => this.#close());
-    this.#write(this.#frame([])); // so that the client knows under which generation to send
+    this.tellGeneration();
+  }
+
+  /** So that the client knows under which generation to send (R7.12). One that takes nothing off learns it with its answers. */
+  tellGeneration(): void {
+    if (!this.#isClosed && !this.#isBlocked) this.#write(this.#frame([]));
   }
 
   /** Sends the answers that wait, and ends the stream with the error. Open requests are cancelled. */

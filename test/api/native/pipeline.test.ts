@@ -46,6 +46,14 @@ function failure(id: number, code: string, outcome: string, message = ''): objec
   return { id, error: { code, outcome, message: expect.stringContaining(message) } };
 }
 
+it('a stream that asks nothing is told of a new generation', async () => {
+  const { node, client, open } = await setUp();
+  const other = open();
+  await expect.poll(() => [client.generation, other.generation], WAIT).toEqual([5, 5]);
+  node.generation = 6;
+  await expect.poll(() => [client.generation, other.generation], WAIT).toEqual([6, 6]);
+});
+
 describe('requests', () => {
   it('of one frame are handed on in their order, each as it was sent', async () => {
     const { node, client } = await setUp();
