@@ -2,7 +2,7 @@
  * Recorded answers in pages. A client counts its requests, so its answers are kept in pages of consecutive sequences:
  * nearly every answer is a version and no more, and takes a few bytes beside its key.
  */
-import type { OperationResult, RequestId } from './operation.ts';
+import type { OperationResult, RequestId } from './types.ts';
 
 /** A request, the key it wrote, and what executing it answered. */
 export interface RecordedAnswer {

@@ -1,51 +1,7 @@
 /** The operations of the key-value store: what a client's request becomes inside a command. */
-import type { InstanceId, Operation } from '../epaxos/index.ts';
+import type { Operation } from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
-
-/** Named limits on what one request may carry; over them a request is refused with `limitExceeded`. */
-export const LIMITS = {
-  /** Bytes of a key; a key has at least one. */
-  keyBytes: 4 * 1024,
-  /** Bytes of a value; a value may be empty. */
-  valueBytes: 1024 * 1024,
-  /** Bytes of all operations in one command, and so of one operation: the keys of a multi-get count together. */
-  commandBytes: 4 * 1024 * 1024,
-  /** Keys of one multi-get; there is at least one. A key that is named twice counts twice. */
-  multiGetKeys: 1024,
-  /** Bytes of the values in the answer of one multi-get. */
-  answerBytes: 4 * 1024 * 1024,
-} as const;
-
-/**
- * The longest that a request may take, its retries included, in milliseconds: by then it is answered or given up. No
- * generation is shorter (R7.13), so what is sent under the present one is never too old in that time.
- */
-export const MAX_REQUEST_MS = 60_000;
-
-/**
- * How long before its caller's deadline a replica gives a request up, so that the caller learns from it what became of
- * the request: a tenth of the time there is, but not less than two ticks, and of very little time one half.
- * @param remainingMs what is left of the caller's time, in milliseconds; so is the result, at most 100
- */
-export function headStartMs(remainingMs: number): number {
-  return Math.min(100, Math.max(remainingMs / 10, Math.min(20, remainingMs / 2)));
-}
-
-/**
- * Names one request for ever, whatever replica it is sent to and however often (R7.6).
- * A client draws its id at random once and counts its requests from 1.
- */
-export interface RequestId {
-  /** 16 random bytes as a binary string. */
-  readonly client: string;
-  /** ≥ 1, each number used for one request only. */
-  readonly sequence: number;
-  /**
-   * ≥ 1: the generation in which the request was first sent (R7.12). A retry keeps it. 0 for what leaves no answer
-   * behind: reads, and what is unrecorded; a write that is recorded has no effect with it.
-   */
-  readonly generation: number;
-}
+import type { RequestId } from './types.ts';
 
 /** What every operation has. Whatever is not needed all the time is made anew when it is asked for: ask once. */
 interface OperationBase extends Operation {
@@ -108,31 +64,6 @@ export type ReadOperation = GetOperation | MultiGetOperation;
 
 export type KvOperation = PutOperation | DeleteOperation | ReadOperation | AdvanceOperation;
 
-/** A key's row in the table. */
-export interface Row {
-  readonly value: Uint8Array;
-  /** 1 for the put that created the key, plus one for every put since; starts over after a delete. */
-  readonly version: number;
-}
-
-/** A row as the table has it. */
-export interface StampedRow extends Row {
-  /** Which write made it. */
-  readonly stamp: Stamp;
-}
-
-/**
- * Names one executed operation: the instance that it is in, and its place among the operations of that command. The same
- * on every replica, and never used twice.
- */
-export interface Stamp {
-  /** Of the instance, ≥ 1. */
-  readonly epoch: number;
-  readonly id: InstanceId;
-  /** ≥ 0. */
-  readonly place: number;
-}
-
 /** True for what may change the table. */
 export function isWrite(operation: KvOperation): operation is PutOperation | DeleteOperation {
   return operation.kind === 'put' || operation.kind === 'delete';
@@ -146,24 +77,6 @@ export function isRead(operation: KvOperation): operation is ReadOperation {
 /** True if the operation's answer is kept for whoever repeats the request (R7.6). */
 export function isRecorded(operation: KvOperation): boolean {
   return isWrite(operation) && !operation.unrecorded;
-}
-
-/** What executing one operation answers. */
-export interface OperationResult {
-  /**
-   * put: the key's version after it. get: the version read, 0 if the key does not exist.
-   * delete: the version that was removed, 0 if there was none. multi-get and advance: 0.
-   */
-  readonly version: number;
-  /**
-   * get: the row's value. put and delete: the value before, only if asked for. Null where there was no row, and for a
-   * multi-get and an advance.
-   */
-  readonly value: Uint8Array | null;
-  /** put and delete with `returnPrevious`: the version before, 0 if there was no row; otherwise 0. */
-  readonly previousVersion: number;
-  /** multi-get only: the row of each key, in the order of the keys; null where there is none. */
-  readonly rows?: readonly (Row | null)[];
 }
 
 /** The core carries operations without looking inside; this gives them back their type. */

@@ -13,7 +13,7 @@
 import { KvError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
 import { AnswerPage, PAGE_SEQUENCES, type RecordedAnswer } from './answer-page.ts';
-import type { OperationResult, RequestId } from './operation.ts';
+import type { OperationResult, RequestId } from './types.ts';
 
 /** The generation in which a cluster begins. */
 export const FIRST_GENERATION = 1;

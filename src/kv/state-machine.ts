@@ -9,20 +9,18 @@
 import { KvError } from '../errors.ts';
 import { assert, assertNever } from '../util/assert.ts';
 import type { AnswerPage } from './answer-page.ts';
+import { LIMITS } from './limits.ts';
 import {
   type AdvanceOperation,
   type DeleteOperation,
   isWrite,
   type KvOperation,
-  LIMITS,
   type MultiGetOperation,
-  type OperationResult,
   type PutOperation,
   type ReadOperation,
-  type Stamp,
-  type StampedRow,
 } from './operation.ts';
 import type { Sessions } from './sessions.ts';
+import type { OperationResult, Stamp, StampedRow } from './types.ts';
 
 /** What has changed since the last time it was taken. */
 export interface Changes {
