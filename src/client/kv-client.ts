@@ -1,7 +1,7 @@
 /** The client library: a key-value store served by whichever replica answers. */
 import { randomBytes } from 'node:crypto';
 import { KvError } from '../errors.ts';
-import { MAX_REQUEST_MS, type OperationResult } from '../kv/index.ts';
+import { type ClientKind, MAX_REQUEST_MS, type OperationResult } from '../kv/index.ts';
 import { adminService, encodeDelete, encodeGet, encodeMultiGet, encodePut } from '../wire/index.ts';
 import {
   type CallOptions,
@@ -43,6 +43,9 @@ const DELETE: RequestKind<DeleteResult> = { mutates: true, stale: false, answerO
 
 const NO_OPTIONS: CallOptions = {};
 
+/** A method for each kind of operation that clients may ask for: the compiler asks for that of a new one. */
+type MethodOfEachKind = { readonly [Name in ClientKind]: (...request: never[]) => Promise<unknown> };
+
 /**
  * A client of the cluster. Connections are made when they are needed. Safe to use from many places at once: what
  * is asked for in the same turn of the event loop travels together.
@@ -50,7 +53,7 @@ const NO_OPTIONS: CallOptions = {};
  * may have been applied, `retryable` whether the same call may succeed later. A call is tried at one endpoint
  * after another under one request id, so it is applied at most once however often it was sent.
  */
-export class KvClient {
+export class KvClient implements MethodOfEachKind {
   readonly #dispatcher: Dispatcher;
   readonly #timeoutMs: number;
   readonly #clientId = new Uint8Array(randomBytes(16));

@@ -30,6 +30,10 @@ export class Sessions {
   #generation: number;
   readonly #generations = new Map<number, Generation>();
   #hasNews: boolean;
+  /** The pages of the generations that are kept to which answers were added since the changes were last taken. */
+  #changed = new Set<AnswerPage>();
+  /** Whether another generation has begun since then. */
+  #hasAdvanced = false;
   /** The page that was asked for last: the next request is mostly of the same. */
   #last: AnswerPage | null = null;
 
@@ -89,7 +93,18 @@ export class Sessions {
     this.#generations.delete(generation - 1);
     this.#last = null;
     this.#hasNews = false;
+    this.#hasAdvanced = true;
+    // What is gone with the generation need not be written any more.
+    for (const page of this.#changed) if (!this.#isKept(page.generation)) this.#changed.delete(page);
     return true;
+  }
+
+  /** Hands over the pages that were added to, and the present generation if it is another one; null: it is not. */
+  takeChanges(): { readonly pages: ReadonlySet<AnswerPage>; readonly generation: number | null } {
+    const changes = { pages: this.#changed, generation: this.#hasAdvanced ? this.#generation : null };
+    this.#changed = new Set();
+    this.#hasAdvanced = false;
+    return changes;
   }
 
   /**
@@ -135,6 +150,7 @@ export class Sessions {
       this.#last = page;
     }
     page.add(answer);
+    this.#changed.add(page);
     const kept = this.#kept(generation);
     kept.size += 1;
     kept.valueBytes += answer.result.value?.length ?? 0;

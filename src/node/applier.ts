@@ -79,7 +79,7 @@ export class Applier {
 
   /**
    * Executes, in order, and then reads (R8.1). What is read sees all that was executed before; nothing is written
-   * before {@link write}.
+   * before {@link write}. A read changes nothing, so one in a command is executed only where somebody waits for it (R8.6).
    */
   execute({ executions, reads }: Pick<Ready, 'executions' | 'reads'>, answering: Answering): void {
     for (const { id, command } of executions) {
@@ -88,7 +88,7 @@ export class Applier {
       let place = 0;
       for (const each of command.operations) {
         const operation = asKvOperation(each);
-        if (operation.kind !== 'multiGet' || answering.isAwaited(operation))
+        if (!isRead(operation) || answering.isAwaited(operation))
           this.#apply(operation, { epoch: FIRST_EPOCH, id, place }, answering);
         place += 1;
       }
@@ -101,7 +101,6 @@ export class Applier {
     }
   }
 
-  /** A multi-get reads many rows, and changes nothing: so it is applied only where somebody waits for it. */
   #apply(operation: KvOperation, at: Stamp, answering: Answering): void {
     try {
       answering.answer(operation, this.#state.apply(operation, at));

@@ -6,7 +6,7 @@
  */
 import type { Ready, ReplicaId } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
-import type { KvOperation, OperationResult, ReadOperation } from '../kv/index.ts';
+import { isReadOfOneKey, type KvOperation, type OperationResult, type ReadOperation } from '../kv/index.ts';
 import { createDeferred } from '../util/deferred.ts';
 import { Advancer } from './advancer.ts';
 import { Applier } from './applier.ts';
@@ -307,7 +307,7 @@ export class Node {
     for (const { from, message } of arrived.messages) core.step(from, message);
     for (const request of arrived.requests) {
       const { operation } = request;
-      const isTaken = operation.kind === 'get' ? core.read(operation) : core.propose(request);
+      const isTaken = isReadOfOneKey(operation) ? core.read(operation) : core.propose(request);
       if (!isTaken) {
         this.#pending.fail(
           operation,

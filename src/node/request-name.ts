@@ -1,6 +1,6 @@
 /** What a client's operation must be named before it is taken. */
 import { KvError } from '../errors.ts';
-import { isRecorded, type KvOperation } from '../kv/index.ts';
+import { isControl, isRecorded, type KvOperation } from '../kv/index.ts';
 
 /**
  * Whether a generation fits is decided where the request is executed, and nowhere else (R7.12): a client may have learned
@@ -8,7 +8,7 @@ import { isRecorded, type KvOperation } from '../kv/index.ts';
  * @param generation the present one here @throws KvError invalidArgument, outcome notApplied
  */
 export function checkName(operation: KvOperation, generation: number): void {
-  if (operation.kind === 'advance') {
+  if (isControl(operation)) {
     throw new KvError('invalidArgument', 'only replicas end a generation', { outcome: 'notApplied' });
   }
   if (!isRecorded(operation) || operation.request.generation > 0) return;

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { handleBidiStreamingCall, handleUnaryCall, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type {
+  ClientKind,
   GetOperation,
   KvOperation,
   MultiGetOperation,
@@ -32,8 +33,11 @@ import {
 import { asKvError, type KvServiceOptions, patienceMs } from '../gate.ts';
 import type { PipelineService } from './pipeline-service.ts';
 
+/** A method for each kind of operation that clients may ask for: the compiler asks for that of a new one. */
+type MethodOfEachKind = { readonly [Name in Capitalize<ClientKind>]: (...call: never[]) => void };
+
 /** The methods of epaxos.v1.KV. */
-export interface KvHandlers {
+export interface KvHandlers extends MethodOfEachKind {
   readonly Put: handleUnaryCall<PutRequest, PutResponse>;
   readonly Get: handleUnaryCall<GetRequest, GetResponse>;
   readonly MultiGet: handleUnaryCall<MultiGetRequest, MultiGetResponse>;

@@ -2,8 +2,8 @@
 import { type Access, EVERYTHING } from '../../epaxos/index.ts';
 import type { AdvanceOperation, RequestId } from '../../kv/index.ts';
 import { WireReader } from '../protobuf.ts';
+import { type OperationParts, TAGS } from './fields.ts';
 import { refuse } from './operation-checks.ts';
-import { TAGS } from './operation-encoder.ts';
 
 const ACCESSES: readonly Access[] = [{ key: EVERYTHING, writes: true }];
 
@@ -16,12 +16,9 @@ export class DecodedAdvance implements AdvanceOperation {
   readonly size: number;
 
   /**
-   * @param parts.bytes the whole operation
-   * @param parts.body of the advance inside it
    * @throws KvError invalidArgument unless it names a generation
    */
-  constructor(parts: { readonly request: RequestId; readonly bytes: Buffer; readonly body: Buffer }) {
-    const { request, bytes, body } = parts;
+  constructor({ request, bytes, body }: OperationParts) {
     this.request = request;
     this.bytes = bytes;
     this.size = bytes.length;

@@ -2,8 +2,8 @@
 import type { Access } from '../../epaxos/index.ts';
 import type { MultiGetOperation, RequestId } from '../../kv/index.ts';
 import { WireReader } from '../protobuf.ts';
+import { type OperationParts, TAGS } from './fields.ts';
 import { checkKeyBytes, checkKeyCount, checkOperationBytes } from './operation-checks.ts';
-import { TAGS } from './operation-encoder.ts';
 
 export class DecodedMultiGet implements MultiGetOperation {
   readonly kind = 'multiGet';
@@ -15,13 +15,10 @@ export class DecodedMultiGet implements MultiGetOperation {
   readonly size: number;
 
   /**
-   * @param parts.bytes the whole operation
-   * @param parts.body of the multi-get inside it
    * @throws KvError invalidArgument without keys, with an empty one, or if the body is malformed; limitExceeded over
    *   kv's LIMITS
    */
-  constructor(parts: { readonly request: RequestId; readonly bytes: Buffer; readonly body: Buffer }) {
-    const { request, bytes, body } = parts;
+  constructor({ request, bytes, body }: OperationParts) {
     checkOperationBytes(bytes.length);
     const accesses = readAccesses(body);
     this.request = request;

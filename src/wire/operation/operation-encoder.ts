@@ -4,15 +4,8 @@
  * repeated must carry the very same bytes, whoever encodes it.
  */
 import { assert } from '../../util/assert.ts';
-import {
-  bytesTag,
-  fieldLength,
-  integerTag,
-  varintLength,
-  WireReader,
-  writeBytes,
-  writeInteger,
-} from '../protobuf.ts';
+import { fieldLength, varintLength, WireReader, writeBytes, writeInteger } from '../protobuf.ts';
+import { TAGS } from './fields.ts';
 import {
   CLIENT_ID_BYTES,
   checkKeyBytes,
@@ -21,30 +14,6 @@ import {
   checkRequestName,
   checkValueBytes,
 } from './operation-checks.ts';
-
-/** The tags of the fields of a put, get or delete, which differ; null for a field that it does not have. */
-export interface BodyTags {
-  readonly value: number | null;
-  readonly returnPrevious: number | null;
-  readonly unrecorded: number | null;
-}
-
-/** The tags of the fields, by message. */
-export const TAGS = {
-  request: bytesTag(1),
-  put: bytesTag(2),
-  get: bytesTag(3),
-  delete: bytesTag(4),
-  multiGet: bytesTag(5),
-  advance: bytesTag(6),
-  requestId: { client: bytesTag(1), sequence: integerTag(2), generation: integerTag(3) },
-  /** Of a multi-get, each of its keys. */
-  key: bytesTag(1),
-  ofPut: { value: bytesTag(2), returnPrevious: integerTag(3), unrecorded: integerTag(4) },
-  ofGet: { value: null, returnPrevious: null, unrecorded: null },
-  ofDelete: { value: null, returnPrevious: integerTag(2), unrecorded: integerTag(3) },
-  ofAdvance: { generation: integerTag(1) },
-} as const;
 
 /** A request's id (kv's RequestId) on its way to or from bytes. */
 export interface RequestIdBytes {

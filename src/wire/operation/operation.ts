@@ -4,13 +4,13 @@
  * is read from them. Reading is by hand: it is done for every operation on every replica.
  */
 import type { Access } from '../../epaxos/index.ts';
-import type { AdvanceOperation, KvOperation, RequestId } from '../../kv/index.ts';
+import type { AdvanceOperation, KindName, KvOperation, RequestId } from '../../kv/index.ts';
 import { asBuffer } from '../../util/as-buffer.ts';
 import { type Extent, WireReader } from '../protobuf.ts';
-import { DecodedAdvance } from './advance.ts';
-import { DecodedMultiGet } from './multi-get.ts';
+import { BODIES, type Body } from './bodies.ts';
+import { type BodyTags, TAGS } from './fields.ts';
 import { checkKeyBytes, checkRequestName, checkValueBytes, refuse } from './operation-checks.ts';
-import { type BodyTags, encodeAdvance, TAGS } from './operation-encoder.ts';
+import { encodeAdvance } from './operation-encoder.ts';
 
 /** Bytes as a binary string: one character (0–255) a byte, so that string order is byte order. */
 export function keyToString(bytes: Uint8Array): string {
@@ -40,19 +40,16 @@ export function decodeOperation(
   bytes: Uint8Array,
   extent: Extent = { start: 0, end: bytes.length },
 ): KvOperation {
-  const operation = new DecodedOperation(asBuffer(bytes), extent);
-  if (operation.kind !== 'multiGet' && operation.kind !== 'advance') return operation as KvOperation;
-  const parts = { request: operation.request, bytes: operation.bytes, body: operation.value };
-  return operation.kind === 'multiGet' ? new DecodedMultiGet(parts) : new DecodedAdvance(parts);
+  return new DecodedOperation(asBuffer(bytes), extent).whole();
 }
 
 /**
  * An operation in the bytes that it came in. There are very many of them, and most live until they are executed: so
- * each is one small object, which makes whatever else is asked for when it is asked for it. Of a multi-get, which is
- * not so small, and of an advance, which is rare, it reads no more than the request, and where the rest is.
+ * each is one small object, which makes whatever else is asked for when it is asked for it. Of what has a reader of its own
+ * it reads no more than the request, and where the rest is.
  */
 class DecodedOperation implements Access {
-  readonly kind: KvOperation['kind'];
+  readonly #body: Body;
   /** It touches one key, and so is itself the only access. */
   readonly #accesses: readonly Access[] = [this];
   key = '';
@@ -64,7 +61,7 @@ class DecodedOperation implements Access {
   readonly source: Buffer;
   readonly #start: number;
   readonly #end: number;
-  /** Of the value; of a multi-get or an advance, of its body. */
+  /** Of the value; of what has a reader of its own, of its body. */
   valueStart = 0;
   valueEnd = 0;
 
@@ -74,7 +71,7 @@ class DecodedOperation implements Access {
     this.#end = extent.end;
     const reader = new WireReader(source, 'Operation', extent);
     let isNamed = false;
-    let kind: KvOperation['kind'] | null = null;
+    let body: Body | null = null;
     while (!reader.isDone) {
       const tag = reader.varint();
       if (tag === TAGS.request) {
@@ -82,28 +79,37 @@ class DecodedOperation implements Access {
         this.#readRequest(reader);
         continue;
       }
-      const found = kindOf(tag);
-      if (found === null) {
+      const found = BODIES[tag];
+      if (found === undefined) {
         reader.skip(tag);
         continue;
       }
-      if (kind !== null && kind !== found) {
+      if (body !== null && body !== found) {
         throw refuse('invalidArgument', 'the operation is of more than one kind');
       }
-      kind = found;
-      if (found === 'put') this.#readBody(reader, TAGS.ofPut);
-      else if (found === 'get') this.#readBody(reader, TAGS.ofGet);
-      else if (found === 'delete') this.#readBody(reader, TAGS.ofDelete);
+      body = found;
+      if (found.fields !== null) this.#readBody(reader, found.fields);
       else this.#readValue(reader);
     }
     if (!isNamed) throw refuse('invalidArgument', 'the operation names no request');
     const name = { sequence: this.#sequence, generation: this.#generation };
     checkRequestName({ clientBytes: this.#client.length, ...name });
-    if (kind === null) throw refuse('invalidArgument', 'the operation is of no known kind');
-    this.kind = kind;
-    if (kind === 'multiGet' || kind === 'advance') return;
+    if (body === null) throw refuse('invalidArgument', 'the operation is of no known kind');
+    this.#body = body;
+    if (body.fields === null) return;
     checkKeyBytes(this.key.length);
     checkValueBytes(this.valueEnd - this.valueStart);
+  }
+
+  /** The operation itself; or, if its kind has a reader of its own, what that makes of it. */
+  whole(): KvOperation {
+    const { make } = this.#body;
+    if (make === null) return this as unknown as KvOperation;
+    return make({ request: this.request, bytes: this.bytes, body: this.value });
+  }
+
+  get kind(): KindName {
+    return this.#body.kind;
   }
 
   get request(): RequestId {
@@ -115,7 +121,7 @@ class DecodedOperation implements Access {
   }
 
   get writes(): boolean {
-    return this.kind !== 'get';
+    return this.#body.writes;
   }
 
   get size(): number {
@@ -145,7 +151,7 @@ class DecodedOperation implements Access {
     reader.leave(outer);
   }
 
-  /** Reads the put, get or delete; of several the last one counts. */
+  /** Reads what touches one key; of several the last one counts. */
   #readBody(reader: WireReader, tags: BodyTags): void {
     this.key = '';
     this.valueStart = 0;
@@ -174,23 +180,5 @@ class DecodedOperation implements Access {
     const { start, end } = reader.extent();
     this.valueStart = start;
     this.valueEnd = end;
-  }
-}
-
-/** What a field with that tag makes of an operation; null for nothing. */
-function kindOf(tag: number): KvOperation['kind'] | null {
-  switch (tag) {
-    case TAGS.put:
-      return 'put';
-    case TAGS.get:
-      return 'get';
-    case TAGS.delete:
-      return 'delete';
-    case TAGS.multiGet:
-      return 'multiGet';
-    case TAGS.advance:
-      return 'advance';
-    default:
-      return null;
   }
 }

@@ -1,0 +1,161 @@
+/** The rows of the key-value table: those in the store, and over them what was changed and is not written yet. */
+import { assert } from '../util/assert.ts';
+import type { Stamp, StampedRow } from './types.ts';
+
+/** So many rows are kept for the next time when they are in the store already, unless their values are longer. */
+const KEPT_ROWS = 65_536;
+const KEPT_VALUE_BYTES = 1024;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Where a value lies: from `valueStart` to before `valueEnd` in `source`. */
+export interface ValueExtent {
+  readonly source: Uint8Array;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/**
+ * A key's row as it is now, whether it is in the store or not. Most values are written over before anybody asks for
+ * them: so a put leaves no object here, only where its value lies.
+ */
+export class Cell {
+  readonly key: string;
+  isChanged = false;
+  /** 0: there is no row. */
+  version = 0;
+  #source: Uint8Array = NO_BYTES;
+  #start = 0;
+  #end = 0;
+  /** Null: there is no row. */
+  #stamp: Stamp | null = null;
+
+  constructor(key: string, row: StampedRow | undefined) {
+    this.key = key;
+    if (row !== undefined) this.keep(row);
+  }
+
+  /** Null: there is none. */
+  get value(): Uint8Array | null {
+    if (this.version === 0) return null;
+    const isWhole = this.#start === 0 && this.#end === this.#source.length;
+    return isWhole ? this.#source : this.#source.subarray(this.#start, this.#end);
+  }
+
+  get row(): StampedRow | null {
+    const { value, version } = this;
+    const stamp = this.#stamp;
+    return value === null || stamp === null ? null : { value, version, stamp };
+  }
+
+  put({ source, valueStart, valueEnd }: ValueExtent, at: Stamp): void {
+    this.version += 1;
+    this.#stamp = at;
+    this.#source = source;
+    this.#start = valueStart;
+    this.#end = valueEnd;
+  }
+
+  /** The row is this one. */
+  keep({ value, version, stamp }: StampedRow): void {
+    this.version = version;
+    this.#stamp = stamp;
+    this.#source = value;
+    this.#start = 0;
+    this.#end = value.length;
+  }
+
+  remove(): void {
+    this.version = 0;
+    this.#stamp = null;
+    this.#source = NO_BYTES;
+  }
+}
+
+export class Table {
+  readonly #stored: (key: string) => StampedRow | undefined;
+  /** Every changed row, those that are being written, and others that were asked for. */
+  #cells = new Map<string, Cell>();
+  #changed: Cell[] = [];
+  /** What was taken and is being written; null for nothing. */
+  #writing: ReadonlyMap<string, StampedRow | null> | null = null;
+
+  /** @param stored the row of a key in the store; undefined if there is none */
+  constructor(stored: (key: string) => StampedRow | undefined) {
+    this.#stored = stored;
+  }
+
+  /** A key's row as it is now. */
+  row(key: string): StampedRow | undefined {
+    const cell = this.#cells.get(key);
+    return cell === undefined ? this.#stored(key) : (cell.row ?? undefined);
+  }
+
+  /** The same to be changed, by {@link put} and {@link remove}. */
+  cell(key: string): Cell {
+    let cell = this.#cells.get(key);
+    if (cell === undefined) {
+      cell = new Cell(key, this.#stored(key));
+      this.#cells.set(key, cell);
+    }
+    return cell;
+  }
+
+  /** Sets a key's value. It is kept, not copied. @param at the stamp of the new row */
+  put(cell: Cell, value: ValueExtent, at: Stamp): void {
+    cell.put(value, at);
+    this.#changes(cell);
+  }
+
+  remove(cell: Cell): void {
+    cell.remove();
+    this.#changes(cell);
+  }
+
+  /** Every row that may not be in the store as it is now; null where it was removed. */
+  changedRows(): ReadonlyMap<string, StampedRow | null> {
+    const rows = new Map(this.#writing);
+    for (const { key, row } of this.#changed) rows.set(key, row);
+    return rows;
+  }
+
+  /** Hands over the last write of every key that was written; null removes the key. It stays visible here. */
+  takeChanges(): ReadonlyMap<string, StampedRow | null> {
+    assert(this.#writing === null, 'changes are written one after another');
+    const rows = new Map<string, StampedRow | null>();
+    for (const cell of this.#changed) {
+      rows.set(cell.key, cell.row);
+      cell.isChanged = false;
+    }
+    this.#writing = rows;
+    this.#changed = [];
+    return rows;
+  }
+
+  /** What was taken is in the store. */
+  written(): void {
+    assert(this.#writing !== null, 'what is written was taken');
+    for (const key of this.#writing.keys()) this.#keep(key);
+    this.#writing = null;
+    if (this.#cells.size <= KEPT_ROWS) return;
+    this.#cells = new Map(this.#changed.map((cell) => [cell.key, cell]));
+  }
+
+  /**
+   * A row is in the store, and kept for the next read, with a copy of its value: that is a view of all that arrived
+   * together with it.
+   */
+  #keep(key: string): void {
+    const cell = this.#cells.get(key);
+    if (cell === undefined || cell.isChanged) return;
+    const { row } = cell;
+    if (row === null || row.value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
+    else cell.keep({ ...row, value: new Uint8Array(row.value) });
+  }
+
+  #changes(cell: Cell): void {
+    if (cell.isChanged) return;
+    cell.isChanged = true;
+    this.#changed.push(cell);
+  }
+}
