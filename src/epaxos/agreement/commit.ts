@@ -11,6 +11,7 @@ import {
   type InstanceRecord,
   type ReplicaId,
 } from '../model/types.ts';
+import { sendFetch } from '../progress/fetching.ts';
 import type { ReplicaState } from './state.ts';
 
 /** Nobody was sent the command by this replica, as far as it remembers. */
@@ -56,8 +57,7 @@ export function onCommit(state: ReplicaState, from: ReplicaId, message: Commit):
   const record = state.space.get(id);
   const command = message.command === 'sent' ? record.command : message.command;
   if (message.command === 'sent' && command === null) {
-    const { replica, slot } = id;
-    state.send(from, { type: 'fetch', ranges: [{ replica, from: slot, to: slot }] });
+    sendFetch(state, from, [id]);
     return;
   }
   if (!isCommitted(record)) {

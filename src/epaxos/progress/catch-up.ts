@@ -7,7 +7,8 @@ import type { ReplicaState } from '../agreement/state.ts';
 import { covers } from '../model/deps.ts';
 import { isCommitted } from '../model/instance-space.ts';
 import type { Fetch, Watermarks } from '../model/messages.ts';
-import type { InstanceId, ReplicaId, Slot } from '../model/types.ts';
+import type { InstanceId, ReplicaId } from '../model/types.ts';
+import { sendFetch } from './fetching.ts';
 import { nearestOf, type Peer, usualTicks } from './peers.ts';
 import type { Lag } from './progress.ts';
 import { noteReport, ownWatermarks } from './pruning.ts';
@@ -61,7 +62,7 @@ export function advanceCatchUp(state: ReplicaState): void {
     const source = lag.committed < lag.target ? chooseSource(state, replica, lag) : null;
     if (source === null)
       state.progress.lags.delete(replica); // caught up, or nobody can send it any more
-    else if (isDue(state, lag, source)) fetch(state, { replica, lag, source });
+    else if (isDue(state, lag, source)) fetchNext(state, { replica, lag, source });
   }
 }
 
@@ -119,27 +120,21 @@ function isDue(state: ReplicaState, lag: Lag, source: Peer): boolean {
 }
 
 /** Asks for the next slots of the row that are not committed here, up to the lag's target. */
-function fetch(
+function fetchNext(
   state: ReplicaState,
   { replica, lag, source }: { readonly replica: ReplicaId; readonly lag: Lag; readonly source: Peer },
 ): void {
   const { fetchSlots } = state.limits;
   const { committed, records } = state.space.row(replica);
-  const ranges: { replica: ReplicaId; from: Slot; to: Slot }[] = [];
+  const missing: InstanceId[] = [];
   // Where only a few are missing here and there, the look for them is bounded as well.
   const last = Math.min(lag.target, committed + LOOK_AHEAD * fetchSlots);
-  let slots = 0;
-  for (let slot = committed + 1; slot <= last && slots < fetchSlots; slot += 1) {
+  for (let slot = committed + 1; slot <= last && missing.length < fetchSlots; slot += 1) {
     const record = records.get(slot);
-    if (record !== undefined && isCommitted(record)) continue;
-    slots += 1;
-    const range = ranges.at(-1);
-    if (range?.to === slot - 1) range.to = slot;
-    else ranges.push({ replica, from: slot, to: slot });
+    if (record === undefined || !isCommitted(record)) missing.push({ replica, slot });
   }
-  state.send(source.id, { type: 'fetch', ranges });
-  state.outbox.events.push({ type: 'fetched', slots });
-  lag.asked = { source: source.id, from: committed + 1, upTo: ranges.at(-1)?.to ?? 0 };
+  sendFetch(state, source.id, missing);
+  lag.asked = { source: source.id, from: committed + 1, upTo: missing.at(-1)?.slot ?? 0 };
   lag.since = state.now;
   lag.asks += 1;
 }

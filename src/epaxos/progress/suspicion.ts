@@ -7,7 +7,6 @@
 import { startRecovery } from '../agreement/recovery.ts';
 import type { ReplicaState } from '../agreement/state.ts';
 import { isCommitted, type Row } from '../model/instance-space.ts';
-import type { SlotRange } from '../model/messages.ts';
 import {
   type InstanceId,
   type InstanceKey,
@@ -16,6 +15,7 @@ import {
   type ReplicaId,
 } from '../model/types.ts';
 import { isBeingFetched } from './catch-up.ts';
+import { sendFetch } from './fetching.ts';
 import { recoveryDelay, stallOf } from './stalls.ts';
 
 /** Takes the next step for everything that is due. */
@@ -99,13 +99,10 @@ function* openSlots(
 
 /** One Fetch a peer: the coordinator if it can be reached, and otherwise everybody. */
 function ask(state: ReplicaState, missing: readonly InstanceId[]): void {
-  if (missing.length === 0) return;
   for (const peer of state.peers) {
-    const ranges: SlotRange[] = missing
+    const asked = missing
       .filter(({ replica }) => replica === peer.id || replica === state.id || !state.isReachable(replica))
-      .slice(0, state.limits.fetchSlots)
-      .map(({ replica, slot }) => ({ replica, from: slot, to: slot }));
-    if (ranges.length > 0) state.send(peer.id, { type: 'fetch', ranges });
+      .slice(0, state.limits.fetchSlots);
+    if (asked.length > 0) sendFetch(state, peer.id, asked);
   }
-  state.outbox.events.push({ type: 'fetched', slots: missing.length });
 }
