@@ -27,14 +27,13 @@ export const PAGE_SEQUENCES = 64;
 
 const HIGHEST_VERSION = 2 ** 32 - 1;
 const NO_BYTES = new Uint8Array(0);
-/** What is kept of a plain answer before its key: the place in the page (1 byte), the key's length (2), the version (4). */
-const HEAD_BYTES = 7;
 /** Room is made for so many answers at first, and when that is not enough for a whole page of them. */
 const FEW_ANSWERS = 8;
 
 /**
  * The answers of up to 64 consecutive requests of one client. There are very many pages, so those answers that are a
- * version and no more lie one behind the other in a single array of bytes.
+ * version and no more lie one behind the other in a single array of bytes, as they are stored: of each its place in the
+ * page (1 byte), the version, the length of the key (both as protobuf writes an integer) and the key.
  */
 export class AnswerPage implements AnswerPageId {
   readonly generation: number;
@@ -102,22 +101,32 @@ export class AnswerPage implements AnswerPageId {
     return ((place < 32 ? this.#low : this.#high) & (1 << (place & 31))) !== 0;
   }
 
-  /** The bytes in which {@link forEachPlain} says where keys are. They are not to be changed. */
+  /** Every answer that is a version and no more, as bytes, which are not to be changed. */
   get plain(): Uint8Array {
-    return this.#plain;
+    return this.#plain.subarray(0, this.#plainBytes);
   }
 
-  /** Every answer that is a version and no more, as they were recorded; its key is from `start` to before `end`. */
+  /** Goes through {@link plain}: a key is there from `start` to before `end`. */
   forEachPlain(visit: (place: number, version: number, start: number, end: number) => void): void {
     const bytes = this.#plain;
     let at = 0;
+    const integer = () => {
+      let value = 0;
+      let scale = 1;
+      for (;;) {
+        const byte = bytes[at] ?? 0;
+        at += 1;
+        value += (byte & 0x7f) * scale;
+        if (byte < 0x80) return value;
+        scale *= 0x80;
+      }
+    };
     while (at < this.#plainBytes) {
-      const place = bytes[at] ?? 0;
-      const start = at + HEAD_BYTES;
-      const end = start + ((bytes[at + 1] ?? 0) | ((bytes[at + 2] ?? 0) << 8));
-      const low = (bytes[at + 3] ?? 0) | ((bytes[at + 4] ?? 0) << 8) | ((bytes[at + 5] ?? 0) << 16);
-      visit(place, low + (bytes[at + 6] ?? 0) * 2 ** 24, start, end);
-      at = end;
+      const place = integer();
+      const version = integer();
+      const length = integer();
+      visit(place, version, at, at + length);
+      at += length;
     }
   }
 
@@ -138,22 +147,29 @@ export class AnswerPage implements AnswerPageId {
 
   /** Writes what is before the key. @returns where the key goes */
   #begin(place: number, keyLength: number, version: number): number {
-    const at = this.#plainBytes;
-    const end = at + HEAD_BYTES + keyLength;
+    const start = this.#plainBytes + 1 + integerLength(version) + integerLength(keyLength);
+    const end = start + keyLength;
     if (end > this.#plain.length) this.#grow(end);
-    const bytes = this.#plain;
-    bytes[at] = place;
-    bytes[at + 1] = keyLength;
-    bytes[at + 2] = keyLength >>> 8;
-    bytes[at + 3] = version;
-    bytes[at + 4] = version >>> 8;
-    bytes[at + 5] = version >>> 16;
-    bytes[at + 6] = version >>> 24;
+    this.#plain[this.#plainBytes] = place;
+    this.#writeInteger(this.#writeInteger(this.#plainBytes + 1, version), keyLength);
     this.#plainBytes = end;
     if (place < 32) this.#low |= 1 << place;
     else this.#high |= 1 << (place & 31);
     this.size += 1;
-    return at + HEAD_BYTES;
+    return start;
+  }
+
+  /** @param value below 2^32 @returns the position behind it */
+  #writeInteger(position: number, value: number): number {
+    let at = position;
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#plain[at] = (rest & 0x7f) | 0x80;
+      rest = Math.floor(rest / 0x80);
+      at += 1;
+    }
+    this.#plain[at] = rest;
+    return at + 1;
   }
 
   /** Makes room for more answers, as long as those so far and the one that is coming. @param needed bytes of these */
@@ -164,6 +180,13 @@ export class AnswerPage implements AnswerPageId {
     grown.set(this.#plain);
     this.#plain = grown;
   }
+}
+
+/** Bytes of an integer. @param value below 2^32 */
+function integerLength(value: number): number {
+  if (value < 2 ** 14) return value < 2 ** 7 ? 1 : 2;
+  if (value < 2 ** 21) return 3;
+  return value < 2 ** 28 ? 4 : 5;
 }
 
 function otherName(sequence: number, key: string): string {

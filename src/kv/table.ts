@@ -27,8 +27,11 @@ export class Cell {
   #source: Uint8Array = NO_BYTES;
   #start = 0;
   #end = 0;
-  /** Null: there is no row. */
-  #stamp: Stamp | null = null;
+  /** Of the row's stamp, which is not kept as an object: it would outlive many of them, each to be collected later. */
+  #epoch = 0;
+  #replica = 0;
+  #slot = 0;
+  #place = 0;
 
   constructor(key: string, row: StampedRow | undefined) {
     this.key = key;
@@ -44,22 +47,28 @@ export class Cell {
 
   get row(): StampedRow | null {
     const { value, version } = this;
-    const stamp = this.#stamp;
-    return value === null || stamp === null ? null : { value, version, stamp };
+    if (value === null) return null;
+    const id = { replica: this.#replica, slot: this.#slot };
+    return { value, version, stamp: { epoch: this.#epoch, id, place: this.#place } };
   }
 
   put({ source, valueStart, valueEnd }: ValueExtent, at: Stamp): void {
     this.version += 1;
-    this.#stamp = at;
     this.#source = source;
     this.#start = valueStart;
     this.#end = valueEnd;
+    this.#stampWith(at);
   }
 
   /** The row is this one. */
   keep({ value, version, stamp }: StampedRow): void {
     this.version = version;
-    this.#stamp = stamp;
+    this.keepValue(value);
+    this.#stampWith(stamp);
+  }
+
+  /** Its value is the same, and in a place of its own. */
+  keepValue(value: Uint8Array): void {
     this.#source = value;
     this.#start = 0;
     this.#end = value.length;
@@ -67,8 +76,14 @@ export class Cell {
 
   remove(): void {
     this.version = 0;
-    this.#stamp = null;
     this.#source = NO_BYTES;
+  }
+
+  #stampWith({ epoch, id, place }: Stamp): void {
+    this.#epoch = epoch;
+    this.#replica = id.replica;
+    this.#slot = id.slot;
+    this.#place = place;
   }
 }
 
@@ -148,9 +163,9 @@ export class Table {
   #keep(key: string): void {
     const cell = this.#cells.get(key);
     if (cell === undefined || cell.isChanged) return;
-    const { row } = cell;
-    if (row === null || row.value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
-    else cell.keep({ ...row, value: new Uint8Array(row.value) });
+    const { value } = cell;
+    if (value === null || value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
+    else cell.keepValue(new Uint8Array(value));
   }
 
   #changes(cell: Cell): void {

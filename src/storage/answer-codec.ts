@@ -15,9 +15,9 @@ import {
   malformed,
   messageType,
   varintLength,
+  WireReader,
   writeBytes,
   writeInteger,
-  writeVarint,
 } from '../wire/index.ts';
 
 interface WireAnswer {
@@ -29,22 +29,13 @@ interface WireAnswer {
 }
 
 interface WireAnswers {
-  readonly places: readonly number[];
-  readonly keyLengths: readonly number[];
-  readonly keys: Uint8Array;
-  readonly versions: readonly number[];
+  readonly plain: Uint8Array;
   readonly others: readonly WireAnswer[];
 }
 
 const answersType = messageType<WireAnswers>('StoredAnswers');
 
-const PAGE = {
-  places: bytesTag(1),
-  keyLengths: bytesTag(2),
-  keys: bytesTag(3),
-  versions: bytesTag(4),
-  others: bytesTag(5),
-};
+const PAGE = { plain: bytesTag(1), others: bytesTag(2) };
 const ANSWER = {
   sequence: integerTag(1),
   key: bytesTag(2),
@@ -53,40 +44,11 @@ const ANSWER = {
   previousVersion: integerTag(5),
 };
 
-export function encodeAnswers(page: AnswerPage): Buffer {
-  const { plain, others } = page;
-  let count = 0; // a place, being below 128, has one byte
-  let lengthBytes = 0;
-  let keyBytes = 0;
-  let versionBytes = 0;
-  page.forEachPlain((_place, version, start, end) => {
-    count += 1;
-    lengthBytes += varintLength(end - start);
-    keyBytes += end - start;
-    versionBytes += varintLength(version);
-  });
-  let length = 0;
-  if (count > 0)
-    for (const bytes of [count, lengthBytes, keyBytes, versionBytes]) length += fieldLength(bytes);
+export function encodeAnswers({ plain, others }: AnswerPage): Buffer {
+  let length = plain.length > 0 ? fieldLength(plain.length) : 0;
   for (const answer of others?.values() ?? []) length += fieldLength(answerLength(answer));
   const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
-  if (count > 0) {
-    let atPlace = writeInteger(bytes, at, PAGE.places, count);
-    let atLength = writeInteger(bytes, atPlace + count, PAGE.keyLengths, lengthBytes);
-    let atKey = writeInteger(bytes, atLength + lengthBytes, PAGE.keys, keyBytes);
-    let atVersion = writeInteger(bytes, atKey + keyBytes, PAGE.versions, versionBytes);
-    at = atVersion + versionBytes;
-    page.forEachPlain((place, version, start, end) => {
-      bytes[atPlace] = place;
-      atPlace += 1;
-      atLength = writeVarint(bytes, atLength, end - start);
-      // Keys are short: to copy them in one call each would take longer.
-      for (let from = start; from < end; from += 1) bytes[atKey + from - start] = plain[from] ?? 0;
-      atKey += end - start;
-      atVersion = writeVarint(bytes, atVersion, version);
-    });
-  }
+  let at = plain.length > 0 ? writeBytes(bytes, 0, PAGE.plain, plain) : 0;
   for (const answer of others?.values() ?? []) at = writeAnswer(bytes, at, answer);
   return bytes;
 }
@@ -120,22 +82,21 @@ function writeAnswer(bytes: Buffer, position: number, answer: RecordedAnswer): n
  * @throws KvError invalidArgument
  */
 export function decodeAnswers(id: AnswerPageId, bytes: Uint8Array): AnswerPage {
-  const { places, keyLengths, keys, versions, others } = answersType.decode(bytes);
-  if (places.length !== keyLengths.length || places.length !== versions.length) {
-    throw malformed('the lists of a page of answers differ in length');
-  }
+  const { plain, others } = answersType.decode(bytes);
   const page = new AnswerPage(id);
-  let at = 0;
-  for (const [index, place] of places.entries()) {
-    const start = at;
-    const length = keyLengths[index] ?? 0;
-    at += length;
-    if (place >= PAGE_SEQUENCES || length === 0 || length > LIMITS.keyBytes || page.hasPlain(place)) {
-      throw malformed('a page of answers holds one that has no place in it');
+  const reader = new WireReader(plain, 'StoredAnswers');
+  while (!reader.isDone) {
+    const place = reader.varint();
+    const version = reader.varint();
+    const key = reader.bytes();
+    if (place >= PAGE_SEQUENCES || page.hasPlain(place))
+      throw malformed('an answer has no place on its page');
+    if (version >= 2 ** 32) throw malformed('a version is in the wrong place of a page of answers');
+    if (key.length === 0 || key.length > LIMITS.keyBytes) {
+      throw malformed(`an answer has a key of ${key.length} bytes`);
     }
-    page.restorePlain(place, { key: keys.subarray(start, at), version: versions[index] ?? 0 });
+    page.restorePlain(place, { key, version });
   }
-  if (at !== keys.length) throw malformed('the keys of a page of answers are cut off, or too many');
   for (const { sequence, key, version, value, previousVersion } of others) {
     checkRequestName({ clientBytes: CLIENT_ID_BYTES, sequence });
     const request = { client: id.client, sequence, generation: id.generation };

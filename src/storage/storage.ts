@@ -9,7 +9,7 @@ import type { AnswerPage, StampedRow } from '../kv/index.ts';
 import type { SnapshotChunk, SnapshotEntry } from '../wire/index.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
-export const FORMAT_VERSION = 5;
+export const FORMAT_VERSION = 6;
 
 /** Whose data a store holds. Opening it as anybody else is refused (R6.5). */
 export interface Identity {

@@ -7,7 +7,7 @@ import { FIRST_EPOCH, type ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 
 /** Raised by any change of the peers' protocol that older replicas cannot follow. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** One replica's idea of itself. */
 export interface Membership {

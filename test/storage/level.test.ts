@@ -96,16 +96,16 @@ describe('a data directory', () => {
   });
 
   test.each([
-    ['another cluster', { ...identity, cluster: 'stock' }, 'replica 1 of 3 in cluster "stock" (format 5)'],
-    ['another replica', { ...identity, replica: 2 }, 'replica 2 of 3 in cluster "orders" (format 5)'],
-    ['another size', { ...identity, replicas: 5 }, 'replica 1 of 5 in cluster "orders" (format 5)'],
+    ['another cluster', { ...identity, cluster: 'stock' }, 'replica 1 of 3 in cluster "stock" (format 6)'],
+    ['another replica', { ...identity, replica: 2 }, 'replica 2 of 3 in cluster "orders" (format 6)'],
+    ['another size', { ...identity, replicas: 5 }, 'replica 1 of 5 in cluster "orders" (format 6)'],
   ])('of %s is refused, and left as it is', async (_what, other, asked) => {
     const storage = await workshop.open(directory);
     await storage.writeEffects(effectsOf({ rows: [{ key: 'a', row: rowOf('1') }] }));
     await storage.close();
     const failure = await failureOf(workshop.open(directory, other));
     expect(failure.code).toBe('dataDirectoryMismatch');
-    expect(failure.message).toContain('belongs to replica 1 of 3 in cluster "orders" (format 5)');
+    expect(failure.message).toContain('belongs to replica 1 of 3 in cluster "orders" (format 6)');
     expect(failure.message).toContain(`but ${asked} was asked for`);
     expect(failure.message).toContain(directory);
     expect((await workshop.open(directory)).row('a')).toEqual(rowOf('1'));
