@@ -15,7 +15,7 @@ export const OUTPUT_FORMATS = ['simple', 'json', 'table'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 /** One of several keys that were asked for; null: it does not exist. */
-export interface KeyRow {
+export interface Lookup {
   readonly key: Uint8Array;
   readonly entry: Entry | null;
 }
@@ -25,7 +25,7 @@ export interface Printer {
   /** @param isTerminal whether a person reads it; only then may a newline follow a bare value */
   entry(entry: Entry, isTerminal: boolean): string | Uint8Array;
   /** Several keys, in the order in which they were asked for. */
-  entries(rows: readonly KeyRow[]): string | Uint8Array;
+  entries(rows: readonly Lookup[]): string | Uint8Array;
   put(key: Uint8Array, result: PutResult): string | Uint8Array;
   deleted(key: Uint8Array, result: DeleteResult): string | Uint8Array;
   status(reports: readonly ReplicaReport[]): string;
@@ -126,7 +126,7 @@ function withNewline(value: Uint8Array): Uint8Array {
   return Buffer.concat([value, Buffer.from('\n')]);
 }
 
-function rowAsJson({ key, entry }: KeyRow): object {
+function rowAsJson({ key, entry }: Lookup): object {
   return {
     key: base64(key),
     value: entry === null ? null : base64(entry.value),

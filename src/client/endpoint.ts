@@ -3,7 +3,7 @@ import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
 import { Connection } from './connection.ts';
 import { Pipeline } from './pipeline.ts';
-import type { Progress, Request, Target } from './request.ts';
+import type { Request, Stage, Target } from './request.ts';
 import type { RequestIds } from './request-ids.ts';
 import { RequestList } from './request-list.ts';
 import { RoundTrips } from './round-trip.ts';
@@ -62,7 +62,7 @@ export class Endpoint implements Target {
     this.#connect();
   }
 
-  takeBack(request: Request, reason: 'timeout' | 'cancel'): Progress {
+  takeBack(request: Request, reason: 'timeout' | 'cancel'): Stage {
     if (request.list === this.#connecting) {
       this.#connecting.remove(request);
       if (this.#connecting.size === 0) {

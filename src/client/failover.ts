@@ -8,7 +8,7 @@ import { headStartMs, type OperationResult } from '../kv/index.ts';
 import type { TimingWheel } from '../util/timing-wheel.ts';
 import { AttemptHistory } from './attempt-history.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
-import type { Progress, Request } from './request.ts';
+import type { Request, Stage } from './request.ts';
 import type { RequestIds } from './request-ids.ts';
 
 /** No endpoint is given less than this before it counts as silent, unless the request has less left. */
@@ -90,11 +90,8 @@ export class Failover {
       this.#options.wakeUps.set(request, Math.min(request.deadlineMs, nowMs + request.silenceMs - quietMs));
       return;
     }
-    const progress = target.takeBack(request, 'timeout');
-    this.failed(
-      request,
-      timeoutError(progress, isLate ? 'in time' : `for ${Math.round(request.silenceMs)} ms`),
-    );
+    const stage = target.takeBack(request, 'timeout');
+    this.failed(request, timeoutError(stage, isLate ? 'in time' : `for ${Math.round(request.silenceMs)} ms`));
   }
 
   /** The caller gives the request up. */
@@ -200,8 +197,8 @@ function neverSent(): KvError {
 }
 
 /** The error of an attempt that was waited for long enough. @param wait "in time", "for 1000 ms" */
-function timeoutError(progress: Progress, wait: string): KvError {
-  switch (progress) {
+function timeoutError(stage: Stage, wait: string): KvError {
+  switch (stage) {
     case 'connecting':
       return new KvError('unreachable', 'no answer to the attempt to connect', { outcome: 'notApplied' });
     case 'queued':

@@ -42,7 +42,7 @@ export interface RequestFields<Answer> {
 }
 
 /** How far a request had come at an endpoint when it was taken back; only `sent` ones may have been applied. */
-export type Progress = 'connecting' | 'queued' | 'sent';
+export type Stage = 'connecting' | 'queued' | 'sent';
 
 /** What failover, and the choice between endpoints, need of one. Its round trip is the shortest measured lately. */
 export interface Target extends MeasuredDistance {
@@ -52,7 +52,7 @@ export interface Target extends MeasuredDistance {
   /** Takes the request over: it is answered, fails, or is taken back. None of that happens within this call. */
   send(request: Request): void;
   /** Lets go of a request that it was sent; an answer that still comes is ignored. */
-  takeBack(request: Request, reason: 'timeout' | 'cancel'): Progress;
+  takeBack(request: Request, reason: 'timeout' | 'cancel'): Stage;
 }
 
 /** What differs between the ids of one client's requests. */

@@ -2,6 +2,7 @@
  * Recorded answers in pages. A client counts its requests, so its answers are kept in pages of consecutive sequences:
  * nearly every answer is a version and no more, and takes a few bytes beside its key.
  */
+import { NO_BYTES } from '../util/no-bytes.ts';
 import type { OperationResult, RequestId } from './types.ts';
 
 /** A request, the key it wrote, and what executing it answered. */
@@ -26,7 +27,6 @@ export interface AnswerPageId {
 export const PAGE_SEQUENCES = 64;
 
 const HIGHEST_VERSION = 2 ** 32 - 1;
-const NO_BYTES = new Uint8Array(0);
 /** Room is made for so many answers at first, and when that is not enough for a whole page of them. */
 const FEW_ANSWERS = 8;
 

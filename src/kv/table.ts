@@ -1,12 +1,11 @@
 /** The rows of the key-value table: those in the store, and over them what was changed and is not written yet. */
 import { assert } from '../util/assert.ts';
+import { NO_BYTES } from '../util/no-bytes.ts';
 import type { Stamp, StampedRow } from './types.ts';
 
-/** So many rows are kept for the next time when they are in the store already, unless their values are longer. */
-const KEPT_ROWS = 65_536;
-const KEPT_VALUE_BYTES = 1024;
-
-const NO_BYTES = new Uint8Array(0);
+/** So many rows that are in the store already are kept for the next time, unless their values are longer. */
+const CACHED_ROWS = 65_536;
+const CACHED_VALUE_BYTES = 1024;
 
 /** Where a value lies: from `valueStart` to before `valueEnd` in `source`. */
 export interface ValueExtent {
@@ -152,7 +151,7 @@ export class Table {
     assert(this.#writing !== null, 'what is written was taken');
     for (const key of this.#writing.keys()) this.#keep(key);
     this.#writing = null;
-    if (this.#cells.size <= KEPT_ROWS) return;
+    if (this.#cells.size <= CACHED_ROWS) return;
     this.#cells = new Map(this.#changed.map((cell) => [cell.key, cell]));
   }
 
@@ -164,7 +163,7 @@ export class Table {
     const cell = this.#cells.get(key);
     if (cell === undefined || cell.isChanged) return;
     const { value } = cell;
-    if (value === null || value.length > KEPT_VALUE_BYTES) this.#cells.delete(key);
+    if (value === null || value.length > CACHED_VALUE_BYTES) this.#cells.delete(key);
     else cell.keepValue(new Uint8Array(value));
   }
 

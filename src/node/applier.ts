@@ -23,7 +23,7 @@ import { assert } from '../util/assert.ts';
  * Bytes of previous values in recorded answers (puts and deletes with `returnPrevious`), all in memory. Beyond
  * it this replica takes no more such requests; what its peers take adds to it, so all stop at about the same time.
  */
-export const KEPT_VALUE_BYTES = 256 * 1024 * 1024;
+export const RECORDED_VALUE_BYTES = 256 * 1024 * 1024;
 
 /** Old pages of answers that are removed from the store in one turn, at most. */
 export const REMOVED_PAGES = 1_024;
@@ -69,7 +69,7 @@ export class Applier {
   /** @throws KvError overloaded, outcome notApplied, for a request whose answer there is no room to keep */
   admit(operation: KvOperation): void {
     if (!isWrite(operation) || !operation.returnPrevious || !isRecorded(operation)) return;
-    if (this.#state.sessions.valueBytes < KEPT_VALUE_BYTES) return;
+    if (this.#state.sessions.valueBytes < RECORDED_VALUE_BYTES) return;
     throw new KvError(
       'overloaded',
       'too many previous values are kept for retries: write without asking for the previous value, or try later',

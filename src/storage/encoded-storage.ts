@@ -19,6 +19,7 @@ import {
 import { KvError } from '../errors.ts';
 import { type AnswerPage, FIRST_GENERATION, type StampedRow } from '../kv/index.ts';
 import { assert } from '../util/assert.ts';
+import { NO_BYTES } from '../util/no-bytes.ts';
 import {
   commandFromWire,
   commandToWire,
@@ -56,7 +57,6 @@ import { StoredSnapshot } from './snapshot-view.ts';
 import { Staging } from './staging.ts';
 import type { Effects, SnapshotView, Storage } from './storage.ts';
 
-const NOTHING = new Uint8Array(0);
 /** Slots removed in one batch: some three times as many entries. */
 const PRUNED_SLOTS = 1_024;
 
@@ -76,7 +76,7 @@ export class EncodedStorage implements Storage {
   /** Commands that are in the store, with the instance under which they are. */
   readonly #storedCommands = new WeakMap<Command, InstanceKey>();
   /** There are no old answers before this key. */
-  #removedAnswers: Uint8Array = NOTHING;
+  #removedAnswers: Uint8Array = NO_BYTES;
 
   constructor(options: {
     readonly store: ByteStore;
@@ -180,7 +180,7 @@ export class EncodedStorage implements Storage {
       writes.push({ key: GENERATION_KEY, value: encodeGeneration(effects.generation) });
     }
     for (const id of effects.executed) {
-      writes.push({ key: executedKey(id), value: NOTHING });
+      writes.push({ key: executedKey(id), value: NO_BYTES });
     }
     if (writes.length > 0) await this.#store.write(writes, { sync: false });
     if (effects.pruned !== null) await this.#pruneTo(effects.pruned);

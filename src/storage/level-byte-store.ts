@@ -12,12 +12,11 @@
  */
 import { Level } from 'level';
 import { KvError } from '../errors.ts';
+import { NO_BYTES } from '../util/no-bytes.ts';
 import type { ByteRange, ByteReader, ByteStore, ByteWrite } from './byte-store.ts';
 import { BATCH_RANGE, batchKey, parseBatchKey } from './keys.ts';
 import { type ChangeSize, directoryOf, LevelLog, type LogDirectory } from './level-log.ts';
 import { attempt, type Database, failure, LevelReader, reasonOf, seal } from './level-reader.ts';
-
-const NOTHING = new Uint8Array(0);
 
 /**
  * LevelDB collects so many bytes in memory, and its log, before it makes a file of them; twice that is in memory at the
@@ -159,7 +158,7 @@ export class LevelByteStore implements ByteStore {
       else put(key, value);
     }
     // Every batch has a note, so that none is empty: LevelDB may skip an empty one, and the sync with it.
-    put(batchKey(this.#batches + 1), NOTHING);
+    put(batchKey(this.#batches + 1), NO_BYTES);
     if (this.#batches > 0) remove(batchKey(this.#batches));
     this.#batches += 1;
     await this.#lastWrite;

@@ -1,6 +1,7 @@
 /** How far the copy of another replica's snapshot has come, as bytes (message StoredStaging). */
 
 import type { Pruned } from '../epaxos/index.ts';
+import { NO_BYTES } from '../util/no-bytes.ts';
 import { type DecodeContext, malformed, messageType, prunedFromWire } from '../wire/index.ts';
 import type { Staged } from './storage.ts';
 
@@ -23,8 +24,6 @@ interface WireStaging extends Omit<StagingState, 'id' | 'phase' | 'pruned' | 'pa
   /** 0: there is none. */
   readonly partRest: number;
 }
-
-const NO_BYTES = new Uint8Array(0);
 
 const stagingType = messageType<WireStaging>('StoredStaging');
 

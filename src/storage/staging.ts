@@ -8,6 +8,7 @@
 
 import { type Deps, type InstanceId, type Pruned, type ReplicaId, replicaIds } from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
+import { NO_BYTES } from '../util/no-bytes.ts';
 import {
   commandFromWire,
   decodePruned,
@@ -46,7 +47,6 @@ import { EntryChecker } from './snapshot-entries.ts';
 import { decodeStaging, encodeStaging, Phase, type StagingState } from './staging-state.ts';
 import type { SnapshotStaging, Staged } from './storage.ts';
 
-const NOTHING = new Uint8Array(0);
 const SYNC = { sync: true };
 const NO_SYNC = { sync: false };
 
@@ -92,7 +92,7 @@ export class Staging implements SnapshotStaging {
 
   /** Checks what comes behind the entries that are here. */
   #checkerAfter({ last, pruned }: StagingState): EntryChecker {
-    const value = isRecordKey(last) ? this.#store.get(stagedKey(last)) : NOTHING;
+    const value = isRecordKey(last) ? this.#store.get(stagedKey(last)) : NO_BYTES;
     assert(value !== undefined, 'the last entry is staged');
     return new EntryChecker({ last: { key: last, value }, pruned, replicas: this.#replicas });
   }
@@ -165,7 +165,7 @@ export class Staging implements SnapshotStaging {
         continue;
       }
       for (const write of this.#withOwnCommand(place.id, { key, value })) await writer.add(write);
-      await writer.add({ key: executedKey(place.id), value: NOTHING });
+      await writer.add({ key: executedKey(place.id), value: NO_BYTES });
     }
     await this.#restoreNoOps(state, writer);
     await writer.flush();
@@ -197,7 +197,7 @@ export class Staging implements SnapshotStaging {
     for await (const { id, key, value } of rememberedParts(this.#store)) {
       if (this.#isExecutedIn(state, id)) continue;
       await writer.add({ key, value });
-      await writer.add({ key: executedKey(id), value: NOTHING });
+      await writer.add({ key: executedKey(id), value: NO_BYTES });
     }
   }
 
@@ -255,7 +255,7 @@ function beginning(source: ReplicaId, { id, pruned }: SnapshotChunk): StagingSta
     source,
     id,
     pruned,
-    last: NOTHING,
+    last: NO_BYTES,
     part: null,
     entries: 0,
     bytes: 0,

@@ -18,7 +18,7 @@ import type { Membership, PeerStores } from './handshake.ts';
 import { IncomingStreams, type ReplicaServiceHandlers } from './incoming-streams.ts';
 import {
   DEFAULT_QUEUE_LIMITS,
-  DEFAULT_TIMING,
+  DEFAULT_TRANSPORT_TIMING,
   type QueueLimits,
   type TransportObserver,
   type TransportTiming,
@@ -33,7 +33,7 @@ export interface GrpcTransportOptions extends Membership {
   readonly peers: readonly { readonly id: ReplicaId /** `host:port` */; readonly address: string }[];
   /** Told what happens, for logs and metrics. */
   readonly observer?: TransportObserver;
-  /** Defaults to {@link DEFAULT_TIMING}. */
+  /** Defaults to {@link DEFAULT_TRANSPORT_TIMING}. */
   readonly timing?: Partial<TransportTiming>;
   /** Defaults to {@link DEFAULT_QUEUE_LIMITS}. */
   readonly limits?: Partial<QueueLimits>;
@@ -62,7 +62,7 @@ export class GrpcTransport implements Transport {
       `the peers of replica ${self} among ${replicas} are ${expected.join(', ')}`,
     );
     const membership: Membership = { cluster, replicas, self };
-    const timing = { ...DEFAULT_TIMING, ...options.timing };
+    const timing = { ...DEFAULT_TRANSPORT_TIMING, ...options.timing };
     const limits = { ...DEFAULT_QUEUE_LIMITS, ...options.limits };
     this.#membership = membership;
     this.#observer = observer;

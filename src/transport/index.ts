@@ -4,7 +4,7 @@ export type { PeerStores } from './handshake.ts';
 export type { ReplicaServiceHandlers } from './incoming-streams.ts';
 export {
   DEFAULT_QUEUE_LIMITS,
-  DEFAULT_TIMING,
+  DEFAULT_TRANSPORT_TIMING,
   type QueueLimits,
   type TransportEvent,
   type TransportObserver,

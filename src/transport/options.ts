@@ -19,7 +19,7 @@ export interface TransportTiming {
   readonly snapshotSilenceMs: number;
 }
 
-export const DEFAULT_TIMING: TransportTiming = {
+export const DEFAULT_TRANSPORT_TIMING: TransportTiming = {
   heartbeatIntervalMs: 250,
   silenceMs: 1000,
   hangUpMs: 5000,

@@ -7,7 +7,8 @@ import type { KvError } from '../errors.ts';
 import { asBuffer } from '../util/as-buffer.ts';
 import { malformed } from './check.ts';
 
-const VARINT_BYTES = 10;
+/** The longest that a varint may be. */
+export const VARINT_BYTES = 10;
 const TWO_POW_31 = 2 ** 31;
 /** How deep groups of unknown fields may be nested. Nobody sends any. */
 const GROUP_DEPTH = 32;

@@ -8,6 +8,7 @@ import protobuf from 'protobufjs';
 import { KvError } from '../errors.ts';
 import { asBuffer } from '../util/as-buffer.ts';
 import { assert } from '../util/assert.ts';
+import { VARINT_BYTES } from './protobuf.ts';
 
 /** The directory of the schema. It lies beside src/ and beside dist/ alike, two levels above this file. */
 export const PROTO_DIRECTORY = fileURLToPath(new URL('../../proto', import.meta.url));
@@ -41,7 +42,6 @@ export interface MessageType<T> {
 type Defaults = Record<string, unknown>;
 
 const NO_BYTES: Uint8Array = Buffer.alloc(0);
-const VARINT_BYTES = 10;
 
 // The library declares that 64-bit integers are read as Long objects; the subclass below reads numbers.
 const BufferReader = protobuf.BufferReader as unknown as new (

@@ -1,7 +1,7 @@
 /** Requests, endpoints and a clock in the hands of a test: no connection is made, and no time passes by itself. */
 import { EndpointPool } from '../../src/client/endpoint-pool.ts';
 import { Failover } from '../../src/client/failover.ts';
-import { type Progress, Request, type RequestFields, type Target } from '../../src/client/request.ts';
+import { Request, type RequestFields, type Stage, type Target } from '../../src/client/request.ts';
 import { RequestIds } from '../../src/client/request-ids.ts';
 import { type ErrorCode, KvError, type Outcome } from '../../src/errors.ts';
 import type { OperationResult } from '../../src/kv/index.ts';
@@ -51,7 +51,7 @@ export class FakeTarget implements Target {
   roundTripMs = Number.POSITIVE_INFINITY;
   isSettled = true;
   /** How far a request is when it is taken back. */
-  progress: Progress = 'sent';
+  progress: Stage = 'sent';
   /** In the order they were sent. */
   readonly sent: Request[] = [];
   readonly takenBack: Request[] = [];
@@ -66,7 +66,7 @@ export class FakeTarget implements Target {
     this.onSend(request);
   }
 
-  takeBack(request: Request): Progress {
+  takeBack(request: Request): Stage {
     this.takenBack.push(request);
     return this.progress;
   }

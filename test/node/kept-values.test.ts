@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import { LIMITS, Sessions } from '../../src/kv/index.ts';
-import { Applier, KEPT_VALUE_BYTES } from '../../src/node/applier.ts';
+import { Applier, RECORDED_VALUE_BYTES } from '../../src/node/applier.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
 import { putOperation } from '../support/kv-operations.ts';
 import { setUp } from './node-setup.ts';
@@ -24,7 +24,7 @@ function put(options: { readonly sequence: number; readonly returnPrevious: bool
 /** Answers with previous values up to the limit. */
 function fullSessions(): Sessions {
   const sessions = new Sessions();
-  for (let index = 0; index < KEPT_VALUE_BYTES / value.length; index += 1) {
+  for (let index = 0; index < RECORDED_VALUE_BYTES / value.length; index += 1) {
     const request = { client, sequence: index + 1, generation: 1 };
     sessions.record({ request, key: 'k', result: { version: 2, value, previousVersion: 1 } });
   }
@@ -45,7 +45,7 @@ it('beyond the limit a write that asks for the previous value is refused, and no
   const sessions = new Sessions();
   const machine = new Applier({ storage: new MemoryStorage({ replicas: 3 }), sessions });
   const asking = put({ sequence: 1_000_000, returnPrevious: true });
-  const count = KEPT_VALUE_BYTES / value.length;
+  const count = RECORDED_VALUE_BYTES / value.length;
   for (let index = 0; index < count; index += 1) {
     machine.admit(asking);
     const request = { client, sequence: index + 1, generation: 1 };

@@ -243,8 +243,8 @@ function mergeContribution(
   own: { readonly id: InstanceId; readonly contribution: Attributes },
 ): Attributes {
   const merged = mergeAttributes(initial, own.contribution);
-  const row = own.id.replica - 1;
-  return { seq: merged.seq, deps: merged.deps.with(row, initial.deps[row] ?? 0) };
+  const rowIndex = own.id.replica - 1;
+  return { seq: merged.seq, deps: merged.deps.with(rowIndex, initial.deps[rowIndex] ?? 0) };
 }
 
 /** Slots are used in order; one that a recovery has touched already is skipped (section 1). */

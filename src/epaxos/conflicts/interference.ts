@@ -144,7 +144,7 @@ export class InterferenceIndex {
     const { forgotten } = this.keys;
     raiseDeps(
       floor,
-      last.map((slot, row) => (slot > (forgotten[row] ?? 0) ? slot : 0)),
+      last.map((slot, rowIndex) => (slot > (forgotten[rowIndex] ?? 0) ? slot : 0)),
     );
     return { seq: 1 + (writes ? this.accessSeq : this.writeSeq), deps: floor };
   }
@@ -187,10 +187,14 @@ export class InterferenceIndex {
         return access !== undefined && (access.writes || writes[place] === true);
       });
     const { highest, forgotten } = this.keys;
-    return deps.flatMap((floor, row) => {
+    return deps.flatMap((floor, rowIndex) => {
       const found: InstanceId[] = [];
-      for (let slot = Math.max(floor, forgotten[row] ?? 0) + 1; slot <= (highest[row] ?? 0); slot += 1) {
-        const id = { replica: row + 1, slot };
+      for (
+        let slot = Math.max(floor, forgotten[rowIndex] ?? 0) + 1;
+        slot <= (highest[rowIndex] ?? 0);
+        slot += 1
+      ) {
+        const id = { replica: rowIndex + 1, slot };
         const touches = this.touches.get(instanceKey(id));
         if (touches !== undefined && interferes(touches)) found.push(id);
       }

@@ -65,16 +65,16 @@ export class KeyEntry {
 
   /** The command of an instance touches the key. To be told once for each instance. */
   add({ replica, slot, settled }: Addition, access: { readonly writes: boolean }): void {
-    const row = replica - 1;
-    const last = this.lastAccess[row] ?? 0;
+    const rowIndex = replica - 1;
+    const last = this.lastAccess[rowIndex] ?? 0;
     if (slot > last) {
-      if (last > settled) this.addEarlier(row, touch(last, last === this.lastWrite[row]));
-      else this.earlier[row] = null;
-      this.lastAccess[row] = slot;
+      if (last > settled) this.addEarlier(rowIndex, touch(last, last === this.lastWrite[rowIndex]));
+      else this.earlier[rowIndex] = null;
+      this.lastAccess[rowIndex] = slot;
     } else {
-      this.addEarlier(row, touch(slot, access.writes));
+      this.addEarlier(rowIndex, touch(slot, access.writes));
     }
-    if (access.writes && slot > (this.lastWrite[row] ?? 0)) this.lastWrite[row] = slot;
+    if (access.writes && slot > (this.lastWrite[rowIndex] ?? 0)) this.lastWrite[rowIndex] = slot;
   }
 
   /** The highest slot ≤ `upTo` of a row that interferes with an access; 0 for none. */
@@ -82,10 +82,10 @@ export class KeyEntry {
     access: { readonly writes: boolean },
     place: { readonly replica: ReplicaId; readonly upTo: Slot },
   ): Slot {
-    const row = place.replica - 1;
-    const last = this.lastInterfering(access)[row] ?? 0;
+    const rowIndex = place.replica - 1;
+    const last = this.lastInterfering(access)[rowIndex] ?? 0;
     if (last <= place.upTo) return last;
-    const earlier = this.earlier[row] ?? [];
+    const earlier = this.earlier[rowIndex] ?? [];
     for (let index = countUpTo(earlier, place.upTo) - 1; index >= 0; index -= 1) {
       const found = earlier[index] ?? 0;
       if (access.writes || found % 2 === 1) return Math.floor(found / 2);
@@ -101,15 +101,15 @@ export class KeyEntry {
   /** Forgets every slot up to `bounds`, and the seqs if none is left. */
   dropUpTo(bounds: Deps): void {
     let isEmpty = true;
-    for (let row = 0; row < bounds.length; row += 1) {
-      const bound = bounds[row] ?? 0;
-      if ((this.lastWrite[row] ?? 0) <= bound) this.lastWrite[row] = 0;
-      if ((this.lastAccess[row] ?? 0) > bound) {
+    for (let rowIndex = 0; rowIndex < bounds.length; rowIndex += 1) {
+      const bound = bounds[rowIndex] ?? 0;
+      if ((this.lastWrite[rowIndex] ?? 0) <= bound) this.lastWrite[rowIndex] = 0;
+      if ((this.lastAccess[rowIndex] ?? 0) > bound) {
         isEmpty = false;
-        this.dropEarlier(row, bound);
+        this.dropEarlier(rowIndex, bound);
       } else {
-        this.lastAccess[row] = 0;
-        this.earlier[row] = null;
+        this.lastAccess[rowIndex] = 0;
+        this.earlier[rowIndex] = null;
       }
     }
     if (!isEmpty) return;
@@ -117,19 +117,19 @@ export class KeyEntry {
     this.writeSeq = 0;
   }
 
-  private addEarlier(row: number, added: Touch): void {
-    const earlier = this.earlier[row] ?? null;
-    if (earlier === null) this.earlier[row] = [added];
+  private addEarlier(rowIndex: number, added: Touch): void {
+    const earlier = this.earlier[rowIndex] ?? null;
+    if (earlier === null) this.earlier[rowIndex] = [added];
     else if ((earlier.at(-1) ?? 0) < added) earlier.push(added);
     else earlier.splice(countUpTo(earlier, Math.floor(added / 2)), 0, added);
   }
 
-  private dropEarlier(row: number, bound: Slot): void {
-    const earlier = this.earlier[row] ?? null;
+  private dropEarlier(rowIndex: number, bound: Slot): void {
+    const earlier = this.earlier[rowIndex] ?? null;
     if (earlier === null) return;
     const count = countUpTo(earlier, bound);
     if (count === earlier.length) {
-      this.earlier[row] = null;
+      this.earlier[rowIndex] = null;
     } else if (count > 0) {
       earlier.copyWithin(0, count);
       earlier.length -= count;

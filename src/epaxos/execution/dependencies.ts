@@ -20,7 +20,7 @@ import {
 } from '../model/types.ts';
 import type { Dependency, DependencySource, Exploration } from './execution.ts';
 import { finishRead } from './read-barrier.ts';
-import { keyOf, READ_ROW } from './reads.ts';
+import { keyOf, NO_REPLICA } from './reads.ts';
 
 const DONE: Dependency = 0;
 const NOTHING: Touches = { entries: [], writes: [] };
@@ -69,9 +69,9 @@ export class Dependencies implements DependencySource {
     if (known.isWide(touches)) return this.nextOfAll(exploration, touches, deps);
     const keys = touches.entries.length;
     const wide = known.wide();
-    let row = (exploration.place - 1) % rows.length;
+    let rowIndex = (exploration.place - 1) % rows.length;
     for (
-      let index = (exploration.place - 1 - row) / rows.length;
+      let index = (exploration.place - 1 - rowIndex) / rows.length;
       index < (wide === null ? keys : keys + 1);
       index += 1
     ) {
@@ -80,15 +80,15 @@ export class Dependencies implements DependencySource {
       const writes = index < keys ? touches.writes[index] === true : touches.writes.includes(true);
       const access = writes ? WRITE : READ;
       const last = entry.lastInterfering(access);
-      for (; row < rows.length; row += 1, exploration.offset = 0) {
-        if ((last[row] ?? 0) <= (rows[row]?.executed ?? 0)) continue; // then deps need not be looked at
-        const top = deps[row] ?? 0;
-        const found = this.walkDown(entry, { access, replica: row + 1, upTo: top - exploration.offset });
+      for (; rowIndex < rows.length; rowIndex += 1, exploration.offset = 0) {
+        if ((last[rowIndex] ?? 0) <= (rows[rowIndex]?.executed ?? 0)) continue; // then deps need not be looked at
+        const top = deps[rowIndex] ?? 0;
+        const found = this.walkDown(entry, { access, replica: rowIndex + 1, upTo: top - exploration.offset });
         if (found === null) continue;
         const { slot } = found.id;
-        exploration.place = index * rows.length + row + 1;
+        exploration.place = index * rows.length + rowIndex + 1;
         if (!isCommitted(found)) return -instanceKey(found.id);
-        if (entry.isWrittenBy(row + 1, slot)) {
+        if (entry.isWrittenBy(rowIndex + 1, slot)) {
           exploration.place += 1; // nothing below it matters
           exploration.offset = 0;
         } else {
@@ -96,7 +96,7 @@ export class Dependencies implements DependencySource {
         }
         return instanceKey(found.id);
       }
-      row = 0;
+      rowIndex = 0;
     }
     return DONE;
   }
@@ -127,15 +127,19 @@ export class Dependencies implements DependencySource {
   /** The same for a wide command, all of whose deps are known. A place is a row. */
   private nextOfAll(exploration: Exploration, { writes }: Touches, deps: Deps): Dependency {
     const { space, index } = this.state;
-    for (let row = exploration.place - 1; row < space.rows.length; row += 1, exploration.offset = 0) {
-      const top = deps[row] ?? 0;
+    for (
+      let rowIndex = exploration.place - 1;
+      rowIndex < space.rows.length;
+      rowIndex += 1, exploration.offset = 0
+    ) {
+      const top = deps[rowIndex] ?? 0;
       const upTo = top - exploration.offset;
-      const found = this.walkDownAll({ writesAll: writes[0] === true, replica: row + 1, upTo });
+      const found = this.walkDownAll({ writesAll: writes[0] === true, replica: rowIndex + 1, upTo });
       if (found === null) continue;
       const { slot } = found.id;
-      exploration.place = row + 1;
+      exploration.place = rowIndex + 1;
       if (!isCommitted(found)) return -instanceKey(found.id);
-      if (index.everything.isWrittenBy(row + 1, slot)) {
+      if (index.everything.isWrittenBy(rowIndex + 1, slot)) {
         exploration.place += 1; // nothing below it matters
         exploration.offset = 0;
       } else {
@@ -170,8 +174,8 @@ export class Dependencies implements DependencySource {
 
   private isExecuted(deps: Deps): boolean {
     const { rows } = this.state.space;
-    for (let row = 0; row < rows.length; row += 1) {
-      if ((deps[row] ?? 0) > (rows[row]?.executed ?? 0)) return false;
+    for (let rowIndex = 0; rowIndex < rows.length; rowIndex += 1) {
+      if ((deps[rowIndex] ?? 0) > (rows[rowIndex]?.executed ?? 0)) return false;
     }
     return true;
   }
@@ -179,9 +183,9 @@ export class Dependencies implements DependencySource {
   /** The first slot in deps of which no command is known (R7.2); the latest slot alone is not enough. */
   private firstUnknown(deps: Deps): InstanceKey | null {
     const { rows } = this.state.space;
-    for (let row = 0; row < rows.length; row += 1) {
-      const known = rows[row]?.known ?? 0;
-      if ((deps[row] ?? 0) > known) return instanceKey({ replica: row + 1, slot: known + 1 });
+    for (let rowIndex = 0; rowIndex < rows.length; rowIndex += 1) {
+      const known = rows[rowIndex]?.known ?? 0;
+      if ((deps[rowIndex] ?? 0) > known) return instanceKey({ replica: rowIndex + 1, slot: known + 1 });
     }
     return null;
   }
@@ -210,7 +214,7 @@ export class Dependencies implements DependencySource {
 }
 
 function isRead(key: InstanceKey): boolean {
-  return instanceOfKey(key).replica === READ_ROW;
+  return instanceOfKey(key).replica === NO_REPLICA;
 }
 
 type CommittedCommand = InstanceRecord & {

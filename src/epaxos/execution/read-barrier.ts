@@ -12,7 +12,7 @@ import type { ReadReply, ReadRequest } from '../model/messages.ts';
 import { isWide, type Operation } from '../model/operation.ts';
 import { type Deps, type InstanceKey, instanceKey, type ReplicaId } from '../model/types.ts';
 import { isOnTrial, rankOf } from '../progress/peers.ts';
-import { type BarrierRound, keyOf, type PendingRead, READ_ROW } from './reads.ts';
+import { type BarrierRound, keyOf, NO_REPLICA, type PendingRead } from './reads.ts';
 
 /**
  * Takes a read of one key. False if too many are under way; then nothing was done.
@@ -107,7 +107,7 @@ export function onReadReply(state: ReplicaState, from: ReplicaId, message: ReadR
 
 /** The read goes into the executor: a node that nothing leads to. */
 function awaitDeps({ reads, executor }: ReplicaState, read: PendingRead): void {
-  read.node = instanceKey({ replica: READ_ROW, slot: reads.nextRead });
+  read.node = instanceKey({ replica: NO_REPLICA, slot: reads.nextRead });
   reads.nextRead += 1;
   reads.nodes.set(read.node, read);
   executor.committed(read.node);

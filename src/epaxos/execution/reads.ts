@@ -3,8 +3,8 @@
 import type { Operation } from '../model/operation.ts';
 import type { Deps, InstanceKey, ReplicaId } from '../model/types.ts';
 
-/** The row of reads in the executor's graph: no replica has it. */
-export const READ_ROW = 0;
+/** In the place of a replica's id, in the names of reads in the executor's graph. */
+export const NO_REPLICA = 0;
 
 /** A read under way, from `addRead` until it is answered or withdrawn. */
 export interface PendingRead {

@@ -15,9 +15,9 @@ export function mergeDeps(left: Deps, right: Deps): Deps {
 
 /** The same, into a vector that its owner is still making. */
 export function raiseDeps(deps: Slot[], other: Deps): void {
-  for (let row = 0; row < deps.length; row += 1) {
-    const slot = other[row] ?? 0;
-    if (slot > (deps[row] ?? 0)) deps[row] = slot;
+  for (let rowIndex = 0; rowIndex < deps.length; rowIndex += 1) {
+    const slot = other[rowIndex] ?? 0;
+    if (slot > (deps[rowIndex] ?? 0)) deps[rowIndex] = slot;
   }
 }
 
@@ -47,5 +47,5 @@ export function noOpAttributes(replicas: number): Attributes {
 
 /** True if `deps` reaches `other` in every row. */
 export function covers(deps: Deps, other: Deps): boolean {
-  return other.every((slot, row) => (deps[row] ?? 0) >= slot);
+  return other.every((slot, rowIndex) => (deps[rowIndex] ?? 0) >= slot);
 }

@@ -56,8 +56,8 @@ export function noteReport(state: ReplicaState, from: ReplicaId, message: Waterm
 function backlogOf(state: ReplicaState, before: Backlog | null, { executed }: Watermarks): Backlog | null {
   const { durablyExecuted, limits, timing, now } = state;
   let most = 0;
-  durablyExecuted.forEach((slot, row) => {
-    most += Math.max(0, slot - (executed[row] ?? 0));
+  durablyExecuted.forEach((slot, rowIndex) => {
+    most += Math.max(0, slot - (executed[rowIndex] ?? 0));
   });
   if (most <= limits.retainedInstances) return null;
   const patienceTicks = before?.patienceTicks ?? timing.silentTicks;
