@@ -7,7 +7,7 @@ import { nextBallot } from '../model/ballot.ts';
 import { isCommitted } from '../model/instance-space.ts';
 import type { Prepare, PrepareReply } from '../model/messages.ts';
 import { type Ballot, type InstanceId, instanceKey, type ReplicaId, Status } from '../model/types.ts';
-import { onPromised, onRefused } from '../progress/stalls.ts';
+import { onPromised, onRefused, refusedBallot } from '../progress/stalls.ts';
 import { startAccept } from './accept.ts';
 import { commitOf, commitValue } from './commit.ts';
 import { currentValue, type Decision, decideRecovery, noOp, type Value } from './decide-recovery.ts';
@@ -22,7 +22,7 @@ import { startValidate } from './validate.ts';
 export function startRecovery(state: ReplicaState, id: InstanceId): void {
   const record = state.space.get(id);
   if (isCommitted(record)) return;
-  const seen = Math.max(record.ballot, state.progress.stalls.get(instanceKey(id))?.highestBallot ?? 0);
+  const seen = Math.max(record.ballot, refusedBallot(state, id));
   const ballot = nextBallot(seen, state.id, state.quorums.replicas);
   state.promise(id, ballot);
   const round: PrepareRound = {

@@ -16,7 +16,7 @@ import {
   instanceOfKey,
   type ReplicaId,
 } from '../model/types.ts';
-import { onRefused, stallOf } from '../progress/stalls.ts';
+import { noteAbandoned, onRefused } from '../progress/stalls.ts';
 import { startAccept } from './accept.ts';
 import { commitOf } from './commit.ts';
 import { noOp } from './decide-recovery.ts';
@@ -228,7 +228,7 @@ function judgeWaiting(state: ReplicaState, round: ValidateRound): void {
 
 function beginAnew(state: ReplicaState, { id }: ValidateRound): void {
   state.endRound(id);
-  stallOf(state, instanceKey(id)).asked = true;
+  noteAbandoned(state, id);
 }
 
 function confirm(state: ReplicaState, round: ValidateRound): void {

@@ -1,7 +1,7 @@
 /**
- * Bookkeeping of what this replica waits for and nobody seems to be settling (R5.9). Delays are random, so
- * that rivals rarely meet, and grow with each refusal, so that they do not duel. Time is counted in own ticks: a
- * replica that was paused itself has seen none, and suspects nobody for it.
+ * What this replica waits for and nobody seems to be settling: since when, and which step is due when (R5.9). Stalls
+ * change here only. Delays are random, so that rivals rarely meet, and grow with each refusal, so that they do not duel.
+ * Time is counted in own ticks: a replica that was paused itself has seen none, and suspects nobody for it.
  */
 
 import type { ReplicaState } from '../agreement/state.ts';
@@ -46,8 +46,38 @@ export function onPeerFound(state: ReplicaState): void {
   for (const key of state.progress.unsettled) stallOf(state, key).dueAt = state.now;
 }
 
+/** Something waits for the instance in this tick. @returns the step that is due; null: none is */
+export function need(state: ReplicaState, key: InstanceKey): 'ask' | 'recover' | null {
+  const stall = stallOf(state, key);
+  stall.neededAt = state.now;
+  if (stall.dueAt > state.now) return null;
+  return stall.asked ? 'recover' : 'ask';
+}
+
+/** The peers are asked for the instance now: if that is of no use, it is recovered. */
+export function noteAsked(state: ReplicaState, id: InstanceId): void {
+  const stall = stallOf(state, instanceKey(id));
+  stall.asked = true;
+  stall.dueAt = state.now + recoveryDelay(state, id, stall);
+}
+
+/** An own recovery of the instance is given up to begin anew, without asking the peers again. */
+export function noteAbandoned(state: ReplicaState, id: InstanceId): void {
+  stallOf(state, instanceKey(id)).asked = true;
+}
+
+/** Forgets what nothing has waited for in this tick. */
+export function dropUnneeded({ progress: { stalls }, now }: ReplicaState): void {
+  for (const [key, stall] of stalls) if (stall.neededAt < now) stalls.delete(key);
+}
+
+/** The highest ballot that a refusal told of the instance; 0 for none. */
+export function refusedBallot({ progress }: ReplicaState, id: InstanceId): Ballot {
+  return progress.stalls.get(instanceKey(id))?.highestBallot ?? 0;
+}
+
 /** The stall of an instance; a new one if nobody has waited for it yet. */
-export function stallOf(state: ReplicaState, key: InstanceKey): Stall {
+function stallOf(state: ReplicaState, key: InstanceKey): Stall {
   let stall = state.progress.stalls.get(key);
   if (stall === undefined) {
     const id = instanceOfKey(key);
@@ -97,7 +127,7 @@ function coordinatorOf(state: ReplicaState, id: InstanceId, stall: Stall): Repli
 }
 
 /** R5.9: random, short for who cannot be reached, doubled by each refusal. */
-export function recoveryDelay(state: ReplicaState, id: InstanceId, stall: Stall): number {
+function recoveryDelay(state: ReplicaState, id: InstanceId, stall: Stall): number {
   const { suspectTicks, patientTicks, maxRecoveryTicks } = state.timing;
   const coordinator = coordinatorOf(state, id, stall);
   const isSuspect = coordinator === state.id || !state.isReachable(coordinator);

@@ -16,7 +16,7 @@ import {
 } from '../model/types.ts';
 import { isBeingFetched } from './catch-up.ts';
 import { sendFetch } from './fetching.ts';
-import { recoveryDelay, stallOf } from './stalls.ts';
+import { dropUnneeded, need, noteAsked } from './stalls.ts';
 
 /** Takes the next step for everything that is due. */
 export function tickSuspicion(state: ReplicaState): void {
@@ -28,8 +28,7 @@ export function tickSuspicion(state: ReplicaState): void {
   for (const key of awaited(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
   if (waiting >= recoveries) free = 0;
   for (const key of needed(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
-  for (const [key, stall] of state.progress.stalls)
-    if (stall.neededAt < state.now) state.progress.stalls.delete(key);
+  dropUnneeded(state);
   ask(state, missing);
 }
 
@@ -39,15 +38,13 @@ function takeStep(
   key: InstanceKey,
   options: { /** To be asked for. */ readonly missing: InstanceId[]; readonly canRecover: boolean },
 ): boolean {
-  const stall = stallOf(state, key);
-  stall.neededAt = state.now;
-  if (stall.dueAt > state.now || state.rounds.has(key)) return false;
+  const step = need(state, key);
+  if (step === null || state.rounds.has(key)) return false;
   const id = instanceOfKey(key);
-  if (!stall.asked) {
+  if (step === 'ask') {
     if (isBeingFetched(state, id)) return false;
     options.missing.push(id);
-    stall.asked = true;
-    stall.dueAt = state.now + recoveryDelay(state, id, stall);
+    noteAsked(state, id);
     return false;
   }
   if (options.canRecover) startRecovery(state, id);
