@@ -1,4 +1,5 @@
 /** What the transport notices, as log lines. */
+import type { ReplicaId } from '../epaxos/index.ts';
 import type { TransportEvent } from '../transport/index.ts';
 import { assertNever } from '../util/assert.ts';
 import type { Logger } from './logger.ts';
@@ -14,22 +15,13 @@ export function observeTransport(logger: Logger): (event: TransportEvent) => voi
         logger.info({ peer: event.peer, reason: event.error.message }, 'lost the connection to a peer');
         return;
       case 'connectFailed':
-        logger.info(
-          { peer: event.peer, address: event.address, reason: event.error.message },
-          'cannot connect to a peer; trying on',
-        );
+        logger.info(connectionFields(event), 'cannot connect to a peer; trying on');
         return;
       case 'refusedByPeer':
-        logger.error(
-          { peer: event.peer, address: event.address, reason: event.error.message },
-          'refused by a peer: the configurations do not fit',
-        );
+        logger.error(connectionFields(event), 'refused by a peer: the configurations do not fit');
         return;
       case 'peerRefused':
-        logger.error(
-          { peer: event.peer, address: event.address, reason: event.error.message },
-          'refused a peer: it has another store than before',
-        );
+        logger.error(connectionFields(event), 'refused a peer: it has another store than before');
         return;
       case 'callerRefused':
         if (event.error.code === 'dataDirectoryMismatch') {
@@ -54,4 +46,14 @@ export function observeTransport(logger: Logger): (event: TransportEvent) => voi
         assertNever(event, 'transport event');
     }
   };
+}
+
+/** What is said of a connection that did not come about. */
+function connectionFields(event: {
+  readonly peer: ReplicaId;
+  readonly address: string;
+  readonly error: Error;
+}): object {
+  const { peer, address, error } = event;
+  return { peer, address, reason: error.message };
 }

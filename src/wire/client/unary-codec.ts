@@ -5,6 +5,7 @@
  */
 
 import { LIMITS } from '../../kv/index.ts';
+import { TAGS } from '../operation/fields.ts';
 import type { RequestIdBytes } from '../operation/operation-encoder.ts';
 import { bytesTag, fieldLength, integerTag, WireReader } from '../protobuf.ts';
 import {
@@ -31,7 +32,7 @@ const PUT = { key: bytesTag(1), value: bytesTag(2), returnPrevious: integerTag(3
 const GET = { key: bytesTag(1), stale: integerTag(2) };
 const MULTI_GET = { keys: bytesTag(1), stale: integerTag(2) };
 const DELETE = { key: bytesTag(1), returnPrevious: integerTag(2), requestId: bytesTag(3) };
-const REQUEST_ID = { client: bytesTag(1), sequence: integerTag(2), generation: integerTag(3) };
+const REQUEST_ID = TAGS.requestId;
 const WRITTEN = { version: integerTag(1), previous: bytesTag(2), generation: integerTag(3) };
 const READ = { generation: integerTag(2) };
 const MANY = { entries: bytesTag(1), generation: integerTag(2) };
