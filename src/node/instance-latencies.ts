@@ -23,7 +23,7 @@ interface Times {
   committedMs: number | null;
 }
 
-export class InstanceLatencies {
+export class InstanceLatencyCounters {
   readonly #id: ReplicaId;
   readonly #clock: Clock;
   /** Own instances that are not executed yet: as many as the core keeps open. */

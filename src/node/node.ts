@@ -11,7 +11,7 @@ import { createDeferred } from '../util/deferred.ts';
 import { Advancer } from './advancer.ts';
 import { Applier } from './applier.ts';
 import { Inbox } from './inbox.ts';
-import { InstanceLatencies } from './instance-latencies.ts';
+import { InstanceLatencyCounters } from './instance-latencies.ts';
 import { PathCounters } from './metrics.ts';
 import type { Core, NodeOptions, NodeStatus, Restored } from './node-options.ts';
 import { type Call, PendingRequests, type Request, type Waiter } from './pending.ts';
@@ -29,7 +29,7 @@ export class Node {
   readonly #inbox: Inbox;
   readonly #pending: PendingRequests;
   readonly #paths: PathCounters;
-  readonly #latencies: InstanceLatencies;
+  readonly #latencies: InstanceLatencyCounters;
   readonly #reachability: Reachability;
   readonly #failure = createDeferred<Error>();
   readonly #stopped = createDeferred<void>();
@@ -62,7 +62,7 @@ export class Node {
     this.#advancer = new Advancer(options);
     this.#inbox = new Inbox(options.limits);
     this.#paths = new PathCounters(options.id);
-    this.#latencies = new InstanceLatencies(options);
+    this.#latencies = new InstanceLatencyCounters(options);
     this.#reachability = new Reachability(options);
     this.#pending = new PendingRequests({
       limits: options.limits,

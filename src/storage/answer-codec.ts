@@ -13,7 +13,7 @@ import {
   keyToBytes,
   keyToString,
   malformed,
-  messageType,
+  messageCodec,
   varintLength,
   WireReader,
   writeBytes,
@@ -33,7 +33,7 @@ interface WireAnswers {
   readonly others: readonly WireAnswer[];
 }
 
-const answersType = messageType<WireAnswers>('StoredAnswers');
+const answersType = messageCodec<WireAnswers>('StoredAnswers');
 
 const PAGE = { plain: bytesTag(1), others: bytesTag(2) };
 const ANSWER = {

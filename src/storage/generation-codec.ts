@@ -1,11 +1,11 @@
 /** The present generation of request ids as bytes (message StoredGeneration), R7.12. */
-import { checkCount, malformed, messageType } from '../wire/index.ts';
+import { checkCount, malformed, messageCodec } from '../wire/index.ts';
 
 interface StoredGeneration {
   readonly generation: number;
 }
 
-const generationType = messageType<StoredGeneration>('StoredGeneration');
+const generationType = messageCodec<StoredGeneration>('StoredGeneration');
 
 export function encodeGeneration(generation: number): Buffer {
   return generationType.encode({ generation });

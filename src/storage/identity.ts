@@ -1,6 +1,6 @@
 /** The identity of a data directory as bytes (message StoredIdentity), and its comparison (R6.5). */
 import { randomBytes } from 'node:crypto';
-import { malformed, messageType } from '../wire/index.ts';
+import { malformed, messageCodec } from '../wire/index.ts';
 import { FORMAT_VERSION, type Identity } from './storage.ts';
 
 /** An identity together with the format of the data. */
@@ -16,7 +16,7 @@ export interface StoredIdentity extends FormattedIdentity {
 
 const STORE_ID_BYTES = 16;
 
-const identityType = messageType<StoredIdentity>('StoredIdentity');
+const identityType = messageCodec<StoredIdentity>('StoredIdentity');
 
 /** The identity in the format that this program writes. */
 export function withFormat(identity: Identity): FormattedIdentity {

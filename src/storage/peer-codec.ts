@@ -1,7 +1,7 @@
 /** The store of a peer, as it was at first contact, as bytes (message StoredPeer). */
-import { malformed, messageType } from '../wire/index.ts';
+import { malformed, messageCodec } from '../wire/index.ts';
 
-const peerType = messageType<{ readonly store: string }>('StoredPeer');
+const peerType = messageCodec<{ readonly store: string }>('StoredPeer');
 
 export function encodePeer(store: string): Buffer {
   return peerType.encode({ store });

@@ -1,9 +1,9 @@
 /** The last own slot that is reserved (R6.4), as bytes (message StoredReservation). */
 
 import type { Slot } from '../epaxos/index.ts';
-import { checkSlot, messageType } from '../wire/index.ts';
+import { checkSlot, messageCodec } from '../wire/index.ts';
 
-const reservationType = messageType<{ readonly last: number }>('StoredReservation');
+const reservationType = messageCodec<{ readonly last: number }>('StoredReservation');
 
 export function encodeReservation(last: Slot): Buffer {
   return reservationType.encode({ last });

@@ -2,7 +2,7 @@
 
 import type { Pruned } from '../epaxos/index.ts';
 import { NO_BYTES } from '../util/no-bytes.ts';
-import { type DecodeContext, malformed, messageType, prunedFromWire } from '../wire/index.ts';
+import { type DecodeContext, malformed, messageCodec, prunedFromWire } from '../wire/index.ts';
 import type { Staged } from './storage.ts';
 
 /** What is being done: entries arrive; they take the place of the store's own; they are dropped. */
@@ -25,7 +25,7 @@ interface WireStaging extends Omit<StagingState, 'id' | 'phase' | 'pruned' | 'pa
   readonly partRest: number;
 }
 
-const stagingType = messageType<WireStaging>('StoredStaging');
+const stagingType = messageCodec<WireStaging>('StoredStaging');
 
 export function encodeStaging({ id, part, ...others }: StagingState): Buffer {
   const { key: partKey, bytes: partBytes, rest: partRest } = part ?? { key: NO_BYTES, bytes: 0, rest: 0 };

@@ -25,7 +25,7 @@ export const PROTO_FILES = [
 const PACKAGE = 'epaxos.v1';
 
 /** A message type of the schema as a pair of functions over plain objects of shape `T`. */
-export interface MessageType<T> {
+export interface MessageCodec<T> {
   /** Fields that are null or undefined are left out. The result is fresh: nobody else holds it. */
   encode(value: T): Buffer;
   /**
@@ -99,7 +99,7 @@ const schema = loadSchema();
  * The message type of that name in package epaxos.v1, such as 'Operation'. `T` is the shape of its plain
  * objects, with field names in camel case; that it fits the schema is for the caller to see to.
  */
-export function messageType<T extends object>(name: string): MessageType<T> {
+export function messageCodec<T extends object>(name: string): MessageCodec<T> {
   const type = schema.lookupType(name);
   return {
     encode: (value) => type.encode(value).finish() as Buffer,

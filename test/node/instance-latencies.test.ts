@@ -1,13 +1,13 @@
 /** What is counted of own instances, and when. */
 import { expect, it } from 'vitest';
 import type { InstanceId, TraceEvent } from '../../src/epaxos/index.ts';
-import { InstanceLatencies } from '../../src/node/instance-latencies.ts';
+import { InstanceLatencyCounters } from '../../src/node/instance-latencies.ts';
 import { LatencyHistogram } from '../../src/util/latency-histogram.ts';
 
 function setUp() {
   let nowMs = 1000;
   const clock = { nowMs: () => nowMs, every: () => () => {}, soon: () => {} };
-  const latencies = new InstanceLatencies({ id: 1, clock });
+  const latencies = new InstanceLatencyCounters({ id: 1, clock });
   const at = (ms: number) => {
     nowMs = 1000 + ms;
   };

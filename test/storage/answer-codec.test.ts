@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import { AnswerPage, PAGE_SEQUENCES, type RecordedAnswer, Sessions } from '../../src/kv/index.ts';
 import { decodeAnswers, encodeAnswers } from '../../src/storage/answer-codec.ts';
-import { keyToBytes, messageType } from '../../src/wire/index.ts';
+import { keyToBytes, messageCodec } from '../../src/wire/index.ts';
 import { decodesOrRefuses } from '../support/refusals.ts';
 import { anyResult } from '../wire/arbitraries.ts';
 
@@ -37,7 +37,7 @@ const anyAnswers = fc.uniqueArray(anyAnswer, {
 
 /** Bytes that hold anything at all in the fields of a page. */
 function encodeAny(fields: Record<string, unknown>): Buffer {
-  return messageType<Record<string, unknown>>('StoredAnswers').encode(fields);
+  return messageCodec<Record<string, unknown>>('StoredAnswers').encode(fields);
 }
 
 const bytes = (length: number) => Buffer.alloc(length, 'k');

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { StampedRow } from '../../src/kv/index.ts';
 import { decodeRow, encodeRow } from '../../src/storage/row-codec.ts';
-import { messageType } from '../../src/wire/index.ts';
+import { messageCodec } from '../../src/wire/index.ts';
 import { codeOf, decodesOrRefuses } from '../support/refusals.ts';
 import { anySequence } from '../wire/arbitraries.ts';
 
-const wire = messageType<{
+const wire = messageCodec<{
   readonly version?: number;
   readonly value?: Uint8Array;
   readonly stamp?: Uint8Array | null;

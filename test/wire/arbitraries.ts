@@ -8,7 +8,7 @@ import {
   Status,
 } from '../../src/epaxos/index.ts';
 import { type KvOperation, LIMITS, type OperationResult, type RequestId } from '../../src/kv/index.ts';
-import { keyToString, MAX_SLOT, messageType } from '../../src/wire/index.ts';
+import { keyToString, MAX_SLOT, messageCodec } from '../../src/wire/index.ts';
 import { deleteOperation, getOperation, multiGetOperation, putOperation } from '../support/kv-operations.ts';
 
 export const anySequence = fc.oneof(
@@ -28,7 +28,7 @@ export const anyKey = fc.oneof(
   { weight: 1, arbitrary: fc.constant(new Uint8Array(LIMITS.keyBytes).fill(0xff)) },
 );
 
-const commandType = messageType<{ readonly operations: readonly Uint8Array[] }>('Command');
+const commandType = messageCodec<{ readonly operations: readonly Uint8Array[] }>('Command');
 
 /** A command as bytes, whatever its operations hold. */
 export function encodedCommand(operations: readonly Uint8Array[]): Buffer {

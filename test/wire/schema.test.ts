@@ -5,13 +5,13 @@ import * as protoLoader from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';
 import { KvError } from '../../src/errors.ts';
-import { messageType, PROTO_DIRECTORY, PROTO_FILES } from '../../src/wire/index.ts';
+import { messageCodec, PROTO_DIRECTORY, PROTO_FILES } from '../../src/wire/index.ts';
 
 interface Attributes {
   readonly seq: number;
   readonly deps: readonly number[];
 }
-const attributes = messageType<Attributes>('Attributes');
+const attributes = messageCodec<Attributes>('Attributes');
 
 function varint(value: bigint): number[] {
   const bytes: number[] = [];
@@ -34,7 +34,7 @@ describe('schema', () => {
     const types = names.nestedArray.filter((member) => member instanceof protobuf.Type);
     expect(types.length).toBeGreaterThan(40);
     for (const { name } of types) {
-      const type = messageType<object>(name);
+      const type = messageCodec<object>(name);
       expect(type.encode({}).length, name).toBe(0);
       expect(type.decode(new Uint8Array(0)), name).toBeDefined();
     }
@@ -61,11 +61,11 @@ describe('schema', () => {
   test('absent fields read as the defaults of proto3, in their proper types', () => {
     const nothing = new Uint8Array(0);
     expect({ ...Object.getPrototypeOf(attributes.decode(nothing)) }).toMatchObject({ seq: 0, deps: [] });
-    const put = messageType<{ key: Uint8Array; value: Uint8Array }>('Put').decode(nothing);
+    const put = messageCodec<{ key: Uint8Array; value: Uint8Array }>('Put').decode(nothing);
     expect(put.key).toBeInstanceOf(Uint8Array);
     expect(put.value.length).toBe(0);
-    expect(messageType<{ value: Uint8Array | null }>('StoredAnswer').decode(nothing).value).toBeNull();
-    expect(messageType<{ id: object | null }>('PreAccept').decode(nothing).id).toBeNull();
+    expect(messageCodec<{ value: Uint8Array | null }>('StoredAnswer').decode(nothing).value).toBeNull();
+    expect(messageCodec<{ id: object | null }>('PreAccept').decode(nothing).id).toBeNull();
   });
 
   test.each([

@@ -24,7 +24,7 @@ import {
   malformed,
 } from '../check.ts';
 import { commandFromWire, commandToWire, type WireCommand } from '../operation/command.ts';
-import { messageType } from '../schema.ts';
+import { messageCodec } from '../schema.ts';
 
 /** Message InstanceRecord. */
 export interface WireRecord {
@@ -41,7 +41,7 @@ export interface WireRecord {
   readonly commandApart: boolean;
 }
 
-const recordType = messageType<WireRecord>('InstanceRecord');
+const recordType = messageCodec<WireRecord>('InstanceRecord');
 
 const STATUSES: readonly Status[] = [Status.none, Status.preAccepted, Status.accepted, Status.committed];
 

@@ -1,11 +1,11 @@
 /** What a replica has forgotten (R9.2) as a message: on disk and in snapshots alike. */
 import type { Pruned } from '../../epaxos/index.ts';
 import { type DecodeContext, malformed } from '../check.ts';
-import { messageType } from '../schema.ts';
+import { messageCodec } from '../schema.ts';
 import { depsFromWire } from './instance.ts';
 
 // The message has the very shape of Pruned.
-const prunedType = messageType<Pruned>('Pruned');
+const prunedType = messageCodec<Pruned>('Pruned');
 
 export function encodePruned(pruned: Pruned): Buffer {
   return prunedType.encode(pruned);

@@ -7,7 +7,7 @@
 import { FIRST_EPOCH, type Message, type MessageType } from '../../epaxos/index.ts';
 import { KvError } from '../../errors.ts';
 import { checkCount, checkEpoch, type DecodeContext, malformed } from '../check.ts';
-import { type MessageType as CodecType, messageType } from '../schema.ts';
+import { type MessageCodec, messageCodec } from '../schema.ts';
 import { CONVERSIONS, type Conversion } from './replica-messages.ts';
 import {
   type Direction,
@@ -23,7 +23,7 @@ type Frame = Readonly<Record<string, readonly unknown[] | number>>;
 
 /** One lane's frames, and which messages they carry. */
 interface LaneCodec {
-  readonly frame: CodecType<Frame>;
+  readonly frame: MessageCodec<Frame>;
   readonly fields: readonly { readonly name: string; readonly type: MessageType }[];
 }
 
@@ -46,7 +46,7 @@ const LANES = Object.fromEntries(
   ]),
 ) as Readonly<Record<MessageStream, Readonly<Record<Direction, LaneCodec>>>>;
 
-const beatType = messageType<{ readonly sequence: number; readonly epoch: number }>('Ping');
+const beatType = messageCodec<{ readonly sequence: number; readonly epoch: number }>('Ping');
 
 /** The frame that holds this one message; several of one lane, concatenated, are a frame too. */
 export function encodeMessage(message: Message): Buffer {
@@ -113,7 +113,7 @@ function laneCodec(lane: Lane): LaneCodec {
     return ROUTES[type].stream === lane.stream && ROUTES[type].direction === lane.direction;
   });
   const fields = types.map((type) => ({ name: ROUTES[type].field, type }));
-  return { frame: messageType<Frame>(frameName(lane)), fields };
+  return { frame: messageCodec<Frame>(frameName(lane)), fields };
 }
 
 /** The table is right for every type; the compiler cannot follow a type that is only known when running. */

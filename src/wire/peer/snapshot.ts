@@ -4,7 +4,7 @@
  */
 import { FIRST_EPOCH, type Pruned } from '../../epaxos/index.ts';
 import { checkCount, checkEpoch, type DecodeContext, malformed } from '../check.ts';
-import { messageType } from '../schema.ts';
+import { messageCodec } from '../schema.ts';
 import { prunedFromWire } from './pruned.ts';
 
 /** One entry of a store, as bytes; what the key says is known to storage/ alone. */
@@ -47,8 +47,8 @@ interface OfEpoch {
   readonly epoch: number;
 }
 
-const requestType = messageType<SnapshotRequest & OfEpoch>('SnapshotRequest');
-const chunkType = messageType<WireChunk>('SnapshotChunk');
+const requestType = messageCodec<SnapshotRequest & OfEpoch>('SnapshotRequest');
+const chunkType = messageCodec<WireChunk>('SnapshotChunk');
 
 export function encodeSnapshotRequest(request: SnapshotRequest): Buffer {
   return requestType.encode({ ...request, epoch: FIRST_EPOCH });

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { UNTAKEN_ANSWER_BYTES } from '../../../src/api/native/pipeline-stream.ts';
 import { KvError } from '../../../src/errors.ts';
 import type { OperationResult } from '../../../src/kv/index.ts';
-import { encodeRequestFrame, messageType, RPC_LIMITS } from '../../../src/wire/index.ts';
+import { encodeRequestFrame, messageCodec, RPC_LIMITS } from '../../../src/wire/index.ts';
 import { bytesOf } from '../../kv/operations.ts';
 import { WAIT } from '../../server/servers.ts';
 import { type FakeNode, setUp as setUpServices } from '../services-setup.ts';
@@ -15,7 +15,7 @@ const VALUE_BYTES = 1024 * 1024;
 
 /** A put that our own encoder refuses. */
 function longPut(): Buffer {
-  return messageType<object>('Operation').encode({
+  return messageCodec<object>('Operation').encode({
     request: { client: Buffer.alloc(16), sequence: 1, generation: 1 },
     put: { key: bytesOf('a'), value: new Uint8Array(VALUE_BYTES + 1) },
   });

@@ -8,7 +8,7 @@ import {
   decodeResponseFrame,
   encodeRequestFrame,
   encodeResponseFrame,
-  messageType,
+  messageCodec,
   type PipelineRequest,
   type PipelineResponse,
   RPC_LIMITS,
@@ -24,8 +24,8 @@ interface WireResponse {
   readonly failure?: { readonly code: string; readonly outcome: string; readonly message: string } | null;
 }
 
-const requestFrame = messageType<{ readonly requests: readonly PipelineRequest[] }>('RequestFrame');
-const responseFrame = messageType<{ readonly responses: readonly WireResponse[] }>('ResponseFrame');
+const requestFrame = messageCodec<{ readonly requests: readonly PipelineRequest[] }>('RequestFrame');
+const responseFrame = messageCodec<{ readonly responses: readonly WireResponse[] }>('ResponseFrame');
 
 const number = fc.oneof(
   fc.nat(300),

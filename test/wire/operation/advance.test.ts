@@ -9,13 +9,13 @@ import {
   encodeAdvance,
   encodeDelete,
   encodePut,
-  messageType,
+  messageCodec,
   renamed,
 } from '../../../src/wire/index.ts';
 import { codeOf } from '../../support/refusals.ts';
 import { anySequence } from '../arbitraries.ts';
 
-const wire = messageType<Record<string, unknown>>('Operation');
+const wire = messageCodec<Record<string, unknown>>('Operation');
 const client = Buffer.alloc(16, 1);
 const request = { client, sequence: 1 };
 const key = Buffer.from('key');

@@ -7,7 +7,7 @@ import {
   decodeOperation,
   encodeMultiGet,
   keyToString,
-  messageType,
+  messageCodec,
 } from '../../../src/wire/index.ts';
 import { multiGetOperation } from '../../support/kv-operations.ts';
 import { codeOf } from '../../support/refusals.ts';
@@ -25,7 +25,7 @@ interface WireMultiGet {
   readonly multiGet?: { readonly keys: readonly Uint8Array[] };
 }
 
-const wire = messageType<WireMultiGet>('Operation');
+const wire = messageCodec<WireMultiGet>('Operation');
 const client = Buffer.alloc(16, 1);
 const named = { client, sequence: 1, generation: 1 };
 const request = { client: keyToString(client), sequence: 1, generation: 1 };

@@ -9,7 +9,7 @@ import {
   encodePut,
   keyToBytes,
   keyToString,
-  messageType,
+  messageCodec,
 } from '../../../src/wire/index.ts';
 import { deleteOperation, getOperation, putOperation } from '../../support/kv-operations.ts';
 import { codeOf, decodesOrRefuses } from '../../support/refusals.ts';
@@ -146,7 +146,7 @@ describe('operations', () => {
     expect(codeOf(() => getOperation({ request: bad, key }))).toBe('invalidArgument');
   });
 
-  const wire = messageType<object>('Operation');
+  const wire = messageCodec<object>('Operation');
   const client = Buffer.alloc(16, 1);
   test.each([
     ['nothing', {}, 'invalidArgument'],
@@ -236,7 +236,7 @@ interface WireWrite {
 }
 
 describe('beside protobuf’s own reader and writer', () => {
-  const wire = messageType<Partial<WireOperation>>('Operation');
+  const wire = messageCodec<Partial<WireOperation>>('Operation');
   const anyClient = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes));
   const anyBytes = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
   const anyKeyBytes = anyKey.map((bytes) => Buffer.from(bytes));

@@ -11,7 +11,7 @@ import {
   frameName,
   type Lane,
   MESSAGE_STREAMS,
-  messageType,
+  messageCodec,
   ROUTES,
 } from '../../../src/wire/index.ts';
 import { encodedCommand } from '../arbitraries.ts';
@@ -81,7 +81,7 @@ it('every field of every frame of the schema has a message type', () => {
       .filter(({ stream, direction }) => stream === lane.stream && direction === lane.direction)
       .map(({ field }) => field);
     // What the schema knows is decoded as an array, and what it does not know is not there.
-    const frame = messageType<Record<string, unknown>>(frameName(lane)).decode(Buffer.alloc(0));
+    const frame = messageCodec<Record<string, unknown>>(frameName(lane)).decode(Buffer.alloc(0));
     const declared = Object.keys(Object.getPrototypeOf(frame)).filter((name) => Array.isArray(frame[name]));
     expect(declared.sort()).toEqual(fields.sort());
   }
@@ -193,7 +193,7 @@ describe.each(Object.keys(MALFORMED) as MessageType[])('a malformed %s', (type) 
     'is refused: $reason',
     ({ reason, wire }) => {
       const route = ROUTES[type];
-      const frame = messageType<Record<string, unknown>>(frameName(route)).encode({
+      const frame = messageCodec<Record<string, unknown>>(frameName(route)).encode({
         [route.field]: [wire],
         epoch: 1,
       });
@@ -234,7 +234,7 @@ it.each([
   ['none', {}],
   ['another one', { epoch: 2 }],
 ])('a frame of an epoch that is not the present one is refused as a whole: %s', (_what, epoch) => {
-  const frame = messageType<object>('PrepareFrame');
+  const frame = messageCodec<object>('PrepareFrame');
   const messages = [{ id: { replica: 1, slot: 1 }, ballot: 4 }];
   const lane = { stream: 'Prepare', direction: 'request' } as const;
   expect(decodeFrame(frame.encode({ messages, epoch: 1 }), lane, CONTEXT).messages).toHaveLength(1);
