@@ -9,6 +9,7 @@ export {
   isRead,
   isReadOfOneKey,
   isRecorded,
+  isRepeatable,
   isWrite,
   type KindName,
   type KvOperation,

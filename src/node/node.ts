@@ -278,7 +278,7 @@ export class Node {
     this.#fetcher.finished({ installed });
   }
 
-  /** What the old core had not proposed yet is for the new one; what it had is settled there by recovery. */
+  /** What is waited for is for the new core. What the old one had proposed is settled by recovery, maybe as a no-op. */
   #beginAnew({ core, sessions }: Restored): void {
     const before = this.#core;
     this.#core = core;
@@ -286,11 +286,11 @@ export class Node {
     this.#latencies.forgetOpen();
     for (const peer of this.#reachability.peers) core.setReachable(peer, true);
     for (const request of this.#pending.requests()) {
-      const { operation } = request;
       const isTakenBack = this.#inbox.removeRequest(request) || before.withdraw(request);
-      const recorded = this.#applier.find(operation);
-      if (recorded !== undefined) this.#pending.answer(operation, recorded);
-      else if (isTakenBack) this.#inbox.addRequest(request);
+      request.mayBeApplied ||= !isTakenBack;
+      const recorded = this.#applier.find(request.operation);
+      if (recorded !== undefined) this.#pending.answer(request.operation, recorded);
+      else if (request.mayBeProposed) this.#inbox.addRequest(request);
     }
   }
 
@@ -312,7 +312,7 @@ export class Node {
         this.#pending.fail(
           operation,
           new KvError('overloaded', 'too many requests wait to be proposed at this replica; try again', {
-            outcome: 'notApplied',
+            outcome: request.outcomeTakenBack,
           }),
         );
       }

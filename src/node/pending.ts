@@ -4,7 +4,7 @@
  */
 import { Proposal } from '../epaxos/index.ts';
 import { KvError, type Outcome } from '../errors.ts';
-import type { KvOperation, OperationResult } from '../kv/index.ts';
+import { isRepeatable, type KvOperation, type OperationResult } from '../kv/index.ts';
 import { Timed, TimingWheel } from '../util/timing-wheel.ts';
 import { RequestIndex } from './request-index.ts';
 
@@ -26,8 +26,20 @@ export interface Waiter {
 export class Request extends Proposal<KvOperation> {
   /** It waits in the inbox, not yet handed to the core; kept by the inbox. */
   isQueued = false;
+  /** It was proposed by a core that is no more: it may yet be applied, whatever becomes of it here. */
+  mayBeApplied = false;
   /** The first of the calls that wait for it; null: the request has ended. */
   calls: Call | null = null;
+
+  /** Whether it does no harm to propose it, maybe for the second time. */
+  get mayBeProposed(): boolean {
+    return !this.mayBeApplied || isRepeatable(this.operation);
+  }
+
+  /** What can be said of it once it is taken back. */
+  get outcomeTakenBack(): Outcome {
+    return this.mayBeApplied ? 'unknown' : 'notApplied';
+  }
 }
 
 /** One call of a client. */
@@ -50,7 +62,7 @@ export interface PendingOptions {
   readonly nowMs: number;
   /** Takes a request that nobody waited for yet. */
   propose(request: Request): void;
-  /** Takes a request back. True: it will never be proposed; false: it may have been. */
+  /** Takes a request back. True: it will not be proposed any more; false: it may have been just now. */
   withdraw(request: Request): boolean;
   /** Whether a majority of replicas, this one included, can be reached now. */
   hasQuorum(): boolean;
@@ -151,14 +163,14 @@ export class PendingRequests {
   /** Ends every call, each request taken back where it still can be. */
   failAll(error: (outcome: Outcome) => KvError): void {
     for (const request of this.#requests.all()) {
-      this.#failCalls(request, error(this.#options.withdraw(request) ? 'notApplied' : 'unknown'));
+      this.#failCalls(request, error(this.#options.withdraw(request) ? request.outcomeTakenBack : 'unknown'));
     }
   }
 
   /** Ends every call without asking the core, which is not to be touched any more. */
   abandon(error: (outcome: Outcome) => KvError): void {
     for (const request of this.#requests.all()) {
-      this.#failCalls(request, error(request.isQueued ? 'notApplied' : 'unknown'));
+      this.#failCalls(request, error(request.isQueued ? request.outcomeTakenBack : 'unknown'));
     }
   }
 
@@ -180,7 +192,7 @@ export class PendingRequests {
     const { request } = call;
     if (request.calls === call && call.next === null) {
       this.#close(request);
-      return this.#options.withdraw(request) ? 'notApplied' : 'unknown';
+      return this.#options.withdraw(request) ? request.outcomeTakenBack : 'unknown';
     }
     this.#unlink(call);
     this.#end(call);

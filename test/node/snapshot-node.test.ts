@@ -131,25 +131,26 @@ describe('a replica that is too far behind', () => {
     expect(next.inputs).not.toContain('reachable 3');
   });
 
-  it('proposes again what the old core had not proposed, and leaves alone what it had', async () => {
+  it('proposes again what is waited for, but for what was proposed and cannot be repeated', async () => {
     const { node, core, next, transport, clock, wanted } = setUp();
     const [held, read, open] = [put('held', '1'), get('read'), put('open', '1')];
-    core.inInstances.add(open);
-    const calls = [held, read, open].map((operation) => submit(node, operation, 1_000).result);
+    const once = put('once', '1', { unrecorded: true });
+    for (const each of [open, once]) core.inInstances.add(each);
+    const calls = [held, read, open, once].map((operation) => submit(node, operation, 1_000).result);
     await clock.settle();
     transport.chunks.push(stream(chunk('s', 'a', true)));
     await wanted();
-    expect(next.inputs).toEqual(expect.arrayContaining(['propose held', 'read read']));
-    expect(next.inputs).not.toContain('propose open');
+    expect(next.inputs).toEqual(expect.arrayContaining(['propose held', 'read read', 'propose open']));
+    expect(next.inputs).not.toContain('propose once');
     // Each still waits for its answer, whoever brings it.
     next.batches.push({
       ...NOTHING,
-      executions: [{ id: { replica: 1, slot: 9 }, command: new Command([open, held]) }],
+      executions: [{ id: { replica: 1, slot: 9 }, command: new Command([once, open, held]) }],
       reads: [read],
     });
     transport.events?.onMessages(2, [fetch]);
     await clock.settle();
-    expect((await Promise.all(calls)).map(({ version }) => version)).toEqual([1, 0, 1]);
+    expect((await Promise.all(calls)).map(({ version }) => version)).toEqual([1, 0, 1, 1]);
   });
 
   it('answers from the snapshot what was executed in it', async () => {
@@ -175,8 +176,29 @@ describe('a replica that is too far behind', () => {
     await clock.settle();
     transport.chunks.push(stream(chunk('s', 'a', true)));
     await wanted();
-    const ended = expect(result).rejects.toMatchObject({ outcome: 'notApplied' });
-    clock.tickAfter(1_020); // the new core says that it takes it back: it never had it
+    const ended = expect(result).rejects.toMatchObject({ outcome: 'unknown' });
+    clock.tickAfter(1_020); // the new core takes it back, and the old one had proposed it
+    await ended;
+  });
+
+  it.each<[how: string, end: (parts: ReturnType<typeof setUp>) => unknown]>([
+    ['refused', ({ next }) => Object.assign(next, { full: true })],
+    ['ended by stopping', ({ node }) => node.stop(0)],
+  ])('does not say that what the old core had proposed was not applied when it is %s', async (_, end) => {
+    const parts = setUp();
+    const { node, core, transport, clock, wanted, perform, next } = parts;
+    const operation = put('a', '1');
+    core.inInstances.add(operation);
+    const { result } = submit(node, operation, 1_000);
+    const ended = expect(result).rejects.toMatchObject({ outcome: 'unknown' });
+    await clock.settle();
+    parts.restore.mockImplementationOnce(async () => {
+      void end(parts);
+      return { core: next, sessions: new Sessions() };
+    });
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    await perform({}, next);
     await ended;
   });
 });

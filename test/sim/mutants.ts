@@ -107,13 +107,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'outcomeAlwaysNotApplied',
     file: 'src/node/pending.ts',
-    from: "return this.#options.withdraw(request) ? 'notApplied' : 'unknown';",
+    from: "return this.#options.withdraw(request) ? request.outcomeTakenBack : 'unknown';",
     to: "this.#options.withdraw(request);\n      return 'notApplied';",
   },
   {
     name: 'pendingRequestLostAtInstall',
     file: 'src/node/node.ts',
-    from: 'else if (isTakenBack) this.#inbox.addRequest(request);',
+    from: 'else if (request.mayBeProposed) this.#inbox.addRequest(request);',
     to: '',
   },
   {

@@ -73,6 +73,11 @@ export function isRecorded(operation: KvOperation): operation is WriteOperation 
   return isWrite(operation) && !operation.unrecorded;
 }
 
+/** True if executing it twice does no more than doing so once: it changes nothing, or is answered from its record (R7.6). */
+export function isRepeatable(operation: KvOperation): boolean {
+  return isRead(operation) || isRecorded(operation);
+}
+
 /** The core carries operations without looking inside; this gives them back their type. */
 export function asKvOperation(operation: Operation): KvOperation {
   assert('kind' in operation && 'request' in operation, 'an operation of the key-value store');
