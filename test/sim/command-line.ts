@@ -1,7 +1,7 @@
 /** The simulator's command line, parsed and checked. */
 import { parseArgs } from 'node:util';
 import { isClusterSize } from '../../src/epaxos/index.ts';
-import { MUTANTS, type Mutant, OPEN_MUTANTS } from './mutants.ts';
+import { MUTANTS, type Mutant } from './mutants.ts';
 import { SABOTAGES } from './sabotage.ts';
 import type { SeedRange, WorldKind } from './sweep.ts';
 
@@ -55,10 +55,9 @@ export function parseCommand(args: readonly string[]): Command {
   const sabotage = SABOTAGES.find((name) => name === values.sabotage) ?? null;
   if (values.sabotage !== undefined && sabotage === null)
     throw new UsageError(`--sabotage is one of ${SABOTAGES.join(', ')}`);
-  const mutants = [...MUTANTS, ...OPEN_MUTANTS];
-  const mutant = mutants.find(({ name }) => name === values.mutant) ?? null;
+  const mutant = MUTANTS.find(({ name }) => name === values.mutant) ?? null;
   if (values.mutant !== undefined && mutant === null)
-    throw new UsageError(`--mutant is one of ${mutants.map(({ name }) => name).join(', ')}`);
+    throw new UsageError(`--mutant is one of ${MUTANTS.map(({ name }) => name).join(', ')}`);
   const world = values.world ?? (mutant === null ? 'core' : 'full');
   if (world !== 'core' && world !== 'full') throw new UsageError('--world is core or full');
   if (world === 'full' && sabotage !== null) throw new UsageError('--sabotage is for --world core');

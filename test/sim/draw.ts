@@ -25,6 +25,10 @@ export const Stream = {
   wide: 19,
   outcasts: 20,
   backlog: 21,
+  waitingBytes: 22,
+  copyFaults: 23,
+  farewells: 24,
+  behind: 25,
 };
 
 /** The generator of one concern of the world with this seed. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { tableUnder } from '../repository/markdown.ts';
 import { readText } from '../repository/tree.ts';
 import { bundleSimulator } from './bundle.ts';
-import { MUTANTS, mutated, OPEN_MUTANTS } from './mutants.ts';
+import { MUTANTS, mutated } from './mutants.ts';
 
 /** `mutant`, N, seed, `check` */
 const table = tableUnder(readText('docs/reliability.md'), 'Faults that the full worlds find').map(
@@ -40,11 +40,6 @@ describe.concurrent('the full worlds find', () => {
       rmSync(program);
     }
   });
-});
-
-test.each(OPEN_MUTANTS)('what $name replaces is there', (mutant) => {
-  const text = readText(mutant.file);
-  expect(mutated(mutant, text)).not.toBe(text);
 });
 
 test('a fault whose place is gone, or is there twice, is refused', () => {

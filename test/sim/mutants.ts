@@ -207,10 +207,6 @@ export const MUTANTS: readonly Mutant[] = [
     from: '    for (const page of effects.pages) {',
     to: '    await this.#store.write(writes.splice(0), { sync: false });\n    for (const page of effects.pages) {',
   },
-];
-
-/** Of these no seed is known yet that finds them, among the few hundred that were tried. */
-export const OPEN_MUTANTS: readonly Mutant[] = [
   {
     name: 'floorNotMerged',
     file: 'src/storage/staging.ts',
@@ -288,6 +284,48 @@ export const OPEN_MUTANTS: readonly Mutant[] = [
     file: 'src/storage/staging.ts',
     from: 'if (state?.phase === Phase.clearing) await this.#drop();',
     to: '',
+  },
+  {
+    name: 'refusedSnapshotNeverAskedAgain',
+    file: 'src/node/snapshot-fetcher.ts',
+    from: "this.#state = 'idle';\n      this.#progress = null;\n      if (!",
+    to: 'this.#progress = null;\n      if (!',
+  },
+  {
+    name: 'proposedRequestLostAtInstall',
+    file: 'src/node/pending.ts',
+    from: 'return !this.mayBeApplied || isRepeatable(this.operation);',
+    to: 'return !this.mayBeApplied;',
+  },
+  {
+    name: 'requestBytesWithoutLimit',
+    file: 'src/node/pending.ts',
+    from: ' || this.#bytes + bytes > requestBytes',
+    to: '',
+  },
+  {
+    name: 'messageBytesWithoutLimit',
+    file: 'src/node/inbox.ts',
+    from: '||\n        this.#messageBytes + bytes > this.#limits.messageBytes;',
+    to: ';',
+  },
+  {
+    name: 'heldWithoutLimit',
+    file: 'src/epaxos/agreement/proposer.ts',
+    from: 'this.waitingOperations >= heldOperations || ',
+    to: '',
+  },
+  {
+    name: 'executorKeepsNames',
+    file: 'src/epaxos/execution/execution.ts',
+    from: 'this.names.delete(key);',
+    to: '',
+  },
+  {
+    name: 'oldAnswersLeft',
+    file: 'src/storage/encoded-storage.ts',
+    from: 'if (writes.length > 0) await this.#store.write(writes, { sync: false });\n    return hasMore;',
+    to: 'return hasMore;',
   },
 ];
 

@@ -37,3 +37,8 @@ export class Violation extends Error {
 export function demand(condition: boolean, check: Check, message: () => string): void {
   if (!condition) throw new Violation(check, message());
 }
+
+/** @throws Violation bounds if there is more of something than there may be */
+export function demandAtMost(count: number, limit: number, what: string): void {
+  demand(count <= limit, 'bounds', () => `${count} ${what}, not ${limit}`);
+}

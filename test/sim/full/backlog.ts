@@ -2,7 +2,14 @@
  * What the replicas of a world had done before it begins: many writes, of which the last replica has missed nearly all. The
  * others have forgotten the first of these, so that it needs a snapshot with all the rest.
  */
-import { Command, emptyRecord, FIRST_EPOCH, type InstanceRecord, Status } from '../../../src/epaxos/index.ts';
+import {
+  Command,
+  emptyRecord,
+  FIRST_EPOCH,
+  type InstanceId,
+  type InstanceRecord,
+  Status,
+} from '../../../src/epaxos/index.ts';
 import { asKvOperation, type OperationResult, Sessions, type StampedRow } from '../../../src/kv/index.ts';
 import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
 import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
@@ -26,39 +33,72 @@ export interface BacklogParts {
   readonly history: History;
   /** How many instances the others have executed and not forgotten. */
   readonly kept: number;
+  /** How many replicas have missed these, the last ones. */
+  readonly behind: number;
+  /** How many instances each of those had begun, which the others settled as no-ops without having heard of a command. */
+  readonly abandoned: number;
 }
 
 /** Fills the volumes of machines that have not been started yet. */
-export async function fillBacklog({ machines, observers, history, kept }: BacklogParts): Promise<void> {
-  const last = machines.at(-1);
-  const all = Array.from({ length: PRUNED + kept }, (_, index) => recordOf(index + 1, machines.length));
-  for (const { command } of all) {
+export async function fillBacklog(parts: BacklogParts): Promise<void> {
+  const { machines, observers, history, kept, behind, abandoned } = parts;
+  const replicas = machines.length;
+  const all = slots(PRUNED + kept).map((slot) => recordOf({ replica: 1, slot }, replicas));
+  const late = machines.slice(-behind);
+  const begun = late.flatMap(({ id: replica }) =>
+    slots(abandoned).map((slot) => ({
+      ...recordOf({ replica, slot }, replicas),
+      status: Status.preAccepted,
+    })),
+  );
+  for (const { command } of [...all, ...begun]) {
     for (const each of command?.operations ?? [])
       history.giveUp(history.begin(asKvOperation(each)), 'unknown');
   }
+  const settled = begun.map(({ id }) => noOpOf(id, replicas));
   for (const machine of machines) {
-    const records = machine === last ? all.slice(0, KNOWN) : all;
-    observers.written(machine.id, records);
+    const isLate = late.includes(machine);
+    const executed = isLate ? all.slice(0, KNOWN) : [...all, ...settled];
+    const open = isLate ? begun.filter(({ id }) => id.replica === machine.id) : [];
+    observers.written(machine.id, [...executed, ...open]);
     observers.executed(machine.id, {
-      executions: records,
-      results: records.map(() => RESULT),
+      executions: executed,
+      results: executed.flatMap(({ command }) => command?.operations.map(() => RESULT) ?? []),
       rows: new Map(),
     });
-    await store(machine, records, machine === last ? 0 : PRUNED);
+    await store(machine, { executed, open, pruned: isLate ? 0 : PRUNED });
   }
 }
 
+function slots(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}
+
+function noOpOf(id: InstanceId, replicas: number): InstanceRecord {
+  return {
+    ...emptyRecord(id),
+    status: Status.committed,
+    noOp: true,
+    attributes: { seq: 0, deps: new Array<number>(replicas).fill(0) },
+  };
+}
+
 /** A put of a key of its own. */
-function recordOf(slot: number, replicas: number): InstanceRecord {
+function recordOf(id: InstanceId, replicas: number): InstanceRecord {
+  const { replica, slot } = id;
   const operation = putOperation({
-    request: { client: CLIENT, sequence: slot, generation: 1 },
-    key: Buffer.from(`backlog ${slot}`),
+    request: {
+      client: replica === 1 ? CLIENT : `abandoned ${replica}`.padEnd(16),
+      sequence: slot,
+      generation: 1,
+    },
+    key: Buffer.from(replica === 1 ? `backlog ${slot}` : `abandoned ${replica} ${slot}`),
     value: Buffer.from(`${slot}`),
     returnPrevious: false,
   });
   const attributes = { seq: 1, deps: new Array<number>(replicas).fill(0) };
   return {
-    ...emptyRecord({ replica: 1, slot }),
+    ...emptyRecord(id),
     status: Status.committed,
     command: new Command([operation]),
     attributes,
@@ -68,9 +108,14 @@ function recordOf(slot: number, replicas: number): InstanceRecord {
 
 async function store(
   { volume, storeId, world }: FullMachine,
-  records: readonly InstanceRecord[],
-  pruned: number,
+  contents: {
+    readonly executed: readonly InstanceRecord[];
+    readonly open: readonly InstanceRecord[];
+    /** So many of the first ones of replica 1 are forgotten. */
+    readonly pruned: number;
+  },
 ): Promise<void> {
+  const { executed, open, pruned } = contents;
   const { replicas } = world.options;
   let executions = 0;
   const database = new SimulatedDatabase(volume, {
@@ -88,8 +133,8 @@ async function store(
   });
   const storage = new EncodedStorage({ store: bytes, id: storeId, replicas });
   const sessions = new Sessions();
-  for (let from = 0; from < records.length; from += BATCH) {
-    const batch = records.slice(from, from + BATCH);
+  for (let from = 0; from < executed.length; from += BATCH) {
+    const batch = executed.slice(from, from + BATCH);
     await storage.writeRecords(batch, { sync: false });
     const operations = batch.flatMap(({ command }) => command?.operations.map(asKvOperation) ?? []);
     executions += batch.length;
@@ -106,7 +151,7 @@ async function store(
     const nothing = { rows: new Map(), pages: [], generation: null, executed: [] };
     await storage.writeEffects({ ...nothing, pruned: { pruned: upTo, floor: upTo } });
   }
-  await storage.writeRecords([], { sync: true });
+  await storage.writeRecords(open, { sync: true });
   volume.closed();
 }
 

@@ -1,19 +1,27 @@
 /** What goes wrong in whole replicas only, beside the faults that all worlds have (../faults.ts). */
 
+import type { RequestId } from '../../../src/kv/index.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { decodeOperation } from '../../../src/wire/index.ts';
 import { putOperation } from '../../support/kv-operations.ts';
+import type { Reply } from '../calls.ts';
+import { demand } from '../checkers/violation.ts';
 import { between, chance, pick } from '../draw.ts';
 import type { EventQueue } from '../event-queue.ts';
 import type { History } from '../history.ts';
 import type { Network } from '../network.ts';
 import type { Trace } from '../trace.ts';
 import type { FullMachine } from './machine.ts';
-import type { FullFaultKind, FullWorldOptions } from './options.ts';
+import { type Farewell, type FullFaultKind, type FullWorldOptions, PATIENCE_MS } from './options.ts';
 
-/** Nobody but bursts writes it. */
-const BURST_KEY = Buffer.from('burst');
 const BURST_TIMEOUT_MS = 2_000;
+/** What was left behind has reached whoever it was sent to after this time. */
+const FAREWELL_MS = 200;
+
+interface CallOptions {
+  readonly timeoutMs: number;
+  readonly reply: Reply;
+}
 
 export interface FullFaultsParts {
   readonly options: FullWorldOptions;
@@ -23,6 +31,8 @@ export interface FullFaultsParts {
   readonly history: History;
   readonly trace: Trace;
   readonly prng: Prng;
+  /** Does something that may find a violation. */
+  readonly guard: (check: () => void) => void;
 }
 
 export class FullFaults {
@@ -41,6 +51,7 @@ export class FullFaults {
 
   heal(): void {
     this.#isHealed = true;
+    for (const machine of this.#parts.machines) machine.isHealed = true;
     for (const repair of [...this.#repairs]) repair();
   }
 
@@ -84,22 +95,58 @@ export class FullFaults {
 
   /** Many writes of one key at once, by callers who do not wait; then, maybe, their coordinator dies. */
   #burst(machine: FullMachine): void {
-    const { options, history, prng } = this.#parts;
+    const { options, prng } = this.#parts;
     this.#bursts += 1;
     if (this.#bursts > 2) return;
-    const client = `burst ${this.#bursts}`.padEnd(16, ' ');
-    for (let sequence = 1; sequence <= options.full.burstOperations; sequence += 1) {
-      const value = Buffer.from(`${client.trim()}/${sequence}`);
-      const operation = putOperation({
-        request: { client, sequence, generation: 1 },
-        key: BURST_KEY,
-        value,
-        returnPrevious: false,
-      });
-      history.giveUp(history.begin(operation), 'unknown');
-      machine.submit(decodeOperation(operation.bytes), BURST_TIMEOUT_MS, () => {});
-    }
+    const request = { client: `burst ${this.#bursts}`, generation: 1 };
+    for (let sequence = 1; sequence <= options.full.burstOperations; sequence += 1)
+      this.#write(machine, { ...request, sequence }, 'burst');
     if (chance(prng, 0.6)) machine.crashAtSomeStep(prng);
+  }
+
+  /**
+   * Some die for good, and leave much behind that only a recovery can settle; the others want to write the same keys, and can
+   * in time.
+   */
+  farewell({ keys, afterMs }: Farewell, gone: readonly FullMachine[]): void {
+    const { queue, machines, guard } = this.#parts;
+    const write = (machine: FullMachine, sequence: number, call?: CallOptions) => {
+      const request = { client: `farewell ${machine.id}`, sequence, generation: machine.generation };
+      this.#write(machine, request, `farewell ${sequence}`, call);
+    };
+    for (const machine of gone) for (let key = 1; key <= keys; key += 1) write(machine, key);
+    queue.after(afterMs, () => {
+      for (const machine of gone) machine.crash('some');
+    });
+    const left = machines.filter((machine) => !gone.includes(machine));
+    queue.after(afterMs + FAREWELL_MS, () => {
+      for (let key = 1; key <= keys; key += 1) {
+        const machine = left[key % left.length];
+        if (machine === undefined) continue;
+        const what = () =>
+          `a write at replica ${machine.id} of what dead ones left open took ${PATIENCE_MS} ms`;
+        const reply: Reply = ({ type }) => guard(() => demand(type !== 'unknown', 'patience', what));
+        write(machine, key, { timeoutMs: PATIENCE_MS, reply });
+      }
+    });
+  }
+
+  /** A write, as a rule by a caller who does not wait. */
+  #write(
+    machine: FullMachine,
+    { client, ...request }: RequestId,
+    key: string,
+    { timeoutMs, reply }: CallOptions = { timeoutMs: BURST_TIMEOUT_MS, reply: () => {} },
+  ): void {
+    const { history } = this.#parts;
+    const operation = putOperation({
+      request: { ...request, client: client.padEnd(16, ' ') },
+      key: Buffer.from(key),
+      value: Buffer.from(`${client}/${request.sequence}`),
+      returnPrevious: false,
+    });
+    history.giveUp(history.begin(operation), 'unknown');
+    machine.submit(decodeOperation(operation.bytes), timeoutMs, reply);
   }
 
   #during(repair: () => void): void {

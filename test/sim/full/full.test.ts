@@ -41,6 +41,11 @@ test.each([
   expect(violation).toBeNull();
 });
 
+test('a request that was under way when a snapshot was put in place is not lost with its instance', async () => {
+  const { violation } = await simulateFull(drawFullOptions(903, 3));
+  expect(violation).toBeNull();
+});
+
 test('the same seed gives the same trace, with and without printing it', async () => {
   const lines: string[] = [];
   for (const seed of [11, 13]) {

@@ -5,7 +5,7 @@ import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
 import { storedRows } from '../../support/stored-rows.ts';
 import { Violation } from '../checkers/violation.ts';
 import { SimulatedDatabase } from './database.ts';
-import { checkLeftovers } from './leftovers.ts';
+import { checkLeftovers, checkRecovered } from './leftovers.ts';
 import type { Volume } from './volume.ts';
 
 /**
@@ -34,7 +34,7 @@ export async function checkImage(
     await storage.recover();
     storage.pruned();
     storage.reserved();
-    storage.staging.status();
+    checkRecovered(image.current, store);
     await readAll(storage.records());
     await readAll(storage.answerPages());
     await readAll(storedRows(storage));

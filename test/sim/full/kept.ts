@@ -4,11 +4,17 @@ import { formatInstance, type Replica } from '../../../src/epaxos/index.ts';
 import { isWrite, type OperationResult, PAGE_SEQUENCES, type RequestId } from '../../../src/kv/index.ts';
 import { decodeAnswers } from '../../../src/storage/answer-codec.ts';
 import { decodeGeneration } from '../../../src/storage/generation-codec.ts';
-import { answersFrom, executedKey, GENERATION_KEY, parseAnswersKey } from '../../../src/storage/keys.ts';
+import {
+  answersBefore,
+  answersFrom,
+  executedKey,
+  GENERATION_KEY,
+  parseAnswersKey,
+} from '../../../src/storage/keys.ts';
 import { keyToString } from '../../../src/wire/index.ts';
 import { requestKey } from '../calls.ts';
 import { isSameResult } from '../checkers/effects.ts';
-import { demand } from '../checkers/violation.ts';
+import { demand, demandAtMost } from '../checkers/violation.ts';
 import type { History } from '../history.ts';
 import { unsealed } from './durable-view.ts';
 import type { FullMachine } from './machine.ts';
@@ -95,4 +101,29 @@ export function checkMarks({ id, volume, core }: FullMachine): void {
 /** How many instances a replica keeps. */
 export function keptInstances(core: Replica): number {
   return core.status().rows.reduce((sum, { highest, pruned }) => sum + highest - pruned, 0);
+}
+
+/** What the loop has heard of its peers its core knows, too. @throws Violation convergence */
+export function checkPeers({ id, core, process }: FullMachine): void {
+  for (const { id: peer, reachable } of process?.transport.peers() ?? []) {
+    demand(
+      core?.state.isReachable(peer) === reachable,
+      'convergence',
+      () => `the core of replica ${id} was not told whether replica ${peer} can be reached: ${reachable}`,
+    );
+  }
+}
+
+/** Answers that are not kept any more are removed (R7.12). @throws Violation bounds */
+export function checkOldAnswers(machine: FullMachine): void {
+  const { id, volume } = machine;
+  const stored = volume.current.get(keyToString(GENERATION_KEY));
+  const generation = stored === undefined ? 1 : decodeGeneration(unsealed(stored));
+  const { start, end } = answersBefore(generation - 1);
+  const old = volume.current.range({ gte: start, lt: end }).length;
+  demandAtMost(
+    old,
+    0,
+    `pages of answers before generation ${generation - 1} are in the store of replica ${id}`,
+  );
 }

@@ -11,6 +11,7 @@ import {
   STAGED_RANGE,
   STAGING_KEY,
 } from '../../../src/storage/keys.ts';
+import { decodeStaging, Phase } from '../../../src/storage/staging-state.ts';
 import { decodePruned, keyToString } from '../../../src/wire/index.ts';
 import { demand } from '../checkers/violation.ts';
 import { unsealed } from './durable-view.ts';
@@ -45,6 +46,25 @@ export function checkLeftovers(
       () => `in ${store.name} lies a part of ${id && formatInstance(id)}, which is pruned`,
     );
   }
+}
+
+/**
+ * What a crash cut off in the middle of putting a snapshot in place, or of dropping one, was finished.
+ * @param contents of a store that was opened just now
+ * @throws Violation storage
+ */
+export function checkRecovered(
+  contents: SortedBytes,
+  store: { readonly name: string /** N. */; readonly replicas: number },
+): void {
+  const note = contents.get(keyToString(STAGING_KEY));
+  if (note === undefined) return;
+  const { phase } = decodeStaging(unsealed(note), store);
+  demand(
+    phase === Phase.receiving,
+    'storage',
+    () => `${store.name} was left in the middle of phase ${phase}`,
+  );
 }
 
 function rangeOf({ start, end }: ByteRange): { readonly gte: Uint8Array; readonly lt: Uint8Array } {

@@ -6,7 +6,7 @@ import { assert } from '../../../src/util/assert.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import type { Reply } from '../calls.ts';
 import { Violation } from '../checkers/violation.ts';
-import { between, chance } from '../draw.ts';
+import { between } from '../draw.ts';
 import type { EventQueue } from '../event-queue.ts';
 import type { Breakable, Loss } from '../faults.ts';
 import type { Network } from '../network.ts';
@@ -68,6 +68,10 @@ export class FullMachine implements Breakable, Observer, Server {
   #hung: (() => void)[] = [];
   #diskFails = false;
   #stepsLeft = Number.POSITIVE_INFINITY;
+  /** Steps of copying snapshots and of putting them in place. */
+  #copySteps = 0;
+  /** Whether nothing goes wrong in such a step any more. */
+  isHealed = false;
 
   constructor(id: ReplicaId, world: FullSurroundings) {
     const { full, replicas } = world.options;
@@ -113,6 +117,7 @@ export class FullMachine implements Breakable, Observer, Server {
     if (process === null) return;
     const { prng, statistics, trace, queue } = this.world;
     process.isDead = true;
+    process.transport.died();
     this.#process = null;
     const lost = this.volume.crash(loss, prng);
     trace.note(queue.nowMs, this.id, 'crashes, batches lost:', lost);
@@ -126,6 +131,18 @@ export class FullMachine implements Breakable, Observer, Server {
 
   crashAtSomeStep(prng: Prng): void {
     this.#stepsLeft = prng.integer(1, CRASH_STEPS);
+  }
+
+  /** The next step of copying a snapshot, or of putting it in place, is about to be written. */
+  copying(): void {
+    const { options, prng, trace, queue, lookAt } = this.world;
+    const { copyFault } = options.full;
+    lookAt(this.id);
+    this.#copySteps += 1;
+    if (this.isHealed || this.#copySteps !== copyFault?.step) return;
+    trace.note(queue.nowMs, this.id, 'fault', 'while copying', copyFault.kind);
+    if (copyFault.kind === 'diskError') this.failDisk();
+    else this.#stepsLeft = prng.integer(1, 3);
   }
 
   failDisk(): void {
@@ -245,8 +262,11 @@ export class FullMachine implements Breakable, Observer, Server {
     this.#die();
   }
 
+  /** Where a write has failed, the process may end alone, and what it had handed over before is written all the same. */
   #die(): void {
-    this.crash(chance(this.world.prng, 0.2) ? 'everything' : 'some');
+    const luck = this.world.prng.next();
+    const most = this.#diskFails && luck > 0.6 ? 'nothing' : 'some';
+    this.crash(luck < 0.2 ? 'everything' : most);
     this.world.onDeath(this.id);
   }
 }

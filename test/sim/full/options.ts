@@ -16,6 +16,19 @@ export type FullFaultKind = (typeof FULL_FAULT_KINDS)[number];
 export const OUTCASTS = ['hanging', 'deaf'] as const;
 export type Outcast = (typeof OUTCASTS)[number];
 
+/** What happens to a replica at one step of copying a snapshot, or of putting it in place. */
+export interface CopyFault {
+  readonly kind: 'crash' | 'diskError';
+  /** Which of all such batches that its machine ever writes, from 1 on. */
+  readonly step: number;
+}
+
+/** What those do that die for good: each writes the same keys, and a moment later it dies; then the others write them. */
+export interface Farewell {
+  readonly keys: number;
+  readonly afterMs: number;
+}
+
 export interface FullOptions {
   /** By replica: how many milliseconds of its clock pass in one. */
   readonly clockRates: readonly number[];
@@ -40,8 +53,14 @@ export interface FullOptions {
   readonly faults: readonly FullFaultKind[];
   /** Between two looks at whether the store could be opened again after a crash at that moment; 0: never. */
   readonly imageMs: number;
-  /** So many instances are executed and kept by all but the last replica when the world begins (backlog.ts); 0: none. */
+  /** So many instances are executed and kept by all but the last replicas when the world begins (backlog.ts); 0: none. */
   readonly backlog: number;
+  /** How many replicas have missed these: as many as others may prune without (R9.2), at the most. */
+  readonly behind: number;
+  /** So many own instances those had begun before, of which the others have never heard more than their slots. */
+  readonly abandoned: number;
+  readonly copyFault: CopyFault | null;
+  readonly farewell: Farewell | null;
   /** Writes of one key that a `burst` leaves open at a replica. */
   readonly burstOperations: number;
 }
@@ -61,7 +80,7 @@ const PRODUCTION_LIMITS: NodeOptions['limits'] = {
 };
 
 /** What is begun when all is well again is answered within this time, whatever the world's odd figures are. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
 
 /** No generation ends as long as a world lasts. */
 export const ENDLESS: AdvanceLimits = {
@@ -103,12 +122,73 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
       faults: subset(prng, FULL_FAULT_KINDS, 0.25),
       imageMs: chance(prng, 0.3) ? between(prng, 20, 300) : 0,
       backlog: 0,
+      behind: 1,
+      abandoned: 0,
+      copyFault: drawCopyFault(generator(seed, Stream.copyFaults)),
+      farewell: null,
       burstOperations: prng.integer(50, 400),
     },
   };
   const shortLived = isShortLived ? advancing(options, prng) : options;
-  const world = withBacklog(shortLived, generator(seed, Stream.backlog));
-  return { ...world, full: { ...world.full, outcast: drawOutcast(seed, world.full) } };
+  const fewBytes = withFewBytes(shortLived, generator(seed, Stream.waitingBytes));
+  const saying = withFarewell(fewBytes, generator(seed, Stream.farewells));
+  const world = withBacklog(saying, generator(seed, Stream.backlog));
+  const full = { ...world.full, ...drawBehind(world, generator(seed, Stream.behind)) };
+  return { ...world, full: { ...full, outcast: drawOutcast(seed, full) } };
+}
+
+/** Now and then little may wait, in bytes; always enough for what a single replica may propose at once. */
+function withFewBytes(options: FullWorldOptions, prng: Prng): FullWorldOptions {
+  if (!chance(prng, 0.2)) return options;
+  const { valueBytes = 0 } = options.workload;
+  const requestBytes = valueBytes + prng.integer(500, 4_000 + valueBytes);
+  const messageBytes = requestBytes + prng.integer(500, 2 * requestBytes);
+  const { full } = options;
+  return { ...options, full: { ...full, limits: { ...full.limits, requestBytes, messageBytes } } };
+}
+
+/** Where several die at last, they may leave much behind that only recoveries settle, of which few may go on at a time (R5.9). */
+function withFarewell(options: FullWorldOptions, prng: Prng): FullWorldOptions {
+  const { full, limits, disk, turnMs, replicas } = options;
+  if (full.dead < 2 || !chance(prng, 0.5)) return options;
+  const recoveries = prng.integer(1, 2);
+  const { openInstances, eagerOperations, heldOperations } = DEFAULT_LIMITS;
+  return {
+    ...options,
+    thrifty: false,
+    limits: {
+      ...limits,
+      recoveries,
+      operationsPerInstance: 1,
+      openInstances,
+      eagerOperations,
+      heldOperations,
+    },
+    full: {
+      ...full,
+      limits: PRODUCTION_LIMITS,
+      farewell: {
+        keys: replicas * recoveries * prng.integer(2, 6),
+        afterMs: between(prng, 0.5, 3) * (turnMs + disk.syncMs) + between(prng, 0, 1),
+      },
+    },
+  };
+}
+
+function drawBehind(
+  { replicas, full }: FullWorldOptions,
+  prng: Prng,
+): Pick<FullOptions, 'behind' | 'abandoned'> {
+  if (full.backlog === 0) return { behind: 1, abandoned: 0 };
+  return {
+    abandoned: chance(prng, 0.5) ? prng.integer(1, 20) : 0,
+    behind: replicas === 7 ? prng.integer(1, 2) : 1,
+  };
+}
+
+function drawCopyFault(prng: Prng): CopyFault | null {
+  if (!chance(prng, 0.3)) return null;
+  return { kind: pick(prng, ['crash', 'diskError']), step: prng.integer(1, chance(prng, 0.5) ? 6 : 40) };
 }
 
 /** Now and then the last replica has missed so much that it needs a snapshot at once, and now and then very much. */
@@ -133,6 +213,8 @@ export function withLargeBacklog(options: FullWorldOptions): FullWorldOptions {
       limits: PRODUCTION_LIMITS,
       snapshots: {},
       dead: 0,
+      farewell: null,
+      copyFault: null,
       laggardFactor: 1,
       repeatMs: 0,
       imageMs: 0,

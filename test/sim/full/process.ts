@@ -2,6 +2,7 @@
 import type { Envelope, Replica, ReplicaId } from '../../../src/epaxos/index.ts';
 import { KvError } from '../../../src/errors.ts';
 import type { KvOperation } from '../../../src/kv/index.ts';
+import { gaitFor } from '../../../src/node/gait.ts';
 import { type Clock, createPeerStores, type OpenedNode, openNode } from '../../../src/node/index.ts';
 import { DEFAULT_SNAPSHOT_LIMITS } from '../../../src/node/snapshot-server.ts';
 import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
@@ -10,19 +11,22 @@ import { SimulatedDatabase } from './database.ts';
 import { silentLogger } from './logger.ts';
 import type { FullMachine } from './machine.ts';
 import { SimulatedTransport } from './transport.ts';
+import { WaitingCalls } from './waiting-calls.ts';
 import { WatchedStorage, Watcher } from './watcher.ts';
+
+/** Beats of a timer by which a call whose deadline has passed may hear so late: one may have been on its way, at rest. */
+const LATE_BEATS = 2;
 
 export class FullProcess {
   readonly transport: SimulatedTransport;
   readonly watcher: Watcher;
   isDead = false;
   readonly #machine: FullMachine;
+  readonly #calls: WaitingCalls;
   readonly #database: SimulatedDatabase;
   readonly #storage: { current: WatchedStorage | null } = { current: null };
   readonly #startedMs: number;
   #opened: OpenedNode | null = null;
-  /** Calls that were taken and have not ended. */
-  #calls = 0;
 
   constructor(machine: FullMachine) {
     const { world, id, volume, disk } = machine;
@@ -38,10 +42,15 @@ export class FullProcess {
       snapshots: world.snapshots,
       guard: world.guard,
       limits: world.options.full.limits,
-      openSnapshots: world.options.full.snapshots.open ?? DEFAULT_SNAPSHOT_LIMITS.open,
-      onStaging: () => world.lookAt(id),
+      snapshotLimits: { ...DEFAULT_SNAPSHOT_LIMITS, ...world.options.full.snapshots },
+      onStaging: () => machine.copying(),
       print: (line) => world.trace.printer?.(`${world.queue.nowMs.toFixed(3).padStart(10)} r${id} ${line}`),
       note: (what, ...details) => world.trace.note(world.queue.nowMs, id, what, ...details),
+    });
+    this.#calls = new WaitingCalls({
+      name: `replica ${id}`,
+      limits: world.options.full.limits,
+      guard: world.guard,
     });
     this.#database = new SimulatedDatabase(volume, {
       step: (what) => this.step(what),
@@ -67,7 +76,7 @@ export class FullProcess {
         stirred: world.stirred,
         later: (delayMs, action) => machine.later(this, delayMs, action),
         sending: (envelopes) => this.#sending(envelopes),
-        serving: (chunk) => this.watcher.serving(chunk.id),
+        serving: (chunk) => this.watcher.serving(chunk),
         peer: (peer) => world.transportOf(peer),
         snapshotTimeoutMs: world.options.snapshots.timeoutMs,
       },
@@ -99,22 +108,35 @@ export class FullProcess {
   /** A client's call, as the services hand it over. False: it does not serve yet. */
   submit(operation: KvOperation, timeoutMs: number, reply: Reply): boolean {
     if (this.#opened === null) return false;
+    let isOver = false;
+    let ended = () => {};
     const answering = (tell: () => void) => {
-      this.#calls -= 1;
+      isOver = true;
+      ended();
       if (this.step('answering')) tell();
     };
-    this.#calls += 1;
     try {
-      this.#opened.node.submit(operation, timeoutMs, {
+      const call = this.#opened.node.submit(operation, timeoutMs, {
         answered: (result) => answering(() => reply({ type: 'answered', result })),
         failed: (error) => answering(() => reply(outcomeOf(error))),
       });
+      if (call !== null && !isOver) {
+        ended = this.#calls.taken(operation);
+        this.#afterDeadline(timeoutMs, () => this.#calls.late(operation, { isOver }));
+      }
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       answering(() => reply(outcomeOf(error)));
     }
-    this.watcher.waiting(this.#calls);
     return true;
+  }
+
+  /** When a call that waits so long must have heard that it is over. */
+  #afterDeadline(timeoutMs: number, action: () => void): void {
+    const machine = this.#machine;
+    const { tickMs } = machine.world.options.full;
+    const lateMs = LATE_BEATS * gaitFor(tickMs).restTicks * tickMs;
+    machine.later(this, (timeoutMs + lateMs) / machine.clockRate, action);
   }
 
   /** Stops as a server does: everything that it knows is in its store when this resolves. */

@@ -45,6 +45,8 @@ export class SimulatedTransport implements Transport {
   readonly #stores: PeerStores;
   readonly #replicas: number;
   readonly #peers = new Map<ReplicaId, { reachable: boolean; roundTripMs: number | null }>();
+  /** The snapshots that this process reads, by their sources. */
+  readonly #reading = new Map<Outgoing, ReplicaId>();
   #events: TransportEvents | null = null;
 
   constructor(parts: {
@@ -119,11 +121,20 @@ export class SimulatedTransport implements Transport {
         const next = await this.#pull(from, outgoing, request);
         if (next === null) return;
         outgoing = next.outgoing;
+        this.#reading.set(outgoing, from);
         yield decodeSnapshotChunk(next.bytes, { replicas: this.#replicas });
       }
     } finally {
-      if (outgoing !== null) this.#hangUp(from, outgoing);
+      if (outgoing !== null) {
+        this.#reading.delete(outgoing);
+        this.#hangUp(from, outgoing, 1);
+      }
     }
+  }
+
+  /** The process has died: those that it read snapshots of notice it after a while. */
+  died(): void {
+    for (const [outgoing, from] of this.#reading) this.#hangUp(from, outgoing, this.#host.snapshotTimeoutMs);
   }
 
   async close(): Promise<void> {
@@ -200,10 +211,10 @@ export class SimulatedTransport implements Transport {
   }
 
   /** The peer notices that nobody pulls any more. */
-  #hangUp(from: ReplicaId, { chunks }: Outgoing): void {
+  #hangUp(from: ReplicaId, { chunks }: Outgoing, afterMs: number): void {
     const peer = this.#host.peer(from);
     if (peer === null) return;
-    peer.#host.later(1, () => {
+    peer.#host.later(afterMs, () => {
       peer.#host.stirred();
       void chunks.return?.();
     });

@@ -1,12 +1,13 @@
 /** Looks at what a core wants done, on the way to the loop that does it. */
 import type { Message, Operation, Proposal, Ready, Replica, ReplicaId } from '../../../src/epaxos/index.ts';
 import type { Core } from '../../../src/node/index.ts';
+import { demandAtMost } from '../checkers/violation.ts';
 
 export interface Watching {
   /** Is called for every batch, and takes it. */
   readonly onReady: (take: () => Ready) => Ready;
-  /** So many messages waited for a turn. */
-  readonly onDrained: (messages: number) => void;
+  /** So many messages waited for a turn, with so many bytes of commands in them. */
+  readonly onDrained: (waited: { readonly messages: number; readonly bytes: number }) => void;
 }
 
 export class WatchedCore implements Core {
@@ -14,6 +15,7 @@ export class WatchedCore implements Core {
   readonly #watching: Watching;
   /** Messages given since the last turn was over. */
   #steps = 0;
+  #bytes = 0;
 
   constructor(core: Replica, watching: Watching) {
     this.#core = core;
@@ -34,6 +36,7 @@ export class WatchedCore implements Core {
 
   step(from: ReplicaId, message: Message): void {
     this.#steps += 1;
+    this.#bytes += commandBytes(message);
     this.#core.step(from, message);
   }
 
@@ -51,8 +54,9 @@ export class WatchedCore implements Core {
 
   /** Asked when everything that had arrived was given. */
   hasReady(): boolean {
-    this.#watching.onDrained(this.#steps);
+    this.#watching.onDrained({ messages: this.#steps, bytes: this.#bytes });
     this.#steps = 0;
+    this.#bytes = 0;
     return this.#core.hasReady();
   }
 
@@ -67,4 +71,24 @@ export class WatchedCore implements Core {
   status(): ReturnType<Replica['status']> {
     return this.#core.status();
   }
+}
+
+function commandBytes(message: Message): number {
+  const carrier = message.type === 'prepareReply' ? message.record : message;
+  if (!('command' in carrier) || carrier.command === null || carrier.command === 'sent') return 0;
+  return carrier.command.operations.reduce((sum, { size }) => sum + size, 0);
+}
+
+/**
+ * What waits in a core keeps to its limits, and its executor remembers nothing that it has executed.
+ * @throws Violation bounds
+ */
+export function checkWaiting(core: Replica, id: ReplicaId): void {
+  const { proposer } = core;
+  const { executor, limits } = core.state;
+  demandAtMost(proposer.open.size, limits.openInstances, `own instances are open at replica ${id}`);
+  demandAtMost(proposer.waitingOperations, limits.heldOperations, `operations are held at replica ${id}`);
+  const { blocked, components, names, parked, forest } = executor;
+  for (const [what, { size }] of Object.entries({ components, names, parked, nodes: forest.nodes }))
+    demandAtMost(size, blocked, `${what} are in the executor of replica ${id}, which waits with ${blocked}`);
 }

@@ -13,6 +13,7 @@ import {
   type Replica,
   type ReplicaId,
 } from '../../../src/epaxos/index.ts';
+import { covers } from '../../../src/epaxos/model/deps.ts';
 import { KvError } from '../../../src/errors.ts';
 import {
   asKvOperation,
@@ -21,7 +22,7 @@ import {
   type OperationResult,
   type Sessions,
 } from '../../../src/kv/index.ts';
-import type { Core, NodeOptions, RestoredReplica } from '../../../src/node/index.ts';
+import type { Core, NodeOptions, RestoredReplica, SnapshotLimits } from '../../../src/node/index.ts';
 import { EncodedStorage } from '../../../src/storage/encoded-storage.ts';
 import {
   INSTANCE_RANGE,
@@ -32,16 +33,16 @@ import {
 } from '../../../src/storage/keys.ts';
 import { decodeStaging, Phase } from '../../../src/storage/staging-state.ts';
 import type { Effects, SnapshotView } from '../../../src/storage/storage.ts';
-import { keyToString } from '../../../src/wire/index.ts';
+import { keyToString, type SnapshotChunk } from '../../../src/wire/index.ts';
 import { decodePruned } from '../../../src/wire/peer/pruned.ts';
 import type { Executed } from '../checkers/effects.ts';
-import { demand } from '../checkers/violation.ts';
+import { demand, demandAtMost } from '../checkers/violation.ts';
 import type { Observers } from '../observers.ts';
 import { countPruning, type Statistics } from '../statistics.ts';
 import { type DurableView, rowsIn, unsealed } from './durable-view.ts';
 import type { Change, SortedBytes } from './sorted-bytes.ts';
 import type { Lineage, Volume } from './volume.ts';
-import { WatchedCore } from './watched-core.ts';
+import { checkWaiting, WatchedCore } from './watched-core.ts';
 
 /** Where nobody waits for a multi-get its rows are not read. */
 const NOT_READ: OperationResult = { version: 0, value: null, previousVersion: 0 };
@@ -92,8 +93,7 @@ export interface WatcherOptions {
   /** Does something that may find a violation; the process goes on, the world does not. */
   readonly guard: (check: () => void) => void;
   readonly limits: NodeOptions['limits'];
-  /** How many snapshots may be open for peers. */
-  readonly openSnapshots: number;
+  readonly snapshotLimits: SnapshotLimits;
   /** What a batch does to the copy of a snapshot was begun just now: a crash may come at this very moment. */
   readonly onStaging: () => void;
   readonly print: (line: string) => void;
@@ -127,9 +127,14 @@ export class Watcher {
     guard(() => (isFirst ? observers.restarted(id, contents) : observers.installed(id, contents)));
     return new WatchedCore(core, {
       onReady: (take) => this.#take(core, take),
-      onDrained: (messages) => {
+      onDrained: ({ messages, bytes }) => {
         const { limits } = this.#options;
-        guard(() => demandAtMost(messages, limits.messages, `messages waited for a turn of replica ${id}`));
+        const what = `waited for a turn of replica ${id}`;
+        guard(() => {
+          demandAtMost(messages, limits.messages, `messages ${what}`);
+          demandAtMost(bytes, limits.messageBytes, `bytes in messages ${what}`);
+          checkWaiting(core, id);
+        });
       },
     });
   }
@@ -184,16 +189,10 @@ export class Watcher {
     guard(() => observers.executed(id, { executions: executed, results, rows: new Map() }));
   }
 
-  /** A client's call was taken or refused. @param calls how many wait */
-  waiting(calls: number): void {
-    const { id, limits, guard } = this.#options;
-    guard(() => demandAtMost(calls, limits.requests, `calls wait at replica ${id}`));
-  }
-
   /** A snapshot was opened for a peer just now. @param open how many are */
   opened(open: number): void {
-    const { id, openSnapshots, guard } = this.#options;
-    guard(() => demandAtMost(open, openSnapshots, `snapshots are open at replica ${id}`));
+    const { id, snapshotLimits, guard } = this.#options;
+    guard(() => demandAtMost(open, snapshotLimits.open, `snapshots are open at replica ${id}`));
     const { volume, replicas } = this.#options;
     const pruned = volume.current.get(PRUNED);
     const upTo = pruned === undefined ? [] : decodePruned(unsealed(pruned), { replicas }).pruned;
@@ -205,8 +204,12 @@ export class Watcher {
   }
 
   /** A chunk of a snapshot is about to leave. */
-  serving(snapshot: string): void {
-    const { id, observers, snapshots, statistics, guard, note } = this.#options;
+  serving({ id: snapshot, entries }: SnapshotChunk): void {
+    const { id, observers, snapshots, statistics, guard, note, snapshotLimits } = this.#options;
+    const bytes = entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+    const { chunkBytes } = snapshotLimits;
+    const most = Math.max(chunkBytes, (entries[0]?.key.length ?? 0) + 1); // a key is never cut
+    guard(() => demandAtMost(bytes, most, `bytes are in a chunk that replica ${id} sends`));
     if (snapshots.has(snapshot) || this.#opened === null) return;
     snapshots.set(snapshot, this.#opened);
     const { executions } = this.#opened;
@@ -216,8 +219,34 @@ export class Watcher {
     guard(() => observers.opened(id, { id: snapshot, executions }));
   }
 
+  /** A chunk of a peer's snapshot could not be taken: no peer of the same version sends such a one. */
+  refused(error: unknown): void {
+    if (!(error instanceof KvError) || error.code !== 'invalidArgument') return;
+    const { id, guard } = this.#options;
+    guard(() =>
+      demand(false, 'storage', () => `replica ${id} refuses a chunk of a snapshot: ${error.message}`),
+    );
+  }
+
+  /** R9.8: what the floor of this replica was it stays, whatever snapshot it puts in place. */
+  #checkFloor(changes: readonly Change[]): void {
+    const { id, volume, guard } = this.#options;
+    const before = volume.current.get(PRUNED);
+    const after = changes.findLast(([key]) => key === PRUNED)?.[1] ?? null;
+    if (before === undefined || after === null) return;
+    const [from, to] = [before, after].map((bytes) => decodePruned(unsealed(bytes), this.#options).floor);
+    guard(() =>
+      demand(
+        from !== undefined && to !== undefined && covers(to, from),
+        'status',
+        () => `the floor of replica ${id} went back from ${from} to ${to}`,
+      ),
+    );
+  }
+
   /** What a batch makes of the lineage of the store. */
   lineageAfter(changes: readonly Change[], before: Lineage): Lineage {
+    this.#checkFloor(changes);
     if (changes.some(([key]) => key.charAt(0) === STAGED || key === STAGING)) this.#options.onStaging();
     const installed = this.#installedBy(changes);
     if (installed !== null) return { installed, executions: this.#executionsAfter(installed) };
@@ -277,6 +306,12 @@ export class WatchedStorage extends EncodedStorage {
   constructor(options: ConstructorParameters<typeof EncodedStorage>[0], watcher: Watcher) {
     super(options);
     this.#watcher = watcher;
+    const add = this.staging.add.bind(this.staging);
+    this.staging.add = (source, chunk) =>
+      add(source, chunk).catch((error: unknown) => {
+        watcher.refused(error);
+        throw error;
+      });
   }
 
   override writeEffects(effects: Effects): Promise<void> {
@@ -295,10 +330,6 @@ export class WatchedStorage extends EncodedStorage {
     };
     return view;
   }
-}
-
-function demandAtMost(count: number, limit: number, what: string): void {
-  demand(count <= limit, 'bounds', () => `${count} ${what}, not ${limit}`);
 }
 
 /** The instances that are marked executed in a store. */

@@ -28,7 +28,7 @@ import { fillBacklog } from './backlog.ts';
 import { rowsIn } from './durable-view.ts';
 import { FullFaults } from './full-faults.ts';
 import { checkImage } from './images.ts';
-import { checkAnswers, checkMarks, keptInstances } from './kept.ts';
+import { checkAnswers, checkMarks, checkOldAnswers, checkPeers, keptInstances } from './kept.ts';
 import { checkLeftovers } from './leftovers.ts';
 import { FullMachine, type FullSurroundings } from './machine.ts';
 import type { FullWorldOptions } from './options.ts';
@@ -138,6 +138,7 @@ class FullWorld {
       history: this.#history,
       trace,
       prng: generator(seed, Stream.fullFaults),
+      guard: (check) => this.#guard(check),
     });
     this.#repeats = new Repeats({
       history: this.#history,
@@ -171,10 +172,10 @@ class FullWorld {
   }
 
   async #fill(): Promise<void> {
-    const { backlog: kept } = this.#options.full;
+    const { backlog: kept, behind, abandoned } = this.#options.full;
     if (kept === 0) return;
     const common = { observers: this.#observers, history: this.#history };
-    await fillBacklog({ machines: this.#machines, kept, ...common });
+    await fillBacklog({ machines: this.#machines, kept, behind, abandoned, ...common });
   }
 
   #start(): void {
@@ -198,10 +199,11 @@ class FullWorld {
 
   /** Some replicas are gone for good, and of one that lags, or is heard only, nothing is expected. */
   #bury(): void {
-    const { dead, laggardFactor, outcast } = this.#options.full;
+    const { dead, laggardFactor, outcast, farewell } = this.#options.full;
     const gone = sample(this.#images, this.#machines, dead);
+    if (farewell !== null) this.#fullFaults.farewell(farewell, gone);
     for (const machine of gone) {
-      machine.crash('some');
+      if (farewell === null) machine.crash('some');
       machine.isGone = true;
     }
     const laggard = laggardFactor > 1 || outcast !== null ? this.#machines.at(-1) : undefined;
@@ -311,6 +313,10 @@ class FullWorld {
 
   /** Everything has come to rest: what each holds is written, and compared. */
   async #judge(): Promise<void> {
+    for (const machine of this.#judged) {
+      checkPeers(machine);
+      checkOldAnswers(machine);
+    }
     const stops = this.#judged.map(async ({ process }) => await process?.stop());
     let isStopped = false;
     void Promise.all(stops).then(() => {
