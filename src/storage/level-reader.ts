@@ -14,8 +14,17 @@ const CHECKSUM_BYTES = 4;
 export function seal(key: Uint8Array, value: Uint8Array): Buffer {
   const sealed = Buffer.allocUnsafe(value.length + CHECKSUM_BYTES);
   sealed.set(value);
-  sealed.writeUInt32BE(crc32(value, crc32(key)), value.length);
+  sealed.writeUInt32BE(checksumOf(key, value), value.length);
   return sealed;
+}
+
+/**
+ * Of key and value, one behind the other. Node's crc32 begins anew when it is given no bytes that lie nowhere, as those of an
+ * empty array do once its buffer has been looked at.
+ */
+function checksumOf(key: Uint8Array, value: Uint8Array): number {
+  const ofKey = crc32(key);
+  return value.length === 0 ? ofKey : crc32(value, ofKey);
 }
 
 /** The reason why an operation of the database failed: the binding's error is often the cause of a general one. */
@@ -114,7 +123,7 @@ export class LevelReader implements ByteReader {
     const length = bytes.length - CHECKSUM_BYTES;
     if (length >= 0) {
       const value = bytes.subarray(0, length);
-      if (bytes.readUInt32BE(length) === crc32(value, crc32(key))) return value;
+      if (bytes.readUInt32BE(length) === checksumOf(key, value)) return value;
     }
     const place = Buffer.from(key).toString('hex');
     throw new KvError('storageFailure', `${this.location} is damaged: wrong checksum of entry ${place}`);
