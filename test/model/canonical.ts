@@ -91,24 +91,29 @@ function canonicalObject(value: object, names: Names, now: number): string {
   if (value instanceof Command) return canonical(value.operations, names, now);
   if (Array.isArray(value)) return `[${value.map((element) => canonical(element, names, now)).join()}]`;
   if (value instanceof Map) {
-    const entries = [...value].map(
-      ([key, element]) => `${canonical(key, names, now)}:${canonical(element, names, now)}`,
-    );
+    if (value.size === 0) return '{}';
+    const entries: string[] = [];
+    for (const [key, element] of value) {
+      entries.push(`${canonical(key, names, now)}:${canonical(element, names, now)}`);
+    }
     return `{${entries.sort().join()}}`;
   }
   if (value instanceof Set) {
-    return `{${[...value]
-      .map((element) => canonical(element, names, now))
-      .sort()
-      .join()}}`;
+    if (value.size === 0) return '{}';
+    const elements: string[] = [];
+    for (const element of value) elements.push(canonical(element, names, now));
+    return `{${elements.sort().join()}}`;
   }
-  const parts: string[] = [];
-  const leftOut = [...LEFT_OUT_OF].flatMap(([owner, field]) => (Object.hasOwn(value, owner) ? [field] : []));
-  for (const [field, element] of Object.entries(value)) {
-    if (typeof element === 'function' || LEFT_OUT.has(field) || leftOut.includes(field)) continue;
-    parts.push(`${field}=${canonical(of(value, field, element, now), names, now)}`);
+  let fields = '';
+  for (const field of Object.keys(value)) {
+    if (LEFT_OUT.has(field)) continue;
+    const element: unknown = (value as Record<string, unknown>)[field];
+    if (typeof element === 'function') continue;
+    const owner = LEFT_OUT_OF.get(field);
+    if (owner !== undefined && Object.hasOwn(value, owner)) continue;
+    fields += `${field}=${canonical(of(value, field, element, now), names, now)};`;
   }
-  return `(${parts.join(';')})`;
+  return `(${fields})`;
 }
 
 /** Fields that hold more than their meaning. */
