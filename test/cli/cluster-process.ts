@@ -1,11 +1,8 @@
-/** `epaxos start` as a process of its own, and what a test needs around it. */
+/** The built program as a process of its own, and what a test needs around it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
-
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const LOADER = import.meta.resolve('tsx');
+import { PROGRAM } from '../support/child-process.ts';
 
 export interface CliProcessOptions {
   /** A module that is imported before the program. */
@@ -23,7 +20,7 @@ export class CliProcess {
   constructor(args: readonly string[], options: CliProcessOptions = {}) {
     const own = Object.entries(process.env).filter(([name]) => !name.startsWith('EPAXOS_'));
     const preload = options.preload === undefined ? [] : ['--import', options.preload.href];
-    this.#child = spawn(process.execPath, ['--import', LOADER, ...preload, MAIN, ...args], {
+    this.#child = spawn(process.execPath, [...preload, PROGRAM, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...Object.fromEntries(own), ...options.environment },
     });

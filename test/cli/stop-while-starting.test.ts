@@ -30,7 +30,7 @@ interface Load {
 
 function run(args: readonly string[], { signalAt = '', holdAt = '' }: Load = {}): CliProcess {
   const started = new CliProcess(args, {
-    preload: new URL('./signal-at-load.ts', import.meta.url),
+    preload: new URL('./signal-at-load.mjs', import.meta.url),
     environment: { SIGNAL_AT: signalAt, HOLD_AT: holdAt },
   });
   running.push(started);

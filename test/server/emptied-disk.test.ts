@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { createPeerStores } from '../../src/node/peer-stores.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
+import { PROGRAM } from '../support/child-process.ts';
 import { Cluster, WAIT } from './servers.ts';
 
 async function allMet(cluster: Cluster, ids: readonly number[]): Promise<void> {
@@ -58,10 +58,9 @@ describe('a replica whose data directory is gone', () => {
     await cluster.stop(3);
     const { dataDir, peers } = cluster.config(3);
     rmSync(dataDir, { recursive: true });
-    const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
     const list = Array.from(peers, ([id, address]) => `${id}=${address}`).join(',');
     const flags = ['--id', '3', '--peers', list, '--data-dir', dataDir];
-    const child = spawn(process.execPath, ['--import', 'tsx', main, 'server', ...flags], {
+    const child = spawn(process.execPath, [PROGRAM, 'server', ...flags], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const giveUp = setTimeout(() => child.kill('SIGKILL'), 80_000);
