@@ -3,8 +3,6 @@
  * explores other cases: `FAST_CHECK_SEED=7 npm test`. A failure prints the seed it was found with.
  */
 import fc from 'fast-check';
-import { expect } from 'vitest';
-import { isEqualCommand, isEqualOperation } from './support/operation-equality.ts';
+import './support/operation-testers.ts';
 
 fc.configureGlobal({ seed: Number(process.env.FAST_CHECK_SEED ?? 1) });
-expect.addEqualityTesters([isEqualOperation, isEqualCommand]);
