@@ -29,7 +29,7 @@ test('every fault has its line', () => {
   expect(table.map(({ name }) => name).toSorted()).toEqual(MUTANTS.map(({ name }) => name).toSorted());
 });
 
-describe.concurrent('the full worlds find', () => {
+describe.concurrent('the full worlds find', { timeout: 300_000 }, () => {
   test.each(table)('$name, by seed $seed with $replicas replicas: $check', async (line) => {
     const { name, replicas, seed, check } = line;
     const mutant = MUTANTS.find((each) => each.name === name) ?? expect.fail(name);

@@ -8,7 +8,7 @@ describe('no seed violates anything', () => {
   test.each([
     [3, 30],
     [5, 14],
-  ])('N = %i, %i seeds', async (replicas, seeds) => {
+  ])('N = %i, %i seeds', { timeout: 300_000 }, async (replicas, seeds) => {
     const { failures, statistics } = await sweepFull({ from: 1, to: seeds }, { replicas });
     expect(failures.map(({ seed, violation }) => ({ seed, ...violation }))).toEqual([]);
     // What the worlds are made for has happened in them.
