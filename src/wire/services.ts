@@ -16,15 +16,6 @@ import type {
   StatusRequest,
   StatusResponse,
 } from './client/kv-messages.ts';
-import {
-  decodeDeleteRequest,
-  decodeGetRequest,
-  decodeMultiGetRequest,
-  decodePutRequest,
-  encodeGetResponse,
-  encodeMultiGetResponse,
-  encodeWriteResponse,
-} from './client/unary-codec.ts';
 import { REPLICA_STREAMS, type ReplicaStream, SNAPSHOT_CALL } from './peer/routes.ts';
 import { PROTO_DIRECTORY } from './schema.ts';
 
@@ -71,15 +62,8 @@ const FRAMES = {
 
 const KV_CALLS = ['Put', 'Get', 'MultiGet', 'Delete', 'Pipeline'];
 
-/**
- * The clients' service, epaxos.v1.KV. The requests and responses of its stream are encoded frames; a server reads
- * and writes those of the other calls by hand, while clients have the loader's conversion.
- */
+/** The clients' service, epaxos.v1.KV. The requests and responses of its stream are encoded frames. */
 export const kvService = withCodecs(loadedService('epaxos.v1.KV', KV_CALLS), {
-  Put: { requestDeserialize: decodePutRequest, responseSerialize: encodeWriteResponse },
-  Get: { requestDeserialize: decodeGetRequest, responseSerialize: encodeGetResponse },
-  MultiGet: { requestDeserialize: decodeMultiGetRequest, responseSerialize: encodeMultiGetResponse },
-  Delete: { requestDeserialize: decodeDeleteRequest, responseSerialize: encodeWriteResponse },
   Pipeline: FRAMES,
 }) as unknown as KvService;
 

@@ -1,7 +1,4 @@
-/**
- * What a read answers of one key, by hand: messages KeyValue and MultiGetEntry of proto/epaxos/v1/kv.proto. The unary calls
- * and the clients' stream share them.
- */
+/** What a read answers of one key on the clients' stream, by hand: messages KeyValue and MultiGetEntry of proto/epaxos/v1/kv.proto. */
 import {
   bytesTag,
   fieldLength,
@@ -19,31 +16,27 @@ const FOUND = bytesTag(1);
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 /** Bytes of a KeyValue. */
-export function keyValueLength({ value, version }: KeyValue): number {
+function keyValueLength({ value, version }: KeyValue): number {
   return (value.length === 0 ? 0 : fieldLength(value.length)) + integerLength(version);
 }
 
 /** Writes a KeyValue as a field. @returns the position after it */
-export function writeKeyValue(target: Buffer, position: number, tag: number, row: KeyValue): number {
+function writeKeyValue(target: Buffer, position: number, tag: number, row: KeyValue): number {
   let at = writeInteger(target, position, tag, keyValueLength(row));
   if (row.value.length > 0) at = writeBytes(target, at, KEY_VALUE.value, row.value);
   return writeIntegerUnlessZero(target, at, KEY_VALUE.version, row.version);
 }
 
 /** Bytes of a MultiGetEntry. @param row null: there is none */
-export function readResponseLength(row: KeyValue | null): number {
+export function rowLength(row: KeyValue | null): number {
   return row === null ? 0 : fieldLength(keyValueLength(row));
-}
-
-/** Writes the content of a MultiGetEntry, with which a GetResponse begins. @returns the position after it */
-export function writeReadResponse(target: Buffer, position: number, row: KeyValue | null): number {
-  return row === null ? position : writeKeyValue(target, position, FOUND, row);
 }
 
 /** Writes a MultiGetEntry as a field. @returns the position after it */
 export function writeRow(target: Buffer, position: number, tag: number, row: KeyValue | null): number {
   target[position] = tag;
-  return writeReadResponse(target, writeVarint(target, position + 1, readResponseLength(row)), row);
+  const at = writeVarint(target, position + 1, rowLength(row));
+  return row === null ? at : writeKeyValue(target, at, FOUND, row);
 }
 
 /**

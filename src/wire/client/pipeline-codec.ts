@@ -18,7 +18,7 @@ import {
   writeInteger,
 } from '../protobuf.ts';
 import { errorOf } from '../status.ts';
-import { integerLength, readResponseLength, readRow, writeIntegerUnlessZero, writeRow } from './key-value.ts';
+import { integerLength, readRow, rowLength, writeIntegerUnlessZero, writeRow } from './key-value.ts';
 
 /** One request of a frame, but for its operation. */
 interface RequestHead {
@@ -203,7 +203,7 @@ function responseLength(response: PipelineResponse): number {
 
 function rowsLength(rows: readonly (Row | null)[]): number {
   let length = 0;
-  for (const row of rows) length += fieldLength(readResponseLength(row));
+  for (const row of rows) length += fieldLength(rowLength(row));
   return length;
 }
 
