@@ -14,6 +14,7 @@ import { runBundled } from './bundle.ts';
 import { type Command, parseCommand, USAGE, UsageError } from './command-line.ts';
 
 import type { Mutant } from './mutants.ts';
+import type { Outcome } from './setting.ts';
 import type { Statistics } from './statistics.ts';
 import {
   fullWorlds,
@@ -24,7 +25,7 @@ import {
   sweepInParallel,
   type WorkerReport,
 } from './sweep.ts';
-import { type Outcome, simulate } from './world.ts';
+import { simulate } from './world.ts';
 
 /** 128 and the number of SIGPIPE. */
 const CLOSED_PIPE = 141;

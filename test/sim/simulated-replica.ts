@@ -6,33 +6,21 @@ import type { Prng } from '../../src/util/prng.ts';
 import type { Reply } from './calls.ts';
 import { Disk } from './disk.ts';
 import { between, pick } from './draw.ts';
-import type { EventQueue } from './event-queue.ts';
-import type { Breakable, Loss } from './faults.ts';
-import type { Network } from './network.ts';
-import type { Observers } from './observers.ts';
+import type { Loss } from './faults.ts';
 import type { WorldOptions } from './options.ts';
 import { type Machine, Process, STAGES, type Stage } from './process.ts';
 import { forgetful } from './sabotage.ts';
+import type { Lent, Member } from './setting.ts';
 import type { ServedSnapshot } from './snapshot-source.ts';
-import type { Statistics } from './statistics.ts';
-import type { Trace } from './trace.ts';
 
 /** What the world lends to each replica. */
-export interface Surroundings {
+export interface Surroundings extends Lent {
   readonly options: WorldOptions;
-  readonly queue: EventQueue;
-  readonly network: Network;
-  readonly observers: Observers;
-  readonly trace: Trace;
-  readonly statistics: Statistics;
-  readonly prng: Prng;
-  /** A replica has died of itself: by a failed disk, or at the step where it was ordered to. */
-  readonly onDeath: (replica: ReplicaId) => void;
   /** A replica is asked for a chunk of its snapshot. */
   readonly serveSnapshot: (source: ReplicaId, served: ServedSnapshot) => void;
 }
 
-export class SimulatedReplica implements Machine, Breakable {
+export class SimulatedReplica implements Machine, Member {
   readonly id: ReplicaId;
   readonly world: Surroundings;
   readonly disk: Disk;

@@ -2,8 +2,9 @@
 import { fork } from 'node:child_process';
 import { drawOptions, type WorldOptions } from './options.ts';
 import type { Sabotage } from './sabotage.ts';
+import type { Outcome } from './setting.ts';
 import { addStatistics, noStatistics, type Statistics } from './statistics.ts';
-import { type Outcome, simulate } from './world.ts';
+import { simulate } from './world.ts';
 
 /** A range of seeds, both ends included. */
 export interface SeedRange {

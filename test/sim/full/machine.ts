@@ -7,14 +7,8 @@ import type { Prng } from '../../../src/util/prng.ts';
 import type { Reply } from '../calls.ts';
 import { Violation } from '../checkers/violation.ts';
 import { between } from '../draw.ts';
-import type { EventQueue } from '../event-queue.ts';
-import type { Breakable, Loss } from '../faults.ts';
-import type { Network } from '../network.ts';
-import type { Observers } from '../observers.ts';
-import type { Observer } from '../reachability.ts';
-import type { Statistics } from '../statistics.ts';
-import type { Trace } from '../trace.ts';
-import type { Server } from '../workload.ts';
+import type { Loss } from '../faults.ts';
+import type { Lent, Member } from '../setting.ts';
 import { DurableView } from './durable-view.ts';
 import type { FullWorldOptions } from './options.ts';
 import { FullProcess } from './process.ts';
@@ -23,14 +17,8 @@ import { Volume } from './volume.ts';
 import type { KnownSnapshots } from './watcher.ts';
 
 /** What the world lends to each machine. */
-export interface FullSurroundings {
+export interface FullSurroundings extends Lent {
   readonly options: FullWorldOptions;
-  readonly queue: EventQueue;
-  readonly network: Network;
-  readonly observers: Observers;
-  readonly trace: Trace;
-  readonly statistics: Statistics;
-  readonly prng: Prng;
   readonly snapshots: KnownSnapshots;
   readonly guard: (check: () => void) => void;
   /** The store of a replica is at a moment at which it may be asked whether it could be opened again. */
@@ -38,14 +26,12 @@ export interface FullSurroundings {
   /** Promises were made or settled: what follows from them is to happen before the next event. */
   readonly stirred: () => void;
   readonly transportOf: (id: ReplicaId) => SimulatedTransport | null;
-  /** A replica has died of itself: by a failed disk, or at the step where it was ordered to. */
-  readonly onDeath: (id: ReplicaId) => void;
 }
 
 /** Steps of a process within which an ordered crash comes. */
 const CRASH_STEPS = 60;
 
-export class FullMachine implements Breakable, Observer, Server {
+export class FullMachine implements Member {
   readonly id: ReplicaId;
   readonly world: FullSurroundings;
   readonly volume: Volume;

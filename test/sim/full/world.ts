@@ -9,36 +9,32 @@
 
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type ReplicaId } from '../../../src/epaxos/index.ts';
 import { gaitFor } from '../../../src/node/gait.ts';
-import { AssertionError } from '../../../src/util/assert.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { checkConvergence, whyUnsettled } from '../checkers/convergence.ts';
 import { demand, Violation } from '../checkers/violation.ts';
 import { generator, pick, Stream, sample } from '../draw.ts';
-import { EventQueue } from '../event-queue.ts';
-import { Faults } from '../faults.ts';
-import { History } from '../history.ts';
-import { Network } from '../network.ts';
-import { Observers } from '../observers.ts';
-import { Reachability } from '../reachability.ts';
-import { noStatistics } from '../statistics.ts';
-import { Trace } from '../trace.ts';
-import { Workload } from '../workload.ts';
-import type { Outcome, RunOptions } from '../world.ts';
+import {
+  type Outcome,
+  type RunOptions,
+  SETTLE_MS,
+  SETTLE_POLL_MS,
+  Setting,
+  violationOf,
+} from '../setting.ts';
+import type { Statistics } from '../statistics.ts';
+import type { Trace } from '../trace.ts';
 import { fillBacklog } from './backlog.ts';
 import { rowsIn } from './durable-view.ts';
 import { FullFaults } from './full-faults.ts';
 import { checkImage } from './images.ts';
 import { checkAnswers, checkMarks, checkOldAnswers, checkPeers, keptInstances } from './kept.ts';
 import { checkLeftovers } from './leftovers.ts';
-import { FullMachine, type FullSurroundings } from './machine.ts';
+import { FullMachine } from './machine.ts';
 import type { FullWorldOptions } from './options.ts';
 import { Repeats } from './repeats.ts';
 import { SerialWrites } from './serial-writes.ts';
 import type { Volume } from './volume.ts';
 
-/** How long a healed world may take to come to rest, in virtual milliseconds. */
-const SETTLE_MS = 180_000;
-const SETTLE_POLL_MS = 40;
 /** How long it may take at rest until what is no longer needed is forgotten, beside the turns that the limits ask for. */
 const FORGET_MS = 60_000;
 
@@ -51,17 +47,8 @@ export async function simulateFull(options: FullWorldOptions, run: RunOptions = 
 }
 
 class FullWorld {
-  readonly trace: Trace;
-  readonly statistics = noStatistics();
   readonly #options: FullWorldOptions;
-  readonly #queue = new EventQueue();
-  readonly #history = new History();
-  readonly #observers: Observers;
-  readonly #network: Network;
-  readonly #machines: readonly FullMachine[];
-  readonly #reachability: Reachability;
-  readonly #workload: Workload;
-  readonly #faults: Faults;
+  readonly #setting: Setting<FullMachine>;
   readonly #fullFaults: FullFaults;
   readonly #repeats: Repeats;
   readonly #images: Prng;
@@ -74,80 +61,56 @@ class FullWorld {
   #violation: Violation | null = null;
 
   constructor(options: FullWorldOptions, run: RunOptions) {
-    const { seed, replicas } = options;
-    const { statistics } = this;
-    const queue = this.#queue;
-    const trace = new Trace(run.printer);
-    this.trace = trace;
+    const { seed } = options;
     this.#options = options;
     this.#images = generator(seed, Stream.images);
-    this.#observers = new Observers(replicas, {
-      statistics,
-      disks: () => this.#machines.map(({ disk }) => disk),
-      ignored: run.ignored ?? [],
-    });
-    this.#network = new Network({
-      options: options.network,
-      queue,
-      prng: generator(seed, Stream.network),
-      statistics,
-      deliver: (to, from, messages) => this.#machines[to - 1]?.receive(from, messages),
-    });
-    const surroundings: FullSurroundings = {
+    const surroundings = {
       options,
-      queue,
-      network: this.#network,
-      observers: this.#observers,
-      trace,
-      statistics,
-      prng: generator(seed, Stream.replicas),
       snapshots: new Map(),
-      guard: (check) => this.#guard(check),
-      lookAt: (id) => this.#toLookAt.add(id),
+      guard: (check: () => void) => this.#guard(check),
+      lookAt: (id: ReplicaId) => this.#toLookAt.add(id),
       stirred: () => {
         this.#isStirred = true;
       },
-      transportOf: (id) => this.#machines[id - 1]?.process?.transport ?? null,
-      onDeath: (id) => this.#faults.died(id),
+      transportOf: (id: ReplicaId) => this.#machines[id - 1]?.process?.transport ?? null,
     };
-    this.#machines = Array.from({ length: replicas }, (_, index) => new FullMachine(index + 1, surroundings));
+    this.#setting = new Setting(
+      options,
+      run,
+      (id, lent) => new FullMachine(id, { ...lent, ...surroundings }),
+    );
     this.#judged = this.#machines;
-    const common = { replicas: this.#machines, network: this.#network, queue, trace, statistics };
-    this.#reachability = new Reachability({
-      ...common,
-      options: options.reachability,
-      prng: generator(seed, Stream.reachability),
-    });
-    this.#workload = new Workload({
-      ...common,
-      options: options.workload,
-      prng: generator(seed, Stream.clients),
-      history: this.#history,
-    });
-    this.#faults = new Faults({
-      ...common,
-      options: options.faults,
-      prng: generator(seed, Stream.faults),
-      reachability: this.#reachability,
-    });
+    const { network, queue, history, trace, statistics } = this.#setting;
     this.#fullFaults = new FullFaults({
       options,
       machines: this.#machines,
-      network: this.#network,
+      network,
       queue,
-      history: this.#history,
+      history,
       trace,
       prng: generator(seed, Stream.fullFaults),
       guard: (check) => this.#guard(check),
     });
     this.#repeats = new Repeats({
-      history: this.#history,
+      history,
       machines: this.#machines,
       queue,
       prng: generator(seed, Stream.repeats),
       statistics,
       guard: (check) => this.#guard(check),
     });
+  }
+
+  get trace(): Trace {
+    return this.#setting.trace;
+  }
+
+  get statistics(): Statistics {
+    return this.#setting.statistics;
+  }
+
+  get #machines(): readonly FullMachine[] {
+    return this.#setting.replicas;
   }
 
   async run(): Promise<Outcome['violation']> {
@@ -162,39 +125,36 @@ class FullWorld {
       await this.#judge();
       return null;
     } catch (error) {
-      if (error instanceof Violation) return { check: error.check, message: error.message };
-      if (error instanceof AssertionError)
-        return { check: 'assertion', message: error.stack ?? error.message };
-      throw error;
+      return violationOf(error);
     } finally {
-      this.statistics.virtualMs = this.#queue.nowMs;
+      this.statistics.virtualMs = this.#setting.queue.nowMs;
     }
   }
 
   async #fill(): Promise<void> {
     const { backlog: kept, behind, abandoned } = this.#options.full;
     if (kept === 0) return;
-    const common = { observers: this.#observers, history: this.#history };
+    const common = { observers: this.#setting.observers, history: this.#setting.history };
     await fillBacklog({ machines: this.#machines, kept, behind, abandoned, ...common });
   }
 
   #start(): void {
     for (const machine of this.#machines) machine.start();
-    this.#reachability.start();
-    this.#workload.start();
-    this.#faults.start(() => this.#heal());
+    this.#setting.reachability.start();
+    this.#setting.workload.start();
+    this.#setting.faults.start(() => this.#heal());
     this.#fullFaults.start();
     const { repeatMs } = this.#options.full;
     if (repeatMs > 0) this.#repeats.start(repeatMs);
   }
 
   #heal(): void {
-    this.#network.heal();
-    this.#reachability.heal();
+    this.#setting.network.heal();
+    this.#setting.reachability.heal();
     this.#fullFaults.heal();
     this.#bury();
-    this.#workload.heal(this.#judged);
-    this.#healedAtMs = this.#queue.nowMs;
+    this.#setting.workload.heal(this.#judged);
+    this.#healedAtMs = this.#setting.queue.nowMs;
   }
 
   /** Some replicas are gone for good, and of one that lags, or is heard only, nothing is expected. */
@@ -214,7 +174,7 @@ class FullWorld {
 
   /** One event, and all that follows from it at once. False if there is none. */
   async #step(): Promise<boolean> {
-    if (!this.#queue.step()) return false;
+    if (!this.#setting.queue.step()) return false;
     while (this.#isStirred) {
       this.#isStirred = false;
       await new Promise(setImmediate);
@@ -230,8 +190,8 @@ class FullWorld {
     if (imageMs === 0) return;
     const ids = [...this.#toLookAt];
     this.#toLookAt.clear();
-    if (this.#queue.nowMs >= this.#nextLookMs) {
-      this.#nextLookMs = this.#queue.nowMs + imageMs;
+    if (this.#setting.queue.nowMs >= this.#nextLookMs) {
+      this.#nextLookMs = this.#setting.queue.nowMs + imageMs;
       ids.push(pick(this.#images, this.#machines).id);
     }
     for (const { id, volume, storeId } of this.#machines) {
@@ -249,7 +209,7 @@ class FullWorld {
   async #settle(): Promise<void> {
     let nextPollMs = 0;
     while (await this.#step()) {
-      const { nowMs } = this.#queue;
+      const { nowMs } = this.#setting.queue;
       if (nowMs < this.#healedAtMs || nowMs < nextPollMs) continue;
       // They may be more than the replicas get through, so that these would never be at rest.
       this.#repeats.stop();
@@ -263,15 +223,15 @@ class FullWorld {
   }
 
   #whyRestless(): string | null {
-    const client = this.#workload.unfinished();
+    const client = this.#setting.workload.unfinished();
     return client === null ? whyUnsettled(this.#judged) : `${client} waits for an answer`;
   }
 
   /** Every answer is still there, or comes too late everywhere: old requests are sent once more, and nothing changes. */
   async #repeatAll(): Promise<void> {
     this.#repeats.all(this.#judged);
-    const upToMs = this.#queue.nowMs + 5_000;
-    while (this.#repeats.open > 0 && this.#queue.nowMs < upToMs && (await this.#step()));
+    const upToMs = this.#setting.queue.nowMs + 5_000;
+    while (this.#repeats.open > 0 && this.#setting.queue.nowMs < upToMs && (await this.#step()));
     await this.#settle();
   }
 
@@ -281,7 +241,11 @@ class FullWorld {
     // Where patience is short, the network may take as long.
     if (full.outcast !== 'hanging' || timing.followerTicks !== undefined) return;
     for (const machine of this.#judged) {
-      const writes = new SerialWrites({ machine, history: this.#history, queue: this.#queue });
+      const writes = new SerialWrites({
+        machine,
+        history: this.#setting.history,
+        queue: this.#setting.queue,
+      });
       while (!writes.isDone && (await this.#step()));
       writes.check(DEFAULT_TIMING.followerTicks * full.tickMs);
     }
@@ -305,9 +269,9 @@ class FullWorld {
     const { prunedPerTurn = DEFAULT_LIMITS.prunedPerTurn } = limits;
     const most = Math.max(...this.#judged.map(({ core }) => (core === null ? 0 : keptInstances(core))));
     const beatMs = (gaitFor(full.tickMs).restTicks * full.tickMs) / Math.min(...full.clockRates);
-    const upToMs = this.#queue.nowMs + FORGET_MS + Math.ceil(most / prunedPerTurn) * beatMs;
+    const upToMs = this.#setting.queue.nowMs + FORGET_MS + Math.ceil(most / prunedPerTurn) * beatMs;
     while (whyMuch() !== null && (await this.#step())) {
-      if (this.#queue.nowMs > upToMs) throw new Violation('bounds', `${whyMuch()}, not ${allowed}`);
+      if (this.#setting.queue.nowMs > upToMs) throw new Violation('bounds', `${whyMuch()}, not ${allowed}`);
     }
   }
 
@@ -326,7 +290,7 @@ class FullWorld {
     const tables = this.#judged.map(({ volume }) => rowsIn(volume.current));
     this.#judged.forEach(({ id }, index) => {
       const rows = tables[index];
-      if (rows !== undefined) this.#observers.checkTable(id, rows);
+      if (rows !== undefined) this.#setting.observers.checkTable(id, rows);
     });
     checkConvergence(tables);
     for (const machine of this.#judged) {
@@ -336,17 +300,17 @@ class FullWorld {
       });
       checkMarks(machine);
     }
-    const generation = checkAnswers(this.#judged, this.#history);
+    const generation = checkAnswers(this.#judged, this.#setting.history);
     this.statistics.generations = generation - 1;
     for (const { id } of this.#judged) {
       demand(
-        this.#observers.generation(id) === generation,
+        this.#setting.observers.generation(id) === generation,
         'effects',
         () =>
-          `replica ${id} is in generation ${generation}, and executed up to ${this.#observers.generation(id)}`,
+          `replica ${id} is in generation ${generation}, and executed up to ${this.#setting.observers.generation(id)}`,
       );
     }
-    this.#observers.finish(this.#history, this.#judged[0]?.id);
+    this.#setting.observers.finish(this.#setting.history, this.#judged[0]?.id);
   }
 
   #guard(check: () => void): void {
