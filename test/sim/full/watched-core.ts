@@ -8,6 +8,8 @@ export interface Watching {
   readonly onReady: (take: () => Ready) => Ready;
   /** So many messages waited for a turn, with so many bytes of commands in them. */
   readonly onDrained: (waited: { readonly messages: number; readonly bytes: number }) => void;
+  /** The core has taken an operation and holds so many with it. */
+  readonly onTaken: (held: number) => void;
 }
 
 export class WatchedCore implements Core {
@@ -23,7 +25,11 @@ export class WatchedCore implements Core {
   }
 
   propose(proposal: Proposal): boolean {
-    return this.#core.propose(proposal);
+    // What went into an instance in vain is held again without being asked (R5.8); so it is looked at here.
+    const { waitingOperations } = this.#core.proposer;
+    const isTaken = this.#core.propose(proposal);
+    if (isTaken) this.#watching.onTaken(waitingOperations + 1);
+    return isTaken;
   }
 
   read(operation: Operation): boolean {
@@ -80,14 +86,13 @@ function commandBytes(message: Message): number {
 }
 
 /**
- * What waits in a core keeps to its limits, and its executor remembers nothing that it has executed.
+ * What is open in a core keeps to its limit, and its executor remembers nothing that it has executed.
  * @throws Violation bounds
  */
-export function checkWaiting(core: Replica, id: ReplicaId): void {
+export function checkOpen(core: Replica, id: ReplicaId): void {
   const { proposer } = core;
   const { executor, limits } = core.state;
   demandAtMost(proposer.open.size, limits.openInstances, `own instances are open at replica ${id}`);
-  demandAtMost(proposer.waitingOperations, limits.heldOperations, `operations are held at replica ${id}`);
   const { blocked, components, names, parked, forest } = executor;
   for (const [what, { size }] of Object.entries({ components, names, parked, nodes: forest.nodes }))
     demandAtMost(size, blocked, `${what} are in the executor of replica ${id}, which waits with ${blocked}`);

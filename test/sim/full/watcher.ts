@@ -42,7 +42,7 @@ import { countPruning, type Statistics } from '../statistics.ts';
 import { type DurableView, rowsIn, unsealed } from './durable-view.ts';
 import type { Change, SortedBytes } from './sorted-bytes.ts';
 import type { Lineage, Volume } from './volume.ts';
-import { checkWaiting, WatchedCore } from './watched-core.ts';
+import { checkOpen, WatchedCore } from './watched-core.ts';
 
 /** Where nobody waits for a multi-get its rows are not read. */
 const NOT_READ: OperationResult = { version: 0, value: null, previousVersion: 0 };
@@ -133,8 +133,12 @@ export class Watcher {
         guard(() => {
           demandAtMost(messages, limits.messages, `messages ${what}`);
           demandAtMost(bytes, limits.messageBytes, `bytes in messages ${what}`);
-          checkWaiting(core, id);
+          checkOpen(core, id);
         });
+      },
+      onTaken: (held) => {
+        const { heldOperations } = core.state.limits;
+        guard(() => demandAtMost(held, heldOperations, `operations are held at replica ${id}`));
       },
     });
   }
