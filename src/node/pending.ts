@@ -135,9 +135,11 @@ export class PendingRequests {
     for (let call = this.#executed(operation); call !== null; call = call.next) call.waiter.answered(result);
   }
 
-  /** The same, where what it answers cannot be told. @param error with an outcome */
+  /** The same, where what it answers cannot be told. @param error with an outcome; it speaks of one copy of the operation */
   refuse(operation: KvOperation, error: KvError): void {
-    for (let call = this.#executed(operation); call !== null; call = call.next) call.waiter.failed(error);
+    const isOnlyCopy = this.#requests.find(operation)?.mayBeApplied !== true;
+    const told = isOnlyCopy || error.outcome === 'notApplied' ? error : lost(error);
+    for (let call = this.#executed(operation); call !== null; call = call.next) call.waiter.failed(told);
   }
 
   /** Whether any call waits for the request. */
@@ -228,22 +230,22 @@ export class PendingRequests {
   }
 
   #deadlineError(outcome: Outcome): KvError {
-    if (outcome === 'notApplied') {
-      return new KvError('deadlineExceeded', 'the deadline passed before the request was proposed', {
-        outcome,
-      });
-    }
+    const mayYet = outcome === 'notApplied' ? '' : '; it may yet be applied';
     if (!this.#options.hasQuorum()) {
-      return new KvError(
-        'noQuorum',
-        'the deadline passed, and a majority of replicas cannot be reached; the request may yet be applied',
-        { outcome },
-      );
+      const reason = `the deadline of the request passed, and a majority of replicas cannot be reached${mayYet}`;
+      return new KvError('noQuorum', reason, { outcome });
     }
-    return new KvError(
-      'deadlineExceeded',
-      'the deadline passed while the request was under way; it may yet be applied',
-      { outcome },
-    );
+    const when =
+      outcome === 'notApplied' ? 'before the request was proposed' : 'while the request was under way';
+    return new KvError('deadlineExceeded', `the deadline passed ${when}${mayYet}`, { outcome });
   }
+}
+
+/** What is told of a request of which this copy had no effect, while one that an earlier core proposed may have had. */
+function lost(cause: KvError): KvError {
+  return new KvError(
+    'connectionLost',
+    'the replica put a snapshot in place while it held the request, which may have been applied',
+    { outcome: 'unknown', cause },
+  );
 }

@@ -153,6 +153,26 @@ describe('a replica that is too far behind', () => {
     expect((await Promise.all(calls)).map(({ version }) => version)).toEqual([1, 0, 1, 1]);
   });
 
+  it('says of one that was proposed before, and comes too late, that another copy may have been applied', async () => {
+    const { node, core, next, nextSessions, transport, clock, wanted } = setUp();
+    const [held, open] = [put('held', '1'), put('open', '1')];
+    core.inInstances.add(open);
+    const calls = [held, open].map((operation) => submit(node, operation, 1_000).result);
+    await clock.settle();
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    for (const generation of [1, 2]) nextSessions.advance(generation);
+    const executions = [{ id: { replica: 1, slot: 9 }, command: new Command([open, held]) }];
+    next.batches.push({ ...NOTHING, executions });
+    transport.events?.onMessages(2, [fetch]);
+    const ends = Promise.allSettled(calls);
+    await clock.settle();
+    expect(await ends).toMatchObject([
+      { reason: { code: 'requestTooOld', outcome: 'unknown' } },
+      { reason: { code: 'connectionLost', outcome: 'unknown' } },
+    ]);
+  });
+
   it('answers from the snapshot what was executed in it', async () => {
     const { node, core, next, nextSessions, transport, clock, wanted } = setUp();
     const operation = put('a', '1');

@@ -46,6 +46,16 @@ test('a request that was under way when a snapshot was put in place is not lost 
   expect(violation).toBeNull();
 });
 
+test('one of which another copy was proposed before a snapshot is not said to be the only copy', async () => {
+  const { violation } = await simulateFull(drawFullOptions(60_091, 3));
+  expect(violation).toBeNull();
+});
+
+test('a world that takes long to forget is not late for it', async () => {
+  const { violation } = await simulateFull(drawFullOptions(60_049, 3));
+  expect(violation).toBeNull();
+});
+
 test('the same seed gives the same trace, with and without printing it', async () => {
   const lines: string[] = [];
   for (const seed of [11, 13]) {

@@ -207,6 +207,7 @@ class FullWorld {
 
   /** Lets everything happen until all is done and all agree. */
   async #settle(): Promise<void> {
+    const begunMs = this.#setting.queue.nowMs;
     let nextPollMs = 0;
     while (await this.#step()) {
       const { nowMs } = this.#setting.queue;
@@ -216,8 +217,8 @@ class FullWorld {
       nextPollMs = nowMs + SETTLE_POLL_MS;
       const reason = this.#whyRestless();
       if (reason === null) return;
-      if (nowMs > this.#healedAtMs + SETTLE_MS) {
-        throw new Violation('liveness', `${SETTLE_MS} ms after the last fault: ${reason}`);
+      if (nowMs > Math.max(this.#healedAtMs, begunMs) + SETTLE_MS) {
+        throw new Violation('liveness', `for ${SETTLE_MS} ms without a fault: ${reason}`);
       }
     }
   }
