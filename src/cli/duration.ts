@@ -17,7 +17,7 @@ export function parseDuration(text: string): number {
   if (!(durationMs >= 1 && durationMs <= MAX_MS)) {
     throw new KvError(
       'invalidArgument',
-      `"${text}" is not a duration: write 5s, 500ms or 2m (more than zero)`,
+      `"${text}" is not a duration: write 5s, 500ms or 1m (more than zero)`,
     );
   }
   return durationMs;

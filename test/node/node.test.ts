@@ -229,7 +229,7 @@ describe('requests', () => {
     storage.hold();
     await perform({ records });
     const { result } = submit(node, put('a', '1'), TIMEOUT_MS);
-    const ended = expect(result).rejects.toMatchObject({ code: 'deadlineExceeded', outcome: 'notApplied' });
+    const ended = expect(result).rejects.toMatchObject({ code: 'noQuorum', outcome: 'notApplied' });
     clock.tickAfter(TIMEOUT_MS + 20);
     await ended;
     storage.release();
@@ -246,7 +246,7 @@ describe('requests', () => {
     async (_, lateMs) => {
       const { node, core, clock } = setUp();
       const { result } = submit(node, put('a', '1'), TIMEOUT_MS);
-      const ended = expect(result).rejects.toMatchObject({ code: 'deadlineExceeded', outcome: 'notApplied' });
+      const ended = expect(result).rejects.toMatchObject({ code: 'noQuorum', outcome: 'notApplied' });
       clock.pass(TIMEOUT_MS - 1 + lateMs); // no timer fires: the turn is what comes first
       await clock.settle();
       await ended;

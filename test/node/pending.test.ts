@@ -142,11 +142,14 @@ describe('a deadline', () => {
   });
 
   it.each([
-    { hasQuorum: true, expected: 'deadlineExceeded unknown' },
-    { hasQuorum: false, expected: 'noQuorum unknown' },
-  ])('leaves unknown what is under way, majority reachable: $hasQuorum', async ({ hasQuorum, expected }) => {
+    { canWithdraw: true, hasQuorum: true, expected: 'deadlineExceeded notApplied' },
+    { canWithdraw: true, hasQuorum: false, expected: 'noQuorum notApplied' },
+    { canWithdraw: false, hasQuorum: true, expected: 'deadlineExceeded unknown' },
+    { canWithdraw: false, hasQuorum: false, expected: 'noQuorum unknown' },
+  ])('tells $expected (taken back: $canWithdraw, a majority reachable: $hasQuorum)', async (way) => {
+    const { canWithdraw, hasQuorum, expected } = way;
     const { pending, add, world } = setUp();
-    Object.assign(world, { canWithdraw: false, hasQuorum });
+    Object.assign(world, { canWithdraw, hasQuorum });
     const call = add(put('a', '1'), NOW_MS + 100);
     pending.expire(NOW_MS + 110);
     expect(await ending(call.result)).toBe(expected);
