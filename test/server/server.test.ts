@@ -1,5 +1,7 @@
 /** Whole servers in one process: three of them over real sockets, and what can go wrong at the start. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectHttp } from 'node:http2';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +9,8 @@ import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
+import { type Clock, systemClock } from '../../src/node/index.ts';
+import { STANDSTILL_MS } from '../../src/node/pulse.ts';
 import {
   createLogger,
   loadConfig,
@@ -289,6 +293,20 @@ describe('one server alone', () => {
     });
     expect(await server.failed).toBe(broken);
     await stop(server);
+  });
+
+  it('closes the connections to it after the process stood still, and serves on new ones', async () => {
+    const [config] = await configure();
+    if (!config) throw new Error('a configuration');
+    let stoodStillMs = 0;
+    const clock: Clock = { ...systemClock, nowMs: () => systemClock.nowMs() + stoodStillMs };
+    const server = await start(config, { clock });
+    const session = connectHttp(`http://${server.address}`);
+    const closed = once(session, 'close');
+    await once(session, 'connect');
+    stoodStillMs = STANDSTILL_MS + 1;
+    await closed;
+    expect(await connect(server).status({})).toMatchObject({ replica: 1 });
   });
 
   it('stops while a request waits: the request learns it, and the stop is over soon', async () => {
