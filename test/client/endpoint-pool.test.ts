@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { EndpointPool } from '../../src/client/endpoint-pool.ts';
 import { isClearlyNearer, RoundTrips } from '../../src/client/round-trip.ts';
+import { AssertionError } from '../../src/util/assert.ts';
 import { FakeTarget } from './request-world.ts';
 
 function poolOf(roundTripsMs: readonly number[]) {
@@ -44,6 +45,10 @@ describe('the order of endpoints', () => {
     pool.served(at(0));
     expect(first()).toBe('c');
   });
+});
+
+it('a pool without endpoints is refused', () => {
+  expect(() => poolOf([])).toThrow(AssertionError);
 });
 
 describe('the nearest endpoint', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult } from '../../src/kv/index.ts';
-import { PendingRequests } from '../../src/node/pending.ts';
+import { type Call, PendingRequests } from '../../src/node/pending.ts';
 import { multiGet, put } from '../kv/operations.ts';
 import { promisedAnswer } from './promised.ts';
 
@@ -277,6 +277,25 @@ describe('the name of a request', () => {
       pending.answer(operation, RESULT);
     }
     expect(pending.requests()).toEqual([]);
+  });
+});
+
+describe('a call that has ended', () => {
+  const error = new KvError('overloaded', 'full', { outcome: 'notApplied' });
+  type Pending = ReturnType<typeof setUp>['pending'];
+
+  it.each<[string, (pending: Pending, operation: KvOperation, call: Call) => void]>([
+    ['by its answer', (pending, operation) => pending.answer(operation, RESULT)],
+    ['by an error', (pending, operation) => pending.fail(operation, error)],
+    ['by its caller', (pending, _operation, call) => pending.cancel(call)],
+    ['with all others', (pending) => pending.failAll(() => error)],
+  ])('%s is not kept until its deadline', (_how, end) => {
+    const { pending } = setUp();
+    const operation = put('a', '1');
+    const call = pending.add(operation, NOW_MS + 60_000, { answered: () => {}, failed: () => {} });
+    expect(call.later).not.toBeNull();
+    end(pending, operation, call);
+    expect(call.later).toBeNull();
   });
 });
 
