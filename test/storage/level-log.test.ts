@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { Level } from 'level';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ByteWrite } from '../../src/storage/byte-store.ts';
+import { openLevelStorage } from '../../src/storage/index.ts';
 import { LevelByteStore } from '../../src/storage/level-byte-store.ts';
 import { collect } from './samples.ts';
 
@@ -257,5 +258,30 @@ describe('a power cut', () => {
       await left.close();
     }
     await watched.store.close();
+  });
+});
+
+describe('a data directory', () => {
+  const identity = { cluster: 'orders', replica: 1, replicas: 3 };
+
+  test('has the identity of a new store on disk before the store has its name', async () => {
+    const directory = newLocation();
+    const batches: { readonly isSynced: boolean; readonly names: readonly string[] }[] = [];
+    onBatch = async (isSynced) => {
+      batches.push({ isSynced, names: await readdir(directory) });
+    };
+    await (await openLevelStorage({ directory, identity })).close();
+    expect(batches).toEqual([{ isSynced: true, names: ['store.new'] }]);
+  });
+
+  test('has the store of a peer on disk once it is remembered', async () => {
+    const storage = await openLevelStorage({ directory: newLocation(), identity });
+    const syncs: boolean[] = [];
+    onBatch = async (isSynced) => {
+      syncs.push(isSynced);
+    };
+    await storage.rememberPeerStore(2, 'of 2');
+    expect(syncs).toEqual([true]);
+    await storage.close();
   });
 });
