@@ -188,6 +188,16 @@ describe('a replica that is too far behind', () => {
     expect(next.proposed).toEqual([]);
   });
 
+  it('counts no latency of what the old core had proposed: it is not executed here', async () => {
+    const { node, next, transport, perform, wanted } = setUp();
+    const id = { replica: 1, slot: 1 };
+    await perform({ events: [{ type: 'proposed', id, operations: 1 }] });
+    transport.chunks.push(stream(chunk('s', 'a', true)));
+    await wanted();
+    await perform({ events: [{ type: 'committed', id, path: 'recovery' }] }, next);
+    expect(node.status().latencies).toMatchObject({ operations: 1, commit: [] });
+  });
+
   it('does not count a wait as over because of it', async () => {
     const { node, core, transport, clock, wanted } = setUp();
     const operation = put('a', '1');
@@ -264,6 +274,22 @@ describe('a snapshot that does not arrive', () => {
       resumed,
       'fetch snapshot anew from 3',
       'fetch snapshot anew from 3',
+    ]);
+  });
+
+  it('is gone on with from the same peer for as long as that gives something, however often it breaks', async () => {
+    const { log, transport, clock, wanted } = setUp();
+    const keys = ['a', 'b', 'c', 'd', 'e'];
+    const broken = new KvError('connectionLost', 'the stream broke');
+    transport.chunks.push(...keys.map((key) => stream(chunk('s', key), broken)));
+    await wanted(2);
+    for (const _key of keys) {
+      clock.tickAfter(1_000);
+      await wanted(3);
+    }
+    expect(log).toEqual([
+      'fetch snapshot anew from 2',
+      ...keys.map((key) => `fetch snapshot s from 2 after ${key}`),
     ]);
   });
 

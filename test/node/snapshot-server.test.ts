@@ -139,6 +139,17 @@ describe('open snapshots', () => {
     expect(clock.periodsMs).toEqual([]); // nothing to look after
   });
 
+  it('count as read for as long as somebody is behind with the last chunk that was sent', async () => {
+    const reading = begun(2);
+    await reading.next();
+    clock.tickAfter(50_000);
+    await reading.return?.();
+    clock.tickAfter(60_000);
+    expect(open).toHaveLength(1);
+    clock.tickAfter(1_000);
+    expect(open).toHaveLength(0);
+  });
+
   it('make room for another one of the same peer, and of others when there are too many', async () => {
     await collect(server.serve(2, NEW));
     await collect(server.serve(2, NEW));
