@@ -103,6 +103,15 @@ describe('put', () => {
     expect(state.read(get('key 0')).version).toBe(9);
   });
 
+  it('keeps what was written over while so many rows were on their way to the store', () => {
+    const state = new AnywhereState({ stored: () => undefined, sessions: new Sessions() });
+    for (let number = 0; number < 70_000; number += 1) state.apply(put(`key ${number}`, 'v'));
+    state.takeChanges();
+    state.apply(put('key 0', 'w'));
+    state.written();
+    expect(state.read(get('key 0'))).toMatchObject({ version: 2, value: bytesOf('w') });
+  });
+
   it('stores an empty value, which is not the same as no row', () => {
     const state = new State();
     state.apply(put('a', ''));
