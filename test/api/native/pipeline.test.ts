@@ -54,6 +54,18 @@ it('a stream that asks nothing is told of a new generation', async () => {
   await expect.poll(() => [client.generation, other.generation], WAIT).toEqual([6, 6]);
 });
 
+it('a stream is told of a new generation also after another one has ended', async () => {
+  const { node, client, open } = await setUp();
+  const other = open();
+  other.send(put(1, 'a', '1'));
+  await submitted(node, 1);
+  await expect.poll(() => client.generation, WAIT).toBe(5);
+  other.call.cancel();
+  await node.submissions[0]?.cancelled;
+  node.generation = 6;
+  await expect.poll(() => client.generation, WAIT).toBe(6);
+});
+
 describe('requests', () => {
   it('of one frame are handed on in their order, each as it was sent', async () => {
     const { node, client } = await setUp();
