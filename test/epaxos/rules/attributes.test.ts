@@ -123,6 +123,17 @@ test('R2.6: merging takes the elementwise maximum of deps and the maximum of seq
   ]);
 });
 
+test('R2.6: who knows less than the coordinator takes nothing away', () => {
+  const replica = new Replica({ id: 2, replicas: 3, seed: 1 });
+  const attributes = { seq: 9, deps: [4, 0, 0] };
+  const command = commandOf(put('a', 'x'));
+  const id = instance('1.5');
+  replica.step(1, { type: 'preAccept', id, command, attributes, follower: 2, prompt: false });
+  expect(replica.takeReady().messages).toEqual([
+    { to: 1, message: { type: 'preAcceptReply', id, attributes } },
+  ]);
+});
+
 test('R2.7: what every replica has executed is forgotten, and only then', () => {
   const cluster = new CoreCluster(3);
   cluster.propose(1, put('a', 'x'));

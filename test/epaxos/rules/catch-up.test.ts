@@ -116,6 +116,43 @@ describe('R9.1: fetching', () => {
     ]);
   });
 
+  test('an answer ends with the commit that reaches its limit of bytes', () => {
+    const command = commandOf(put('a', 'x'));
+    const limits = { bytesPerInstance: 2 * command.size };
+    const replica = new Replica({ id: 1, replicas: 3, seed: 1, limits });
+    for (let slot = 1; slot <= 4; slot += 1) {
+      const attributes = { seq: slot, deps: [0, slot - 1, 0] };
+      replica.step(2, { type: 'commit', id: { replica: 2, slot }, command, attributes });
+    }
+    replica.takeReady();
+    replica.step(3, { type: 'fetch', ranges: [{ replica: 2, from: 1, to: 4 }] });
+    expect(replica.takeReady().messages.map(({ message }) => 'id' in message && message.id.slot)).toEqual([
+      1, 2,
+    ]);
+  });
+
+  test('of what blocks others no more is asked for at once than an answer holds', () => {
+    const replica = new Replica({ id: 1, replicas: 3, seed: 1, limits: { fetchSlots: 3 } });
+    replica.setReachable(2, true);
+    for (let slot = 1; slot <= 5; slot += 1) {
+      const command = commandOf(put(`${slot}`, `key ${slot}`));
+      const attributes = { seq: slot, deps: [0, 0, 0] };
+      const open = { command, attributes, follower: 1, prompt: false };
+      replica.step(2, { type: 'preAccept', id: { replica: 2, slot }, ...open });
+      const behind = { seq: slot + 1, deps: [0, slot, 0] };
+      replica.step(3, { type: 'commit', id: { replica: 3, slot }, command, attributes: behind });
+    }
+    const asked: number[] = [];
+    for (let tick = 0; tick < 20; tick += 1) {
+      replica.tick();
+      for (const { message } of replica.takeReady().messages) {
+        if (message.type !== 'fetch') continue;
+        asked.push(message.ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0));
+      }
+    }
+    expect(Math.max(...asked)).toBe(3);
+  });
+
   test('fetched commits are learned like any other, and a repeated answer is harmless', () => {
     const cluster = behind(3);
     cluster.replica(3).step(1, watermarks([3, 0, 0]));

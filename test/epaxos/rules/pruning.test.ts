@@ -63,6 +63,28 @@ test('R9.2: what is forgotten without a silent replica shares that bound with wh
   expect(turns).toEqual(Array<number>(500).fill(100));
 });
 
+test('R9.2: nothing is forgotten without a silent replica while something is open of which only this one has heard', () => {
+  const replica = full({
+    timing: { flushTicks: 1, silentTicks: 30 },
+    limits: { retainedInstances: 10_000 },
+  });
+  const id = { replica: 3, slot: 1 };
+  const command = commandOf(put('b', 'y'));
+  const attributes = { seq: 1, deps: [0, 0, 0] };
+  replica.step(3, { type: 'preAccept', id, command, attributes, follower: 1, prompt: false });
+  const pass = (ticks: number) => {
+    for (let tick = 0; tick < ticks; tick += 1) {
+      replica.step(2, watermarks(EXECUTED));
+      replica.tick();
+      replica.takeReady();
+    }
+    return replica.state.space.row(1).pruned;
+  };
+  expect(pass(100)).toBe(0);
+  replica.step(3, { type: 'commit', id, command, attributes });
+  expect(pass(10)).toBeGreaterThan(0);
+});
+
 test('R9.1: one turn tells the peers once, however many ticks it makes up for', () => {
   const cluster = new CoreCluster(3);
   const replica = cluster.replica(1);

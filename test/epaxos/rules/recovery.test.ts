@@ -297,6 +297,31 @@ describe('R5.9: when recovery is started', () => {
     expect(new Set(delays).size).toBeGreaterThan(2);
   });
 
+  test('again after each Prepare of a rival that ends it, with growing delays', () => {
+    const cluster = abandoned();
+    cluster.crash(1);
+    cluster.crash(3);
+    const gaps: number[] = [];
+    let last = 0;
+    for (let tick = 1; gaps.length < 5; tick += 1) {
+      expect(tick).toBeLessThan(5_000);
+      cluster.tick(1, [2]);
+      const begun = cluster.replica(2).state.roundOf(instance('1.1'));
+      if (begun?.type === 'prepare') {
+        gaps.push(tick - last);
+        last = tick;
+        const ballot = 3 * Math.floor(begun.ballot / 3) + 3; // the next one of replica 3
+        cluster.replica(2).step(3, { type: 'prepare', id: instance('1.1'), ballot });
+      }
+      cluster.clear();
+    }
+    gaps.slice(1).forEach((gap, refusals) => {
+      const least = 10 * 2 ** (refusals + 1);
+      expect(gap).toBeGreaterThanOrEqual(least);
+      expect(gap).toBeLessThanOrEqual(2 * least + 1);
+    });
+  });
+
   test('again after each refusal, with growing delays', () => {
     const cluster = abandoned();
     cluster.crash(1);
