@@ -36,12 +36,30 @@ describe('R5.12: a contradiction that was forgotten here', () => {
       follower: null,
     },
   });
-  const answer = (ballot: number, contradictions: readonly Contradiction[]): Message => {
-    return { type: 'validateReply', id, ballot, promised: ballot, contradictions, more: false };
+  const answer = (ballot: number, contradictions: readonly Contradiction[], more = false): Message => {
+    return { type: 'validateReply', id, ballot, promised: ballot, contradictions, more };
   };
   const types = (replica: Replica) => [
     ...new Set(replica.takeReady().messages.map(({ message }) => message.type)),
   ];
+
+  test.each([4, 5])('one member that has left out some is enough to begin anew (replica %i)', (brief) => {
+    const replica = new Replica({ id: 3, replicas: 5, seed: 1 });
+    replica.step(1, { type: 'preAccept', id, command, attributes: none, follower: null, prompt: false });
+    recover(replica, id);
+    const { ballot } = replica.state.space.get(id);
+    for (const from of [4, 5]) replica.step(from, promise(ballot));
+    const other = instance('2.1');
+    for (const from of [4, 5]) {
+      replica.step(from, answer(ballot, [{ id: other, committed: false }], from === brief));
+    }
+    expect(replica.state.roundOf(id)).toMatchObject({ type: 'validate', isWaiting: true });
+    replica.takeReady();
+    const attributes = { seq: 2, deps: [1, 0, 0, 0, 0] };
+    replica.step(2, { type: 'commit', id: other, command: commandOf(put('b', 'x')), attributes });
+    expect(types(replica)).not.toContain('accept');
+    expect(replica.state.roundOf(id)).toBeUndefined();
+  });
 
   test('decides nothing: the recovery begins anew, with another Q that may know', () => {
     const replica = waiting();

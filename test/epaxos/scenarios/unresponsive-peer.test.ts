@@ -182,6 +182,26 @@ describe('three replicas', () => {
     expect(cluster.isResponsive(1, 2)).toBe(true);
   });
 
+  test('nor do lost requests say so, one now and then, with replies in time in between', () => {
+    const cluster = new GrayCluster(3);
+    const seen = () => cluster.replica(1).state.peer(2);
+    for (const label of ['a', 'b', 'c']) {
+      const lost = cluster.propose(1, put(label, label));
+      cluster.drop({ type: 'preAccept', to: 2 });
+      cluster.propose(1, put(`${label}2`, `${label}2`));
+      cluster.flow();
+      for (let n = 0; n < 100 && !seen().missed; n += 1) {
+        cluster.tick(1, [1]);
+        if (cluster.inFlight({ about: lost }) > 0) cluster.drop({ about: lost });
+        cluster.flow();
+      }
+      expect(seen()).toMatchObject({ missed: true, responsive: true });
+      for (let n = 0; n < 100; n += 1) cluster.pass();
+      cluster.write(1, `${label}3`);
+      expect(seen()).toMatchObject({ missed: false, responsive: true });
+    }
+  });
+
   test('many replies are on their way when it begins to hang: it is found out all the same', () => {
     const cluster = new GrayCluster(3);
     for (let n = 0; n < 20; n += 1) {
