@@ -284,6 +284,16 @@ describe('case by case', () => {
     expect(enumerate(dependencies, '1.1')).toEqual({ edges: ['2.1'], lacks: [] });
   });
 
+  test('R7.2, R7.10: nor does one that would have written everything, for who touches everything', () => {
+    const planned = world(
+      ['2.1', write, 'committed', [0, 0, 0]],
+      ['2.2', commandOf(putAll('all')), 'noOpOfKnown', [0, 1, 0]],
+      ['1.1', commandOf(putAll('last')), 'committed', [0, 2, 0]],
+    );
+    planned.executed.add('2.2'); // as every no-op is when it is committed
+    expect(enumerate(planned.build(), '1.1')).toEqual({ edges: ['2.1'], lacks: [] });
+  });
+
   test('R7.2: an unknown slot anywhere in deps must be learned, also below a known one', () => {
     const dependencies = world(
       ['2.2', write, 'committed', [0, 1, 0]],
