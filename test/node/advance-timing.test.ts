@@ -36,6 +36,10 @@ describe('the end of a generation is proposed', () => {
     expect(proposals(120, undefined, { generation: 1 })).toEqual([100]);
   });
 
+  it('counted anew also where the end of the one before was proposed here', () => {
+    expect(proposals(250, (tick) => ({ generation: tick < 110 ? 1 : 2 }))).toEqual([100, 210]);
+  });
+
   it('not if nothing was recorded in it', () => {
     expect(proposals(400, (tick) => ({ hasNews: tick >= 333 }))).toEqual([333, 383]);
   });

@@ -47,6 +47,15 @@ describe('a generation that ends', () => {
     ]);
   });
 
+  it('takes old answers from the store each time', async () => {
+    const { log, storage, perform } = setUp();
+    for (const generation of [1, 2, 3]) {
+      storage.oldAnswers = generation;
+      await perform({ executions: [execution(generation, advance(generation))], flush: true });
+      expect(log.at(-1)).toBe(`${generation} old answers removed`);
+    }
+  });
+
   it('has a copy that comes too late refused, whoever waits for it', async () => {
     const { node, core, perform } = setUp();
     const late = put('a', '1', { request });
