@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import type { ByteWrite } from '../../src/storage/byte-store.ts';
 import { openLevelStorage } from '../../src/storage/index.ts';
 import { LevelByteStore } from '../../src/storage/level-byte-store.ts';
+import { LevelLog } from '../../src/storage/level-log.ts';
 import { collect } from './samples.ts';
 
 const KIB = 1024;
@@ -203,6 +204,26 @@ describe('a log that LevelDB leaves behind', () => {
       expect(changes).toBeGreaterThan(3);
     },
   );
+
+  test('is followed by one whose name is on disk before the next batch', async () => {
+    const events: string[] = [];
+    let newest = 1;
+    const directory = {
+      newestLog: async () => newest,
+      sync: async () => {
+        events.push('names');
+      },
+    };
+    const log = await LevelLog.open({ directory, writeBufferBytes: SMALL_BUFFER });
+    const changes = [{ keyBytes: 10, valueBytes: SMALL_BUFFER }];
+    for (const batch of ['fills the log', 'begins the next']) {
+      await log.write(changes, async () => {
+        if (batch === 'begins the next') newest = 2;
+        events.push(batch);
+      });
+    }
+    expect(events).toEqual(['names', 'fills the log', 'begins the next', 'names']);
+  });
 
   test('costs a few syncs, and the batches before it none', async () => {
     const watched = await Watched.open(newLocation(), 512 * KIB);

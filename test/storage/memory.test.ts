@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import { EncodedStorage } from '../../src/storage/encoded-storage.ts';
 import { MemoryStorage, type Storage } from '../../src/storage/index.ts';
+import { INSTANCE_RANGE, parseInstanceKey } from '../../src/storage/keys.ts';
 import { MemoryByteStore } from '../../src/storage/memory.ts';
 import { assert } from '../../src/util/assert.ts';
 import { testStorageContract } from './contract.ts';
@@ -119,6 +120,26 @@ describe('a crash while much is pruned', () => {
       if (kept === batches) expect(pruned).toEqual(upTo.pruned);
       await left.writeEffects(effectsOf({ pruned: upTo })); // as the next process goes on with it
       expect((await collect(left.records())).map(({ id }) => id.slot)).toEqual([slots, slots, slots]);
+    }
+  });
+
+  test('leaves nothing of what it says is pruned, which nobody would remove any more', async () => {
+    const slots = 1_500;
+    const filled = new MemoryByteStore(new Map());
+    await fill(new EncodedStorage({ store: filled, id: 'a', replicas: REPLICAS }), slots);
+    const contents = new Map(filled.crash(10));
+    const upTo = [slots - 1, slots - 1, slots - 1];
+    for (let kept = 0; kept <= 4; kept += 1) {
+      const store = new MemoryByteStore(new Map(contents));
+      const storage = new EncodedStorage({ store, id: 'a', replicas: REPLICAS });
+      await storage.writeEffects(effectsOf({ pruned: { pruned: upTo, floor: upTo } }));
+      const left = new MemoryByteStore(new Map(store.crash(kept)));
+      const { pruned } = new EncodedStorage({ store: left, id: 'a', replicas: REPLICAS }).pruned() ?? {};
+      const ids = (await collect(left.keys(INSTANCE_RANGE))).flatMap(
+        (key) => parseInstanceKey(key)?.id ?? [],
+      );
+      expect(ids.length).toBeGreaterThan(0);
+      expect(ids.filter(({ replica, slot }) => slot <= (pruned?.[replica - 1] ?? 0))).toEqual([]);
     }
   });
 
