@@ -92,6 +92,14 @@ describe('the nearest endpoint', () => {
   });
 });
 
+it('an endpoint is left for no longer where many requests fail at it side by side', () => {
+  const { pool, at, clock, first } = poolOf([1, 50, 100]);
+  for (let request = 0; request < 3; request += 1) pool.failed(at(0));
+  clock.nowMs += 5000;
+  pool.preferNearest();
+  expect([first(), first()]).toEqual(['a', 'b']);
+});
+
 describe('isClearlyNearer', () => {
   it.each([
     [10, 100, true, true],

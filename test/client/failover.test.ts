@@ -27,6 +27,14 @@ describe('which endpoints are tried', () => {
     expect(all.error).toMatchObject({ code: 'internal', outcome: 'unknown' });
   });
 
+  it('no more once all are broken, though one was not in the round before', () => {
+    const { error, addresses } = new RequestWorld().run((_attempt, index) =>
+      index === 0 ? ['overloaded', 'notApplied'] : ['internal', 'unknown'],
+    );
+    expect(error).toMatchObject({ code: 'internal', outcome: 'unknown' });
+    expect(addresses).toHaveLength(2 * ADDRESSES.length);
+  });
+
   it('first the one that served last', () => {
     const world = new RequestWorld();
     const onlyC = ({ address }: Attempt): Answer =>

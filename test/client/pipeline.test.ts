@@ -1,10 +1,17 @@
 /** How a client uses its streams: what travels together, what is ignored, and where the nearest replica is. */
+import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Endpoint } from '../../src/client/endpoint.ts';
 import { type ConnectOptions, connect, type KvClient, KvError } from '../../src/client/index.ts';
+import { Pipeline } from '../../src/client/pipeline.ts';
+import { RequestIds } from '../../src/client/request-ids.ts';
 import { WINDOW_LIMITS } from '../../src/client/request-window.ts';
 import { createDeferred } from '../../src/util/deferred.ts';
+import { encodeResponseFrame } from '../../src/wire/index.ts';
 import { type Behaviour, FakeReplica, refusedEndpoint, SilentListener, silence } from './fake-replica.ts';
+import { requestOf } from './request-world.ts';
 
 const PATIENT = { timeout: 30_000 };
 
@@ -146,6 +153,39 @@ describe('the stream', () => {
   });
 });
 
+/** What nobody minds. */
+const IGNORED = {
+  onServed: () => undefined,
+  onResult: () => undefined,
+  onError: () => undefined,
+  onExpired: () => undefined,
+  onRoundTrip: () => undefined,
+  onEnd: () => undefined,
+};
+
+it('a request that was refused does not fail once more when the stream ends', async () => {
+  let written = 0;
+  const stream = Object.assign(new EventEmitter(), {
+    write: () => {
+      written += 1;
+      return true;
+    },
+  });
+  const errors: string[] = [];
+  const ids = new RequestIds();
+  ids.learn(1);
+  const pipeline = new Pipeline({ makeBidiStreamRequest: () => stream } as unknown as Client, ids, {
+    ...IGNORED,
+    onError: (_request, { code }) => errors.push(code),
+  });
+  pipeline.send(requestOf({ startedMs: performance.now() }));
+  await expect.poll(() => written, PATIENT).toBe(1);
+  const error = new KvError('overloaded', 'full', { outcome: 'notApplied' });
+  stream.emit('data', encodeResponseFrame({ responses: [{ id: 1, error }], generation: 1, pong: false }));
+  stream.emit('end');
+  expect(errors).toEqual(['overloaded']);
+});
+
 describe('a request whose time is over before it is sent', () => {
   /** Nothing else runs in this process. */
   const standStill = (ms: number) => {
@@ -244,6 +284,24 @@ describe('the nearest replica', () => {
     const before = distant.writes.length;
     await putUntil(kv, () => near.writes.length > 10);
     expect(distant.writes).toHaveLength(before);
+  });
+
+  it('is not known any more once the connection over which it was measured has ended', async () => {
+    const one = await replica();
+    const endpoint = new Endpoint(
+      one.endpoint,
+      { ...IGNORED, onMeasured: () => undefined },
+      new RequestIds(),
+    );
+    cleanups.push(() => endpoint.close());
+    await expect
+      .poll(() => {
+        endpoint.measure();
+        return endpoint.roundTripMs;
+      }, PATIENT)
+      .toBeLessThan(Number.POSITIVE_INFINITY);
+    one.crash();
+    await expect.poll(() => endpoint.roundTripMs, PATIENT).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('is not left for one that is farther away', async () => {
