@@ -240,6 +240,21 @@ describe('what the coordinator does with the replies', () => {
     expect(write(cluster, 0)).toBe(true);
   });
 
+  test('a wait in vain counts as a whole one, also where the follower has taken some of the time', () => {
+    const cluster = promptCluster();
+    const inVain = () => {
+      cluster.propose(1, put('a', 'x'));
+      const [isAsked] = asked(cluster);
+      cluster.deliver({ type: 'preAccept' });
+      cluster.tick(1, [1]);
+      cluster.deliver({ type: 'preAcceptReply', from: 2 });
+      cluster.tick(2, [1]);
+      cluster.settle();
+      return isAsked;
+    };
+    expect([inVain(), inVain(), write(cluster, 0)]).toEqual([true, true, false]);
+  });
+
   test('nor while the other one usually comes later than the follower, as with a slow disk', () => {
     const cluster = promptCluster();
     expect([1, 1, 1, 1, 1].map((ticks) => write(cluster, ticks))).toEqual([true, true, true, true, false]);

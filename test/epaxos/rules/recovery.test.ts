@@ -274,6 +274,27 @@ describe('R5.9: when recovery is started', () => {
     cluster.run(() => cluster.log(2).join() === 'a,b' && cluster.log(3).join() === 'a,b');
   });
 
+  test('no later because the coordinator goes away when it is about to be asked for', () => {
+    const cluster = abandoned();
+    cluster.tick(1, [2]);
+    cluster.crash(1);
+    cluster.tick(4, [2]);
+    expect(cluster.events(2)).toContainEqual({ type: 'fetched', slots: 1 });
+  });
+
+  test('for all that a coordinator has left open, side by side', () => {
+    const cluster = new CoreCluster(3);
+    for (let slot = 1; slot <= 5; slot += 1) cluster.propose(1, put(`${slot}`, `key ${slot}`));
+    cluster.deliver({ type: 'preAccept' });
+    cluster.crash(1);
+    cluster.clear();
+    for (let tick = 0; tick < 1 + 2 * 10; tick += 1) {
+      cluster.tick(1, [2]);
+      cluster.clear();
+    }
+    expect(started(cluster, 2)).toBe(5);
+  });
+
   test('later where the coordinator can be reached: it is slow rather than dead', () => {
     const cluster = abandoned();
     cluster.propose(2, put('b', 'x'));

@@ -30,6 +30,23 @@ test('an instance committed fast by those who have forgotten x is not refuted by
   expect(cluster.look(5, y)).toMatchObject({ value: 'y' });
 });
 
+test('a PreAccept that was on its way while x was executed and forgotten everywhere is told of x all the same', () => {
+  const cluster = new CoreCluster(5);
+  const y = cluster.propose(1, put('y', 'key'));
+  const x = cluster.propose(2, put('x', 'key'));
+  cluster.deliverAll({ about: x });
+  const isForgotten = () => cluster.ids.every((id) => cluster.replica(id).state.space.row(2).pruned === 1);
+  for (let tick = 0; tick < 100 && !isForgotten(); tick += 1) {
+    cluster.tick();
+    if (cluster.inFlight({ type: 'watermarks' }) > 0) cluster.deliver({ type: 'watermarks' });
+  }
+  expect(isForgotten()).toBe(true);
+  cluster.deliver({ type: 'preAccept', about: y, to: 3 });
+  expect(cluster.contents({ type: 'preAcceptReply', about: y })[0]).toMatchObject({
+    attributes: { deps: [0, 1, 0, 0, 0] },
+  });
+});
+
 /** Lets time pass for some replicas, who hear only each other; whatever else is sent is lost. */
 function runAmong(cluster: CoreCluster, group: readonly ReplicaId[], ticks: number): void {
   const others = cluster.ids.filter((id) => !group.includes(id));
