@@ -8,6 +8,7 @@ import { contentsOf } from './contract-snapshots.ts';
 import { codeOf, collect, committedRecord, effectsOf, rowOf } from './samples.ts';
 
 const CHUNK_BYTES = 300;
+const NOTHING_PRUNED = { pruned: [0, 0, 0], floor: [0, 0, 0] };
 const CLIENT = 'client'.padEnd(16);
 
 /** A store with a command, a page of answers and a row that are larger than a chunk, and small ones around them. */
@@ -25,8 +26,8 @@ async function fill(storage: Storage): Promise<void> {
     key: `${index}`,
     row: rowOf('y'.repeat(length)),
   }));
-  const pruned = { pruned: [0, 0, 0], floor: [0, 0, 0] };
-  await storage.writeEffects(effectsOf({ executed: records.map(({ id }) => id), answers, rows, pruned }));
+  const executed = records.map(({ id }) => id);
+  await storage.writeEffects(effectsOf({ executed, answers, rows, pruned: NOTHING_PRUNED }));
 }
 
 /** With every answer that is kept. */
@@ -107,6 +108,21 @@ export function testPieces(create: () => Promise<Storage>, reopen: StoreMaker['r
       }
       for (const chunk of chunks.slice(cut + 1)) await storage.staging.add(2, chunk);
       expect(await storage.staging.install()).toBe(true);
+    });
+
+    test('is refused where it ends within an entry, whatever entry that is', async () => {
+      const chunks = await chunksOfSender();
+      const cuts = chunks.flatMap(({ rest }, index) =>
+        rest > 0 && (chunks[index - 1]?.rest ?? 0) === 0 ? [index] : [],
+      );
+      expect(cuts.length).toBeGreaterThan(2);
+      for (const cut of cuts) {
+        const storage = await create();
+        for (const chunk of chunks.slice(0, cut + 1)) await storage.staging.add(2, chunk);
+        const last: SnapshotChunk = { id: 's', pruned: NOTHING_PRUNED, entries: [], rest: 0, done: true };
+        expect(await storage.staging.add(2, last).then(() => 'taken', codeOf)).toBe('invalidArgument');
+        expect(storage.staging.status()?.complete).toBe(false);
+      }
     });
 
     test('is refused where an entry would be larger than any can be', async () => {
