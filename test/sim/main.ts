@@ -60,7 +60,7 @@ async function runOne({ range, kind, verbose }: Command): Promise<boolean> {
   }
   printStatistics(outcome.statistics);
   print(`seed ${outcome.seed}, N = ${kind.replicas}, trace hash ${outcome.hash}`);
-  if (outcome.violation !== null) print(describeFailure(outcome));
+  print(outcome.violation === null ? 'no violation' : describeFailure(outcome));
   return outcome.violation === null;
 }
 
