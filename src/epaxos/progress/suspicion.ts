@@ -18,6 +18,9 @@ import { isBeingFetched } from './catch-up.ts';
 import { sendFetch } from './fetching.ts';
 import { dropUnneeded, need, noteAsked } from './stalls.ts';
 
+/** So many open slots of a row at most are suspected at the same time (R5.14). */
+const SUSPECTED_SLOTS = 64;
+
 /** Takes the next step for everything that is due. */
 export function tickSuspicion(state: ReplicaState): void {
   const { recoveries } = state.limits;
@@ -79,14 +82,14 @@ function* needed(state: ReplicaState): Iterable<InstanceKey> {
 }
 
 /**
- * What holds up another row's watermark. If the row's coordinator cannot be reached, or does no work (R3.12), all that it
- * left open is settled side by side: each would be suspected in its turn otherwise.
+ * What holds up another row's watermark. If the row's coordinator cannot be reached, or does no work (R3.12), what it left
+ * open is suspected side by side, and settled as there is place for recoveries.
  */
 function* openSlots(
   state: ReplicaState,
   { replica, row }: { readonly replica: ReplicaId; readonly row: Row },
 ): Iterable<InstanceKey> {
-  const count = state.isCountedOn(replica) ? 1 : state.limits.recoveries;
+  const count = state.isCountedOn(replica) ? 1 : SUSPECTED_SLOTS;
   const last = Math.min(row.highest, row.committed + count);
   for (let slot = row.committed + 1; slot <= last; slot += 1) {
     const record = row.records.get(slot);

@@ -36,6 +36,8 @@ test.each([
   ['the same, until nothing else was executed', 60],
   ['the same, beside reads', 70],
   ['what it had left open was settled one slot after another', 158],
+  ['the same, where few may be recovered at a time', 60_603],
+  ['the same, one at a time', 60_610],
 ])('%s: seed %i', async (_, seed) => {
   const { violation } = await simulateFull(drawFullOptions(seed, 3));
   expect(violation).toBeNull();
