@@ -57,3 +57,17 @@ describe('R7.4: effects are written', () => {
     expect(follower.execute(1, 1)).toBe(true);
   });
 });
+
+test('R6.1: effects that are written with a synced batch are on disk with the next one, not with this one', () => {
+  const replica = new Replica({ id: 3, replicas: 3, seed: 1, limits: { unflushedInstances: 1 } });
+  const command = commandOf(put('a', 'x'));
+  const attributes = { seq: 1, deps: [0, 0, 0] };
+  const prepare = (slot: number) => replica.step(2, { type: 'prepare', id: { replica: 1, slot }, ballot: 5 });
+  replica.step(1, { type: 'commit', id: instance('1.1'), command, attributes });
+  prepare(2);
+  expect(replica.takeReady()).toMatchObject({ sync: true, flush: true });
+  expect(replica.state.durablyExecuted).toEqual([0, 0, 0]);
+  prepare(3);
+  expect(replica.takeReady()).toMatchObject({ sync: true, flush: false });
+  expect(replica.state.durablyExecuted).toEqual([1, 0, 0]);
+});
