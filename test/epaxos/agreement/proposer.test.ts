@@ -1,6 +1,6 @@
 /** Batching and holding back: which operations may be proposed now, and together with which (R7.7, R5.8). */
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_LIMITS } from '../../../src/epaxos/index.ts';
+import { DEFAULT_LIMITS, Proposal } from '../../../src/epaxos/index.ts';
 import { get, put } from '../../support/core-operations.ts';
 import { ProposerBench } from '../../support/proposer-bench.ts';
 
@@ -32,6 +32,18 @@ describe('batching', () => {
     const bench = new ProposerBench({ instancesPerTurn: 16 });
     bench.add(put('a', 'x'), put('b', 'y'), put('c', 'x'), get('d', 'y'));
     expect(bench.turn()).toEqual(['a+c', 'b+d']);
+  });
+
+  test('what has waited for another core waits here as if it were new', () => {
+    const bench = new ProposerBench();
+    bench.add(put('a', 'x'));
+    expect(bench.turn()).toEqual(['a']);
+    const proposal = new Proposal(put('b', 'x'));
+    proposal.hasWaited = true;
+    expect(bench.proposer.add(proposal)).toBe(true);
+    expect(bench.turn()).toEqual([]);
+    bench.close(1);
+    expect(bench.turn()).toEqual(['b']);
   });
 
   test('while many are under way, what arrives gathers until it is half as many, or for two ticks', () => {

@@ -93,6 +93,21 @@ describe('R9.1: fetching', () => {
     ]);
   });
 
+  test('who has forgotten what is missing is not asked for it, be it the nearest', () => {
+    const replica = new Replica({ id: 1, replicas: 3, seed: 1 });
+    replica.setRoundTrip(2, 1);
+    replica.setRoundTrip(3, 50);
+    for (const peer of [2, 3]) replica.setReachable(peer, true);
+    replica.step(2, { ...watermarks([0, 0, 5]), pruned: [0, 0, 3] } as Message);
+    replica.step(3, watermarks([0, 0, 5]));
+    const asked = new Set<number>();
+    for (let tick = 0; tick < 10; tick += 1) {
+      replica.tick();
+      for (const { to, message } of replica.takeReady().messages) if (message.type === 'fetch') asked.add(to);
+    }
+    expect([...asked]).toEqual([3]);
+  });
+
   test('if the source does not answer, another is asked', () => {
     const cluster = behind(5);
     cluster.replica(3).step(1, watermarks([5, 0, 0]));

@@ -36,6 +36,17 @@ describe('limits', () => {
   });
 });
 
+test('reads that were withdrawn before they were asked for do not pile up while nothing can be asked', () => {
+  const reader = new CoreReader({ limits: { readRounds: 1 } });
+  reader.begin(get('first', 'x'));
+  for (let n = 0; n < 1_000; n += 1) {
+    const operation = get(`r${n}`, 'x');
+    expect(reader.replica.read(operation)).toBe(true);
+    reader.withdraw(operation);
+  }
+  expect(reader.replica.state.reads.arrived.length).toBeLessThan(100);
+});
+
 describe('a read that was withdrawn leaves nothing behind', () => {
   test('before it was asked for: nobody is asked', () => {
     const reader = new CoreReader();

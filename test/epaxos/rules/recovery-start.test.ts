@@ -88,6 +88,19 @@ describe('R5.9: when recovery is started', () => {
     expect(new Set(delays).size).toBeGreaterThan(2);
   });
 
+  test('not as long as others begin to settle it: each is given its time', () => {
+    const cluster = abandoned();
+    cluster.crash(1);
+    cluster.crash(3);
+    for (let tick = 1; tick <= 200; tick += 1) {
+      cluster.tick(1, [2]);
+      if (tick % 9 === 0)
+        cluster.replica(2).step(3, { type: 'prepare', id: instance('1.1'), ballot: 3 * tick });
+      cluster.clear();
+    }
+    expect(started(cluster, 2)).toBe(0);
+  });
+
   test('again after each Prepare of a rival that ends it, with growing delays', () => {
     const cluster = abandoned();
     cluster.crash(1);

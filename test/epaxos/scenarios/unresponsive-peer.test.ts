@@ -168,6 +168,16 @@ describe('three replicas', () => {
     expect(cluster.isResponsive(1, 2)).toBe(true);
   });
 
+  test('one that is slow gives no more time to another one that is fast', () => {
+    const cluster = new GrayCluster(3);
+    cluster.replica(1).setRoundTrip(2, 1);
+    cluster.replica(1).setRoundTrip(3, 1_000);
+    cluster.hanging.push(2);
+    cluster.propose(1, put('a', 'x'));
+    for (let n = 0; n < 60; n += 1) cluster.pass();
+    expect(cluster.isResponsive(1, 2)).toBe(false);
+  });
+
   test('one lost request says nothing about who answers the others', () => {
     const cluster = new GrayCluster(3);
     cluster.propose(1, put('a', 'x'));
