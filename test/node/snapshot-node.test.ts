@@ -308,6 +308,8 @@ describe('a complete snapshot', () => {
     transport.chunks.push(stream(chunk('s', 'a', true)));
     await wanted();
     expect(restore).not.toHaveBeenCalled();
+    await wanted();
+    expect(log).toEqual(['fetch snapshot anew from 2', 'snapshot installed']); // not at once
     core.inputs.length = 0;
     clock.tickAfter(15_000);
     await wanted();
