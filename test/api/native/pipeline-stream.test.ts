@@ -1,9 +1,12 @@
 /** A stream whose other end takes nothing off: the server stops reading, and goes on when there is room. */
+import { EventEmitter } from 'node:events';
 import { Duplex } from 'node:stream';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
+import { PipelineService } from '../../../src/api/native/pipeline-service.ts';
 import { PipelineStream } from '../../../src/api/native/pipeline-stream.ts';
 import type { OperationResult } from '../../../src/kv/index.ts';
+import { type Clock, systemClock } from '../../../src/node/index.ts';
 import { createLogger } from '../../../src/server/logger.ts';
 import { decodeResponseFrame, encodeRequestFrame, type PipelineRequest } from '../../../src/wire/index.ts';
 import { WAIT } from '../../server/servers.ts';
@@ -113,4 +116,32 @@ it('ends once, whatever comes afterwards', async () => {
   expect(closed()).toBe(1);
   expect(node.submissions).toHaveLength(1);
   expect(written()).toEqual([]);
+});
+
+it('all streams are told of another generation once, and of none that they know', () => {
+  const node = new FakeNode();
+  let look = () => {};
+  const clock: Clock = {
+    ...systemClock,
+    every: (_periodMs, callback) => {
+      look = callback;
+      return () => {};
+    },
+  };
+  const service = new PipelineService({ node, logger, clock });
+  const told = [0, 0];
+  for (const index of told.keys()) {
+    const write = () => {
+      told[index] = (told[index] ?? 0) + 1;
+      return true;
+    };
+    const call = Object.assign(new EventEmitter(), { write });
+    service.serve(call as unknown as ServerDuplexStream<Buffer, Buffer>);
+  }
+  expect(told).toEqual([1, 1]);
+  look();
+  expect(told).toEqual([1, 1]);
+  node.generation += 1;
+  for (let looks = 0; looks < 3; looks += 1) look();
+  expect(told).toEqual([2, 2]);
 });
