@@ -190,6 +190,16 @@ describe('failover', () => {
     await expect.poll(() => silent.connections).toBe(2);
   });
 
+  it('connects anew also for those who only ask how it is', async () => {
+    const silent = await silentListener();
+    const kv = client([silent.endpoint]);
+    for (let asked = 0; asked < 2; asked += 1) {
+      const [report] = await kv.status({ timeoutMs: 500 });
+      expect(report?.error).toMatchObject({ code: 'unreachable', outcome: 'notApplied' });
+    }
+    await expect.poll(() => silent.connections).toBe(2);
+  });
+
   it('finds a replica that comes up while the request waits', async () => {
     const endpoint = await refusedEndpoint();
     const get = client([endpoint]).get('a');
