@@ -137,6 +137,18 @@ describe('the receiver is told', () => {
     await next;
   });
 
+  it('that the sender stops, before its server does', async () => {
+    serve = async function* () {
+      yield chunk(1);
+      await new Promise(() => {});
+    };
+    const chunks = one.transport.fetchSnapshot(2, REQUEST)[Symbol.asyncIterator]();
+    await chunks.next();
+    const next = expect(chunks.next()).rejects.toMatchObject({ code: 'shuttingDown' });
+    await two.transport.close();
+    await next;
+  });
+
   it('that the sender has fallen silent', async () => {
     serve = async function* () {
       yield chunk(1);
