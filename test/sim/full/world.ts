@@ -37,6 +37,8 @@ import type { Volume } from './volume.ts';
 
 /** How long it may take at rest until what is no longer needed is forgotten, beside the turns that the limits ask for. */
 const FORGET_MS = 60_000;
+/** Beside one that lags: it may make up an eighth every 30 s, and is waited for as long as it does (R9.13). */
+const FORGET_BESIDE_LAGGARD_MS = 1_800_000;
 
 /** Runs one world from beginning to end. Deterministic: the same options give the same outcome. */
 export async function simulateFull(options: FullWorldOptions, run: RunOptions = {}): Promise<Outcome> {
@@ -270,7 +272,8 @@ class FullWorld {
     const { prunedPerTurn = DEFAULT_LIMITS.prunedPerTurn } = limits;
     const most = Math.max(...this.#judged.map(({ core }) => (core === null ? 0 : keptInstances(core))));
     const beatMs = (gaitFor(full.tickMs).restTicks * full.tickMs) / Math.min(...full.clockRates);
-    const upToMs = this.#setting.queue.nowMs + FORGET_MS + Math.ceil(most / prunedPerTurn) * beatMs;
+    const patienceMs = full.laggardFactor > 1 ? FORGET_BESIDE_LAGGARD_MS : FORGET_MS;
+    const upToMs = this.#setting.queue.nowMs + patienceMs + Math.ceil(most / prunedPerTurn) * beatMs;
     while (whyMuch() !== null && (await this.#step())) {
       if (this.#setting.queue.nowMs > upToMs) throw new Violation('bounds', `${whyMuch()}, not ${allowed}`);
     }
