@@ -61,7 +61,7 @@ export class RequestWindow {
       this.#waiting.remove(request);
     } else {
       this.#requests -= 1;
-      this.#bytes -= request.operation.length;
+      this.#bytes -= request.windowBytes;
     }
     this.#grant();
   }
@@ -79,7 +79,8 @@ export class RequestWindow {
 
   #admit(request: Request): void {
     this.#requests += 1;
-    this.#bytes += request.operation.length;
+    request.windowBytes = request.operation.length;
+    this.#bytes += request.windowBytes;
     this.#begin(request);
   }
 

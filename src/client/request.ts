@@ -76,6 +76,9 @@ export class Request<Answer = unknown> extends Timed implements PipelineRequest,
   #operation: Uint8Array;
   #name: RequestName;
 
+  /** Written by the window: the bytes of the operation when its turn came, which a new name may change. */
+  windowBytes = 0;
+
   /** Written by the pipeline as it sends the request: its number there, and what is left of its time. */
   id = 0;
   timeoutMs = 0;

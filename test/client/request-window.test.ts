@@ -1,6 +1,7 @@
 /** The limit on how many requests of a client are under way at once. */
 import { describe, expect, it } from 'vitest';
 import type { Request } from '../../src/client/request.ts';
+import { RequestIds } from '../../src/client/request-ids.ts';
 import { RequestWindow } from '../../src/client/request-window.ts';
 import { requestOf } from './request-world.ts';
 
@@ -41,6 +42,21 @@ describe('RequestWindow', () => {
     expect(begun).toEqual([first]);
     window.leave(first as Request);
     expect(begun).toEqual([first, large, small]);
+  });
+
+  it('counts a request as long as it was when it began, also if it is named anew meanwhile', () => {
+    const { window, begun } = windowOf({ requests: 10, bytes: 100 });
+    for (let generation = 1_000; generation < 2_000; generation += 1) {
+      const request = requestOf();
+      const ids = new RequestIds();
+      ids.learn(generation);
+      window.enter(request);
+      request.renew(ids);
+      window.leave(request);
+    }
+    const [first, second] = [60, 50].map((size) => requestOf({ operation: new Uint8Array(size) }));
+    for (const request of [first, second]) window.enter(request as Request);
+    expect(begun).not.toContain(second);
   });
 
   it('lets one that is over the limit have its turn alone', () => {
