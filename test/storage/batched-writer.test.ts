@@ -1,24 +1,18 @@
 /** Changes in batches: how large those are. */
 import { expect, test } from 'vitest';
 import { BatchedWriter } from '../../src/storage/batched-writer.ts';
-import { MemoryByteStore } from '../../src/storage/memory.ts';
+import { countingStore } from './counting-store.ts';
 
 /** The sizes of the batches in which values of these lengths are written. */
 async function batches(lengths: readonly number[]): Promise<number[]> {
-  const sizes: number[] = [];
-  const store = new MemoryByteStore(new Map());
-  const write = store.write.bind(store);
-  store.write = async (writes, options) => {
-    sizes.push(writes.length);
-    await write(writes, options);
-  };
+  const { store, sizes } = countingStore();
   const writer = new BatchedWriter(store);
   for (const [number, length] of lengths.entries()) {
     await writer.add({ key: Buffer.from(`${number}`), value: Buffer.alloc(length) });
   }
   await writer.flush();
   await writer.flush();
-  return sizes;
+  return [...sizes];
 }
 
 const KIB = 1_024;

@@ -8,6 +8,7 @@ import { MemoryByteStore } from '../../src/storage/memory.ts';
 import { assert } from '../../src/util/assert.ts';
 import { testStorageContract } from './contract.ts';
 import { fill } from './contract-pruning.ts';
+import { countingStore } from './counting-store.ts';
 import { collect, committedRecord, effectsOf, REPLICAS, rowOf } from './samples.ts';
 
 testStorageContract('in memory', {
@@ -144,13 +145,7 @@ describe('a crash while much is pruned', () => {
   });
 
   test('no batch holds more than a few thousand changes', async () => {
-    const sizes: number[] = [];
-    const store = new MemoryByteStore(new Map());
-    const write = store.write.bind(store);
-    store.write = async (writes, options) => {
-      sizes.push(writes.length);
-      await write(writes, options);
-    };
+    const { store, sizes } = countingStore();
     const storage = new EncodedStorage({ store, id: 'a', replicas: REPLICAS });
     await storage.writeEffects(effectsOf({ pruned: { pruned: [20_000, 0, 0], floor: [0, 0, 0] } }));
     expect(sizes.length).toBeGreaterThan(1);

@@ -100,7 +100,7 @@ export class CoreReader {
     const { reads, executor } = this.replica.state;
     return {
       wanted: reads.wanted.size,
-      arrived: reads.waiting,
+      arrived: reads.arrived.size,
       rounds: reads.rounds.size,
       waiting: reads.nodes.size,
       blocked: executor.blocked,

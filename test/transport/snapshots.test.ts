@@ -16,6 +16,12 @@ function chunk(number: number, options: { done?: boolean; bytes?: number } = {})
   return { id: 'id', pruned, entries, rest: number, done: options.done ?? false };
 }
 
+/** A sender that gives one chunk, and then does nothing. */
+async function* firstChunkOnly(): AsyncIterable<SnapshotChunk> {
+  yield chunk(1);
+  await new Promise(() => {});
+}
+
 /** With digests for the values: comparing megabytes element by element takes forever. */
 function plain({ entries, ...rest }: SnapshotChunk): unknown {
   const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -126,10 +132,7 @@ describe('the receiver is told', () => {
   });
 
   it('that the sender goes away in the middle', async () => {
-    serve = async function* () {
-      yield chunk(1);
-      await new Promise(() => {});
-    };
+    serve = firstChunkOnly;
     const chunks = one.transport.fetchSnapshot(2, REQUEST)[Symbol.asyncIterator]();
     await chunks.next();
     const next = expect(chunks.next()).rejects.toMatchObject({ name: 'KvError', retryable: true });
@@ -138,10 +141,7 @@ describe('the receiver is told', () => {
   });
 
   it('that the sender stops, before its server does', async () => {
-    serve = async function* () {
-      yield chunk(1);
-      await new Promise(() => {});
-    };
+    serve = firstChunkOnly;
     const chunks = one.transport.fetchSnapshot(2, REQUEST)[Symbol.asyncIterator]();
     await chunks.next();
     const next = expect(chunks.next()).rejects.toMatchObject({ code: 'shuttingDown' });
@@ -150,10 +150,7 @@ describe('the receiver is told', () => {
   });
 
   it('that the sender has fallen silent', async () => {
-    serve = async function* () {
-      yield chunk(1);
-      await new Promise(() => {});
-    };
+    serve = firstChunkOnly;
     const impatient = new TestReplica({ self: 1, ports, timing: IMPATIENT });
     const chunks = impatient.transport.fetchSnapshot(2, REQUEST)[Symbol.asyncIterator]();
     // Where the machine is so slow that even the first does not come in time, it is the same.
@@ -167,10 +164,7 @@ describe('the receiver is told', () => {
   });
 
   it('that its own transport is closed, before or meanwhile', async () => {
-    serve = async function* () {
-      yield chunk(1);
-      await new Promise(() => {});
-    };
+    serve = firstChunkOnly;
     const chunks = one.transport.fetchSnapshot(2, REQUEST)[Symbol.asyncIterator]();
     await chunks.next();
     const next = expect(chunks.next()).rejects.toMatchObject({ code: 'shuttingDown' });

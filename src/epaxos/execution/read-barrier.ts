@@ -24,7 +24,9 @@ export function addRead({ reads, limits }: ReplicaState, operation: Operation): 
   assert(isOne && !access.writes, 'a read of a single key (R8.2)');
   assert(!reads.wanted.has(operation), 'a read is added once');
   if (reads.wanted.size >= limits.reads) return false;
-  reads.add({ operation, deps: [], round: null, node: null, isWanted: true });
+  const read: PendingRead = { operation, deps: [], round: null, position: 0, node: null };
+  reads.wanted.set(operation, read);
+  reads.arrived.add(read);
   return true;
 }
 
@@ -33,14 +35,11 @@ export function withdrawRead(state: ReplicaState, operation: Operation): boolean
   const { reads, executor } = state;
   const read = reads.wanted.get(operation);
   if (read === undefined) return false;
-  const { round, node } = read;
+  const { round, position, node } = read;
   reads.wanted.delete(operation);
-  if (round === null && node === null) {
-    reads.drop(read);
-    return true;
-  }
-  read.isWanted = false;
+  reads.arrived.delete(read);
   if (round !== null) {
+    round.reads[position] = null;
     round.wanted -= 1;
     if (round.wanted === 0) reads.rounds.delete(round.sequence);
   }
@@ -53,7 +52,7 @@ export function withdrawRead(state: ReplicaState, operation: Operation): boolean
 
 /** True if {@link startReads} would do something. */
 export function canStartReads({ reads, limits }: ReplicaState): boolean {
-  return reads.waiting > 0 && reads.rounds.size < limits.readRounds;
+  return reads.arrived.size > 0 && reads.rounds.size < limits.readRounds;
 }
 
 /** Begins a round for the reads that have arrived since the last one. */
@@ -73,10 +72,11 @@ export function startReads(state: ReplicaState): void {
     retryAt: state.now + timing.retryTicks,
     retryTicks: timing.retryTicks,
   };
-  for (const read of taken) {
+  taken.forEach((read, position) => {
     read.deps = contribution(state, keyOf(read));
     read.round = round;
-  }
+    read.position = position;
+  });
   reads.rounds.set(sequence, round);
   for (const peer of firstPeers(state)) sendRead(state, round, peer);
 }
@@ -91,15 +91,15 @@ export function onReadReply(state: ReplicaState, from: ReplicaId, message: ReadR
   const round = state.reads.rounds.get(message.sequence);
   if (round === undefined || message.deps.length !== round.keys.length) return;
   round.reads.forEach((read, position) => {
-    read.deps = mergeDeps(read.deps, message.deps[position] ?? []);
+    if (read !== null) read.deps = mergeDeps(read.deps, message.deps[position] ?? []);
   });
   round.answered.add(from);
   if (round.answered.size < state.quorums.majority) return;
   state.reads.rounds.delete(message.sequence);
   const executed = state.space.executed();
   for (const read of round.reads) {
+    if (read === null) continue;
     read.round = null;
-    if (!read.isWanted) continue;
     if (covers(executed, read.deps)) answerRead(state, read);
     else awaitDeps(state, read);
   }
@@ -121,10 +121,9 @@ export function finishRead(state: ReplicaState, key: InstanceKey): void {
   answerRead(state, read);
 }
 
-function answerRead({ reads, outbox }: ReplicaState, read: PendingRead): void {
-  read.isWanted = false;
-  reads.wanted.delete(read.operation);
-  outbox.reads.push(read.operation);
+function answerRead({ reads, outbox }: ReplicaState, { operation }: PendingRead): void {
+  reads.wanted.delete(operation);
+  outbox.reads.push(operation);
 }
 
 /** Asks those who have not answered again, beyond the nearest ones now. */

@@ -11,12 +11,11 @@ export interface PendingRead {
   readonly operation: Operation;
   /** The merge of the answers so far, this replica's own included; empty before it has a round. */
   deps: Deps;
-  /** The round that it is in; null before and after. */
+  /** The round that it is in, and its position there; null before and after. */
   round: BarrierRound | null;
+  position: number;
   /** What it is called in the executor, while it waits for its deps to be executed; null before. */
   node: InstanceKey | null;
-  /** False once it is answered or withdrawn. */
-  isWanted: boolean;
 }
 
 /** Reads that share a round trip. */
@@ -24,26 +23,21 @@ export interface BarrierRound {
   readonly sequence: number;
   /** The keys asked for. An answer has deps for each, in this order. */
   readonly keys: readonly string[];
-  /** By position among the keys. */
-  readonly reads: readonly PendingRead[];
-  /** How many of them are wanted still; at least one while the round is under way. */
+  /** By position among the keys; null where nobody waits any more. */
+  readonly reads: (PendingRead | null)[];
+  /** How many are wanted still; at least one while the round is under way. */
   wanted: number;
   readonly answered: Set<ReplicaId>;
   retryAt: number;
   retryTicks: number;
 }
 
-/** So many withdrawn reads may lie among those not asked for yet. */
-const FEW_READS = 64;
-
-/** Everything about the reads of this replica. */
+/** Everything about the reads of this replica. A read that is withdrawn leaves all of it (R8.7). */
 export class Reads {
   /** Every read under way. */
   readonly wanted = new Map<Operation, PendingRead>();
-  /** Those not asked for yet, as they came, and among them some that were withdrawn. */
-  arrived: PendingRead[] = [];
-  /** How many of those are wanted. */
-  waiting = 0;
+  /** Those not asked for yet, in the order in which they came. */
+  readonly arrived = new Set<PendingRead>();
   nextRound: number;
   readonly rounds = new Map<number, BarrierRound>();
   nextRead = 1;
@@ -58,31 +52,14 @@ export class Reads {
     this.nextRound = firstRound;
   }
 
-  add(read: PendingRead): void {
-    this.wanted.set(read.operation, read);
-    this.arrived.push(read);
-    this.waiting += 1;
-  }
-
-  /** Nobody wants a read any more that has not been asked for. */
-  drop(read: PendingRead): void {
-    read.isWanted = false;
-    this.waiting -= 1;
-    if (this.arrived.length > 2 * this.waiting + FEW_READS)
-      this.arrived = this.arrived.filter(({ isWanted }) => isWanted);
-  }
-
   /** Takes those that are to be asked for next, the oldest first. @param most how many at most */
   take(most: number): PendingRead[] {
     const taken: PendingRead[] = [];
-    let count = 0;
     for (const read of this.arrived) {
       if (taken.length === most) break;
-      count += 1;
-      if (read.isWanted) taken.push(read);
+      this.arrived.delete(read);
+      taken.push(read);
     }
-    this.arrived = this.arrived.slice(count);
-    this.waiting -= taken.length;
     return taken;
   }
 }
