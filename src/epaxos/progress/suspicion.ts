@@ -39,13 +39,17 @@ export function tickSuspicion(state: ReplicaState): void {
 function takeStep(
   state: ReplicaState,
   key: InstanceKey,
-  options: { /** To be asked for. */ readonly missing: InstanceId[]; readonly canRecover: boolean },
+  options: {
+    /** To be asked for: no more than one answer holds, the rest in the ticks that follow. */
+    readonly missing: InstanceId[];
+    readonly canRecover: boolean;
+  },
 ): boolean {
   const step = need(state, key);
   if (step === null || state.rounds.has(key)) return false;
   const id = instanceOfKey(key);
   if (step === 'ask') {
-    if (isBeingFetched(state, id)) return false;
+    if (isBeingFetched(state, id) || options.missing.length >= state.limits.fetchSlots) return false;
     options.missing.push(id);
     noteAsked(state, id);
     return false;
@@ -100,9 +104,9 @@ function* openSlots(
 /** One Fetch a peer: the coordinator if it can be reached, and otherwise everybody. */
 function ask(state: ReplicaState, missing: readonly InstanceId[]): void {
   for (const peer of state.peers) {
-    const asked = missing
-      .filter(({ replica }) => replica === peer.id || replica === state.id || !state.isReachable(replica))
-      .slice(0, state.limits.fetchSlots);
+    const asked = missing.filter(
+      ({ replica }) => replica === peer.id || replica === state.id || !state.isReachable(replica),
+    );
     if (asked.length > 0) sendFetch(state, peer.id, asked);
   }
 }

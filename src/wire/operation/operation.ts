@@ -92,8 +92,11 @@ class DecodedOperation implements Access {
       else this.#readValue(reader);
     }
     if (!isNamed) throw refuse('invalidArgument', 'the operation names no request');
-    const name = { sequence: this.#sequence, generation: this.#generation };
-    checkRequestName({ clientBytes: this.#client.length, ...name });
+    checkRequestName({
+      clientBytes: this.#client.length,
+      sequence: this.#sequence,
+      generation: this.#generation,
+    });
     if (body === null) throw refuse('invalidArgument', 'the operation is of no known kind');
     this.#body = body;
     if (body.fields === null) return;

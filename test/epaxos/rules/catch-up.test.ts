@@ -146,7 +146,7 @@ describe('R9.1: fetching', () => {
     ]);
   });
 
-  test('of what blocks others no more is asked for at once than an answer holds', () => {
+  test('of what blocks others no more is asked for at once than an answer holds, and the rest after it', () => {
     const replica = new Replica({ id: 1, replicas: 3, seed: 1, limits: { fetchSlots: 3 } });
     replica.setReachable(2, true);
     for (let slot = 1; slot <= 5; slot += 1) {
@@ -157,15 +157,40 @@ describe('R9.1: fetching', () => {
       const behind = { seq: slot + 1, deps: [0, slot, 0] };
       replica.step(3, { type: 'commit', id: { replica: 3, slot }, command, attributes: behind });
     }
-    const asked: number[] = [];
+    const asked: number[][] = [];
     for (let tick = 0; tick < 20; tick += 1) {
       replica.tick();
       for (const { message } of replica.takeReady().messages) {
         if (message.type !== 'fetch') continue;
-        asked.push(message.ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0));
+        asked.push(
+          message.ranges.flatMap(({ from, to }) =>
+            Array.from({ length: to - from + 1 }, (_, index) => from + index),
+          ),
+        );
       }
     }
-    expect(Math.max(...asked)).toBe(3);
+    expect(Math.max(...asked.map((slots) => slots.length))).toBe(3);
+    expect(asked.flat().sort()).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('what gets on by fetching is asked for once, however many answers it takes', () => {
+    const cluster = behind(50, { limits: { fetchSlots: 8 } });
+    cluster.propose(1, put('51', 'key 51'));
+    cluster.deliverAll();
+    cluster.crash(1);
+    cluster.replica(3).setReachable(1, false);
+    cluster.replica(3).step(2, watermarks([50, 0, 0]));
+    const asked: number[] = [];
+    for (let ticks = 0; ticks < 100 && cluster.log(3).length < 51; ticks += 1) {
+      for (const message of cluster.contents({ type: 'fetch', to: 2 })) {
+        if (message.type === 'fetch') asked.push(...message.ranges.map(({ from }) => from));
+      }
+      for (const type of ['fetch', 'commit'] as const)
+        if (cluster.inFlight({ type }) > 0) cluster.deliver({ type });
+      cluster.tick(1, [3]);
+    }
+    expect(cluster.log(3).length).toBe(51);
+    expect(asked).toEqual([1, 9, 17, 25, 33, 41, 49]);
   });
 
   test('fetched commits are learned like any other, and a repeated answer is harmless', () => {
