@@ -1,17 +1,7 @@
 /** The command line: the tree of commands, and running one with its errors turned into one line and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { PROGRAM_VERSION } from '../util/program-version.ts';
-import { addBatchPut } from './commands/batch-put.ts';
-import { addBench } from './commands/bench.ts';
-import { addCompletion } from './commands/completion.ts';
 import type { CommandContext } from './commands/context.ts';
-import { addDel } from './commands/del.ts';
-import { addGet } from './commands/get.ts';
-import { addProbe } from './commands/probe.ts';
-import { addPut } from './commands/put.ts';
-import { addServer } from './commands/server.ts';
-import { addStart } from './commands/start.ts';
-import { addStatus } from './commands/status.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { type CliIo, note } from './io.ts';
 import { addGlobalFlags } from './session.ts';
@@ -33,11 +23,45 @@ Examples:
   epaxos --endpoints db1:7001,db2:7001,db3:7001 status
 `;
 
+type AddCommand = (program: Command, context: CommandContext) => void;
+
+/** The commands in the order of the help, each loaded when it is asked for: a server is more than all the others. */
+const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
+  ['start', async () => (await import('./commands/start.ts')).addStart],
+  ['server', async () => (await import('./commands/server.ts')).addServer],
+  ['put', async () => (await import('./commands/put.ts')).addPut],
+  ['get', async () => (await import('./commands/get.ts')).addGet],
+  ['del', async () => (await import('./commands/del.ts')).addDel],
+  ['batch-put', async () => (await import('./commands/batch-put.ts')).addBatchPut],
+  ['bench', async () => (await import('./commands/bench.ts')).addBench],
+  ['status', async () => (await import('./commands/status.ts')).addStatus],
+  ['probe', async () => (await import('./commands/probe.ts')).addProbe],
+  ['completion', async () => (await import('./commands/completion.ts')).addCompletion],
+]);
+
+/** It tells of all commands. */
+const OF_ALL = 'completion';
+
 /** They stop in order when they are signalled; the others are ended by the signal itself. */
 const STOP_IN_ORDER: ReadonlySet<string> = new Set(['start', 'server']);
 
-/** The whole command line, ready to parse. */
-export function createProgram(context: CommandContext): Command {
+/**
+ * The command line, ready to parse.
+ * @param args what is going to be parsed: if it is one command, that is all there is
+ */
+export async function createProgram(context: CommandContext, args: readonly string[] = []): Promise<Command> {
+  const program = withoutCommands(context);
+  // What stands before the first operand is read for that alone; whatever is wrong with it is found by parsing.
+  const [name = ''] = withoutCommands(context).parseOptions([...args]).operands;
+  const named = name === OF_ALL ? undefined : COMMANDS.get(name);
+  const adding = await Promise.all(
+    (named === undefined ? [...COMMANDS.values()] : [named]).map((load) => load()),
+  );
+  for (const add of adding) add(program, context);
+  return program;
+}
+
+function withoutCommands(context: CommandContext): Command {
   const program = new Command('epaxos')
     .description('A replicated, linearizable key-value store without a leader.')
     .version(PROGRAM_VERSION, '--version', 'print the version')
@@ -55,16 +79,6 @@ export function createProgram(context: CommandContext): Command {
       outputError: () => undefined,
     });
   addGlobalFlags(program);
-  addStart(program, context);
-  addServer(program, context);
-  addPut(program, context);
-  addGet(program, context);
-  addDel(program, context);
-  addBatchPut(program, context);
-  addBench(program, context);
-  addStatus(program, context);
-  addProbe(program, context);
-  addCompletion(program, context);
   return program;
 }
 
@@ -78,7 +92,8 @@ export async function run(args: readonly string[], io: CliIo): Promise<ExitCode>
     exitCode = code;
   };
   try {
-    await createProgram({ io, setExitCode }).parseAsync(args, { from: 'user' });
+    const program = await createProgram({ io, setExitCode }, args);
+    await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
     await reportError(io, error);

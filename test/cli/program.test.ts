@@ -1,6 +1,7 @@
 /** The commands that talk to a cluster, against replicas that answer as told. */
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createProgram } from '../../src/cli/program.ts';
 import { KvError } from '../../src/errors.ts';
 import type { PutRequest } from '../../src/wire/index.ts';
 import { type Behaviour, FakeReplica, refusedEndpoint, silence } from '../client/fake-replica.ts';
@@ -345,4 +346,31 @@ describe('server', () => {
     expect(stdout.toString()).toMatch(/│ cluster +│ blue +│ environment +│/);
     expect(stdout.toString()).toMatch(/│ dataDir +│ \/data +│ flag +│/);
   });
+});
+
+describe('the commands are loaded as they are needed', () => {
+  const context = {
+    io: { stdin: Readable.from([]), stdout: new PassThrough(), stderr: new PassThrough() },
+    setExitCode: () => undefined,
+  };
+  async function loadedFor(...args: readonly string[]): Promise<string[]> {
+    return (await createProgram(context, args)).commands.map((command) => command.name());
+  }
+
+  it('one command alone, wherever its name stands', async () => {
+    const all = await loadedFor();
+    expect(all).toContain('server');
+    for (const name of all) {
+      if (name === 'completion') continue;
+      expect(await loadedFor(name, '--help')).toEqual([name]);
+      expect(await loadedFor('--command-timeout', '1s', name, 'put')).toEqual([name]);
+    }
+  });
+
+  it.each([[['--help']], [['help', 'get']], [['completion', 'bash']], [['puut', 'get']], [['constructor']]])(
+    'all of them for %j',
+    async (args) => {
+      expect(await loadedFor(...args)).toEqual(await loadedFor());
+    },
+  );
 });

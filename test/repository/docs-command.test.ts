@@ -10,7 +10,7 @@ import { readText, repositoryFiles } from './tree.ts';
 
 const documents = repositoryFiles().filter((file) => file.endsWith('.md'));
 const io = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
-const program = createProgram({ io, setExitCode: () => {} });
+const program = await createProgram({ io, setExitCode: () => {} });
 const commands = new Map(program.commands.map((command) => [command.name(), command]));
 
 /** Every flag of a command that its help shows, long and short. */
