@@ -42,6 +42,10 @@ export class SnapshotFetcher {
   /** Attempts since the last one that brought something. */
   #failures = 0;
   #notBeforeMs = 0;
+  /** The source of the last attempt, if it failed. */
+  #failed: ReplicaId | null = null;
+  /** Who could give one, of those who said so while it was too early to try. */
+  readonly #others = new Set<ReplicaId>();
   #loggedMs = 0;
 
   constructor(options: SnapshotFetcherOptions) {
@@ -58,20 +62,28 @@ export class SnapshotFetcher {
     return this.#state === 'complete';
   }
 
-  /** The core needs a snapshot, and this peer can give one. Ignored while one is on its way or not to be tried yet. */
+  /**
+   * The core needs a snapshot, and this peer can give one. Ignored while one is on its way; while it is too early to try
+   * again, it is noted, so that then somebody else is asked than in vain before.
+   */
   wanted(source: ReplicaId): void {
-    if (this.#state !== 'idle' || this.#options.clock.nowMs() < this.#notBeforeMs) return;
+    if (this.#state !== 'idle') return;
+    if (source !== this.#failed) this.#others.add(source);
+    if (this.#options.clock.nowMs() < this.#notBeforeMs) return;
+    const [other = source] = this.#others;
+    this.#others.clear();
     this.#state = 'fetching';
-    void this.#fetch(source);
+    void this.#fetch(other);
   }
 
   /** What was staged has been put in place, or could not be: then another one is tried after a while. */
   finished(result: { readonly installed: boolean }): void {
     if (this.#state !== 'complete') return;
+    const source = this.#progress?.source ?? null;
     this.#state = 'idle';
     this.#progress = null;
     if (result.installed) this.#failures = 0;
-    else this.#backOff();
+    else this.#backOff(source);
   }
 
   /** Nothing that still arrives is taken any more. What is staged stays. The stream is the transport's to end. */
@@ -81,9 +93,9 @@ export class SnapshotFetcher {
 
   async #fetch(named: ReplicaId): Promise<void> {
     const { staging, logger } = this.#options;
+    const staged = staging.status();
+    const source = staged !== null && this.#failures < ATTEMPTS ? staged.source : named;
     try {
-      const staged = staging.status();
-      const source = staged !== null && this.#failures < ATTEMPTS ? staged.source : named;
       if (staged?.complete !== true) await this.#copy(source);
       if (this.#state !== 'fetching') return;
       const { entries = 0, bytes = 0 } = staging.status() ?? {};
@@ -99,7 +111,7 @@ export class SnapshotFetcher {
         this.#options.onFailure(error);
         return;
       }
-      this.#backOff();
+      this.#backOff(source);
       logger.warn({ reason: error.message }, 'cannot get the snapshot of a peer; trying again');
     }
   }
@@ -145,7 +157,8 @@ export class SnapshotFetcher {
     logger.info({ ...this.#progress }, 'copying the snapshot of a peer');
   }
 
-  #backOff(): void {
+  #backOff(failed: ReplicaId | null): void {
+    this.#failed = failed;
     const waitMs = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
     this.#failures += 1;
     this.#notBeforeMs = this.#options.clock.nowMs() + waitMs;

@@ -222,6 +222,23 @@ describe('a snapshot that does not arrive', () => {
     ]);
   });
 
+  it('is had from another peer that could have given it, whoever says so first when it is time', async () => {
+    const { log, transport, clock, wanted } = setUp();
+    const refused = new KvError('overloaded', '2 snapshots are being sent already; try again later');
+    transport.chunks.push(...[1, 2, 3].map(() => stream(refused)));
+    await wanted(2);
+    for (const [soon, later] of [
+      [3, 2],
+      [2, 3],
+    ]) {
+      await wanted(soon);
+      await wanted(later);
+      clock.tickAfter(15_000);
+      await wanted(later);
+    }
+    expect(log).toEqual([2, 3, 2].map((source) => `fetch snapshot anew from ${source}`));
+  });
+
   it('is gone on with from the same peer for as long as that gives something, however often it breaks', async () => {
     const { log, transport, clock, wanted } = setUp();
     const keys = ['a', 'b', 'c', 'd', 'e'];

@@ -133,7 +133,9 @@ export function drawOptions(seed: number, replicas: number): WorldOptions {
 export function forgetful(options: WorldOptions, prng: Prng): WorldOptions {
   const { timing, limits, faults } = options;
   const watermarkTicks = prng.integer(2, 12);
-  const silentTicks = chance(prng, 0.8) ? prng.integer(2, 6) * watermarkTicks : prng.integer(1, 100);
+  // What was told in a tick is looked at in the next one.
+  const shortTicks = (): number => Math.max(2, prng.integer(1, 100));
+  const silentTicks = chance(prng, 0.8) ? prng.integer(2, 6) * watermarkTicks : shortTicks();
   const retainedInstances = chance(prng, 0.5) ? 0 : prng.integer(1, 40);
   return {
     ...options,

@@ -53,8 +53,20 @@ test('one of which another copy was proposed before a snapshot is not said to be
   expect(violation).toBeNull();
 });
 
-test('a world that takes long to forget is not late for it', async () => {
-  const { violation } = await simulateFull(drawFullOptions(60_049, 3));
+test('who is refused a snapshot asks another peer for one', async () => {
+  const { violation } = await simulateFull(drawFullOptions(203_201, 3));
+  expect(violation).toBeNull();
+});
+
+// Worlds of which more was asked than they promise.
+test.each([
+  ['it takes long to forget', 60_049, 3],
+  ['few recoveries at a time settle what many starts had reserved', 203_465, 3],
+  ['a peer is never silent for less than a tick', 202_399, 3],
+  ['a peer is lost in the moment in which all is over', 204_070, 3],
+  ['a second copy after a snapshot comes too late', 202_753, 5],
+])('%s: seed %i, N = %i', async (_, seed, replicas) => {
+  const { violation } = await simulateFull(drawFullOptions(seed, replicas));
   expect(violation).toBeNull();
 });
 

@@ -103,15 +103,33 @@ export function keptInstances(core: Replica): number {
   return core.status().rows.reduce((sum, { highest, pruned }) => sum + highest - pruned, 0);
 }
 
+/** How many slots that anybody has heard of are not known to be committed. */
+export function openSlots(machines: readonly FullMachine[]): number {
+  const rows = machines.map(({ core }) => core?.status().rows ?? []);
+  const most = (rowIndex: number, what: 'highest' | 'committed') =>
+    Math.max(...rows.map((of) => of[rowIndex]?.[what] ?? 0));
+  const replicas = Math.max(0, ...rows.map(({ length }) => length));
+  return Array.from(
+    { length: replicas },
+    (_, index) => most(index, 'highest') - most(index, 'committed'),
+  ).reduce((sum, open) => sum + open, 0);
+}
+
+/** Whether the core knows what the loop has heard of its peers. */
+export function knowsPeers({ core, process }: FullMachine): boolean {
+  return (process?.transport.peers() ?? []).every(
+    ({ id, reachable }) => core?.state.isReachable(id) === reachable,
+  );
+}
+
 /** What the loop has heard of its peers its core knows, too. @throws Violation convergence */
-export function checkPeers({ id, core, process }: FullMachine): void {
-  for (const { id: peer, reachable } of process?.transport.peers() ?? []) {
-    demand(
-      core?.state.isReachable(peer) === reachable,
-      'convergence',
-      () => `the core of replica ${id} was not told whether replica ${peer} can be reached: ${reachable}`,
-    );
-  }
+export function checkPeers(machine: FullMachine): void {
+  const peers = () => JSON.stringify(machine.process?.transport.peers());
+  demand(
+    knowsPeers(machine),
+    'convergence',
+    () => `the core of replica ${machine.id} was not told which peers can be reached: ${peers()}`,
+  );
 }
 
 /** Answers that are not kept any more are removed (R7.12). @throws Violation bounds */

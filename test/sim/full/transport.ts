@@ -39,6 +39,13 @@ interface Outgoing {
   readonly chunks: AsyncIterator<SnapshotChunk>;
 }
 
+/** What is asked for a snapshot. The one who asks hangs up in the end, also if nothing has come. */
+interface Call {
+  /** Null until the peer has heard of it. */
+  outgoing: Outgoing | null;
+  isOver: boolean;
+}
+
 export class SimulatedTransport implements Transport {
   readonly #host: TransportHost;
   readonly #network: Network;
@@ -46,7 +53,7 @@ export class SimulatedTransport implements Transport {
   readonly #replicas: number;
   readonly #peers = new Map<ReplicaId, { reachable: boolean; roundTripMs: number | null }>();
   /** The snapshots that this process reads, by their sources. */
-  readonly #reading = new Map<Outgoing, ReplicaId>();
+  readonly #reading = new Map<Call, ReplicaId>();
   #events: TransportEvents | null = null;
 
   constructor(parts: {
@@ -115,26 +122,23 @@ export class SimulatedTransport implements Transport {
   }
 
   async *fetchSnapshot(from: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {
-    let outgoing: Outgoing | null = null;
+    const call: Call = { outgoing: null, isOver: false };
+    this.#reading.set(call, from);
     try {
       for (;;) {
-        const next = await this.#pull(from, outgoing, request);
-        if (next === null) return;
-        outgoing = next.outgoing;
-        this.#reading.set(outgoing, from);
-        yield decodeSnapshotChunk(next.bytes, { replicas: this.#replicas });
+        const bytes = await this.#pull(from, call, request);
+        if (bytes === null) return;
+        yield decodeSnapshotChunk(bytes, { replicas: this.#replicas });
       }
     } finally {
-      if (outgoing !== null) {
-        this.#reading.delete(outgoing);
-        this.#hangUp(from, outgoing, 1);
-      }
+      this.#reading.delete(call);
+      this.#hangUp(from, call, 1);
     }
   }
 
   /** The process has died: those that it read snapshots of notice it after a while. */
   died(): void {
-    for (const [outgoing, from] of this.#reading) this.#hangUp(from, outgoing, this.#host.snapshotTimeoutMs);
+    for (const [call, from] of this.#reading) this.#hangUp(from, call, this.#host.snapshotTimeoutMs);
   }
 
   async close(): Promise<void> {
@@ -142,11 +146,7 @@ export class SimulatedTransport implements Transport {
   }
 
   /** Asks a peer for the next chunk; null at the end. @throws KvError if nothing comes of it */
-  #pull(
-    from: ReplicaId,
-    before: Outgoing | null,
-    request: SnapshotRequest,
-  ): Promise<{ readonly outgoing: Outgoing; readonly bytes: Uint8Array } | null> {
+  #pull(from: ReplicaId, call: Call, request: SnapshotRequest): Promise<Uint8Array | null> {
     const host = this.#host;
     host.stirred();
     return new Promise((resolve, reject) => {
@@ -162,11 +162,12 @@ export class SimulatedTransport implements Transport {
       this.#network.carry(host.id, from, () => {
         const peer = host.peer(from);
         if (peer === null) return;
-        const outgoing = before ?? peer.#serve(host.id, request);
-        if (outgoing === null) return;
+        if (call.isOver) return;
+        call.outgoing ??= peer.#serve(host.id, request);
+        if (call.outgoing === null) return;
         peer.#next(
-          outgoing,
-          (bytes) => answer(() => resolve(bytes === null ? null : { outgoing, bytes })),
+          call.outgoing,
+          (bytes) => answer(() => resolve(bytes)),
           (error) => answer(() => reject(error)),
         );
       });
@@ -211,12 +212,14 @@ export class SimulatedTransport implements Transport {
   }
 
   /** The peer notices that nobody pulls any more. */
-  #hangUp(from: ReplicaId, { chunks }: Outgoing, afterMs: number): void {
+  #hangUp(from: ReplicaId, call: Call, afterMs: number): void {
+    call.isOver = true;
     const peer = this.#host.peer(from);
-    if (peer === null) return;
+    const { outgoing } = call;
+    if (peer === null || outgoing === null) return;
     peer.#host.later(afterMs, () => {
       peer.#host.stirred();
-      void chunks.return?.();
+      void outgoing.chunks.return?.();
     });
   }
 }

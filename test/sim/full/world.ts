@@ -27,7 +27,15 @@ import { fillBacklog } from './backlog.ts';
 import { rowsIn } from './durable-view.ts';
 import { FullFaults } from './full-faults.ts';
 import { checkImage } from './images.ts';
-import { checkAnswers, checkMarks, checkOldAnswers, checkPeers, keptInstances } from './kept.ts';
+import {
+  checkAnswers,
+  checkMarks,
+  checkOldAnswers,
+  checkPeers,
+  keptInstances,
+  knowsPeers,
+  openSlots,
+} from './kept.ts';
 import { checkLeftovers } from './leftovers.ts';
 import { FullMachine } from './machine.ts';
 import type { FullWorldOptions } from './options.ts';
@@ -35,6 +43,10 @@ import { Repeats } from './repeats.ts';
 import { SerialWrites } from './serial-writes.ts';
 import type { Volume } from './volume.ts';
 
+/** A turn takes no longer in a healed world. */
+const TURN_MS = 1_000;
+/** A recovery takes no longer in a healed world, whatever its odd figures are. */
+const RECOVERY_MS = 1_000;
 /** How long it may take at rest until what is no longer needed is forgotten, beside the turns that the limits ask for. */
 const FORGET_MS = 60_000;
 /** Beside one that lags: it may make up an eighth every 30 s, and is waited for as long as it does (R9.13). */
@@ -155,8 +167,14 @@ class FullWorld {
     this.#setting.reachability.heal();
     this.#fullFaults.heal();
     this.#bury();
-    this.#setting.workload.heal(this.#judged);
+    this.#setting.workload.heal(this.#judged, this.#settlingMs());
     this.#healedAtMs = this.#setting.queue.nowMs;
+  }
+
+  /** How long it may take to settle what was left open, or only reserved (R6.4), by few recoveries at a time (R5.9). */
+  #settlingMs(): number {
+    const { recoveries = DEFAULT_LIMITS.recoveries } = this.#options.limits;
+    return Math.ceil(openSlots(this.#judged) / recoveries) * RECOVERY_MS;
   }
 
   /** Some replicas are gone for good, and of one that lags, or is heard only, nothing is expected. */
@@ -281,6 +299,9 @@ class FullWorld {
 
   /** Everything has come to rest: what each holds is written, and compared. */
   async #judge(): Promise<void> {
+    // What is heard of a peer in this very moment is for the next turn of the loop.
+    const upToMs = this.#setting.queue.nowMs + TURN_MS;
+    while (!this.#judged.every(knowsPeers) && this.#setting.queue.nowMs < upToMs && (await this.#step()));
     for (const machine of this.#judged) {
       checkPeers(machine);
       checkOldAnswers(machine);
