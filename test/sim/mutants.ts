@@ -246,8 +246,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'secondSnapshotNeverAsked',
     file: 'src/node/snapshot-fetcher.ts',
-    from: "if (this.#state !== 'complete') return;\n    this.#state = 'idle';",
-    to: "if (this.#state !== 'complete') return;\n    this.#state = 'fetching';",
+    from: "?.source ?? null;\n    this.#state = 'idle';",
+    to: "?.source ?? null;\n    this.#state = 'fetching';",
   },
   {
     name: 'snapshotsOpenWithoutLimit',
