@@ -1,19 +1,22 @@
 /** The simulator's command line, as a process of its own. */
 import { execFile, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
+import { bundleSimulator } from './bundle.ts';
 import { parseCommand } from './command-line.ts';
 import { drawFullOptions } from './full/options.ts';
 import { simulateFull } from './full/world.ts';
 import { drawOptions } from './options.ts';
 import { simulate } from './world.ts';
 
-const PROGRAM = fileURLToPath(new URL('main.ts', import.meta.url));
+const PROGRAM = await bundleSimulator(null);
+afterAll(() => rmSync(PROGRAM));
 
 function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', PROGRAM, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [PROGRAM, ...args], (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
     });
   });
@@ -26,7 +29,7 @@ test('one seed prints its trace hash, the same in every process', async () => {
 });
 
 test('an output that is closed early ends it without a word', async () => {
-  const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, '--seed', '7', '--verbose']);
+  const child = spawn(process.execPath, [PROGRAM, '--seed', '7', '--verbose']);
   const ended = new Promise<number | null>((resolve) => {
     child.on('close', resolve);
   });
