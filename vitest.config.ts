@@ -1,23 +1,32 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestUserConfig } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.ts';
 
+/** How tests are run, here and in vitest.proofs.config.ts. */
+export const COMMON = {
+  setupFiles: ['test/setup.ts'],
+  // Two workers: the suite must fit a machine with two cores, and some tests start real processes.
+  maxWorkers: 2,
+  // Node.js loads what is tested as it loads the product.
+  execArgv: ['--import', fileURLToPath(new URL('test/support/load-typescript.mjs', import.meta.url))],
+  experimental: { viteModuleRunner: false, nodeLoader: false },
+  // .ci/run counts the tests by this report.
+  reporters: process.env.CI
+    ? ['default', ['json', { outputFile: '.test-results/vitest.json' }]]
+    : ['default'],
+} satisfies TestUserConfig;
+
 /** The rooms whose tests leave nothing open. */
-const COMPUTING = ['epaxos', 'kv', 'load', 'model', 'sim', 'util', 'wire'].map(
-  (room) => `test/${room}/**/*.test.ts`,
-);
+const COMPUTING = filesIn('epaxos', 'kv', 'load', 'model', 'sim', 'util', 'wire');
+/** The rooms whose tests start processes. */
+const STARTING = filesIn('cli', 'e2e');
 
 export default defineConfig({
   test: {
+    ...COMMON,
     exclude: ['test/containers/**'],
-    setupFiles: ['test/setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two workers: the suite must fit a machine with two cores, and some tests start real processes.
-    maxWorkers: 2,
-    // Node.js loads what is tested as it loads the product.
-    execArgv: ['--import', fileURLToPath(new URL('test/support/load-typescript.mjs', import.meta.url))],
-    experimental: { viteModuleRunner: false, nodeLoader: false },
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -27,13 +36,23 @@ export default defineConfig({
       },
       {
         extends: true,
-        // What listens, waits or starts processes has a worker for each file: what one leaves open is no burden to the next.
-        test: { name: 'running', include: ['test/**/*.test.ts'], exclude: COMPUTING, isolate: true },
+        // So does what listens or waits.
+        test: {
+          name: 'listening',
+          include: ['test/**/*.test.ts'],
+          exclude: [...COMPUTING, ...STARTING, 'test/containers/**'],
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        // What starts processes has a worker for each file: what one leaves open is no burden to the next.
+        test: { name: 'starting', include: STARTING, isolate: true },
       },
     ],
-    // .ci/run counts the tests by this report.
-    reporters: process.env.CI
-      ? ['default', ['json', { outputFile: '.test-results/vitest.json' }]]
-      : ['default'],
   },
 });
+
+function filesIn(...rooms: readonly string[]): string[] {
+  return rooms.map((room) => `test/${room}/**/*.test.ts`);
+}

@@ -11,13 +11,9 @@ import { worldNamed } from './worlds.ts';
 
 describe('every reachable state is as it should be', () => {
   test.each([
-    ['n3-one-command'],
-    ['n3-queue without recovery'],
     ['n3-two-without-recovery by the ring'],
     ['n3-crash-restart of one command'],
     ['n3-one-command, thrifty'],
-    ['n3-early by the ring'],
-    ['n3-prompt without reservation'],
   ])('%s', (name) => {
     const world = smallWorlds[name];
     if (world === undefined) throw new Error(`no world ${name}`);
@@ -27,21 +23,8 @@ describe('every reachable state is as it should be', () => {
   });
 });
 
-function withoutReservation({ reservedSlots: _, ...world }: World): World {
-  return world;
-}
-
 const smallWorlds: Record<string, World> = {
-  'n3-one-command': worldNamed('n3-one-command'),
   'n3-one-command, thrifty': { ...worldNamed('n3-one-command'), thrifty: true },
-  'n3-early by the ring': { ...worldNamed('n3-early'), followers: 'ring', timeouts: false },
-  'n3-prompt without reservation': withoutReservation(worldNamed('n3-prompt')),
-  'n3-queue without recovery': {
-    ...worldNamed('n3-queue'),
-    timeouts: true,
-    followers: 'any',
-    recoveries: { total: 0, perInstance: 0 },
-  },
   'n3-two-without-recovery by the ring': { ...worldNamed('n3-two-without-recovery'), followers: 'ring' },
   'n3-crash-restart of one command': {
     ...worldNamed('n3-one-command'),

@@ -43,18 +43,23 @@ function json(report: Report): string {
   });
 }
 
+const ONE_PASSES = leave(json({ passed: 1 }));
+
 interface FakeNpm {
   readonly ci?: string;
   readonly test?: string;
+  /** `run test:proofs`; if absent, one test passes. */
+  readonly proofs?: string;
   /** `run test:containers`; if absent, one test passes. */
   readonly containers?: string;
 }
 
 /** Runs it with an npm whose commands are these shell commands. */
-function run({ ci = ':', test = ':', containers = leave(json({ passed: 1 })) }: FakeNpm) {
+function run({ ci = ':', test = ':', proofs = ONE_PASSES, containers = ONE_PASSES }: FakeNpm) {
   const cases = [
     `ci) ${ci} ;;`,
     `test) ${test} ;;`,
+    `'run test:proofs') ${proofs} ;;`,
     `'run test:containers') ${containers} ;;`,
     '*) exit 99 ;;',
   ];
@@ -79,34 +84,39 @@ function leave(report: string, status = 0): string {
 
 describe('.ci/run', () => {
   test('passes if tests ran and all passed', () => {
-    expect(run({ test: leave(json({ passed: 12 })) })).toEqual({ status: 0, last: '13 passed, 0 failed' });
+    expect(run({ test: leave(json({ passed: 12 })) })).toEqual({ status: 0, last: '14 passed, 0 failed' });
   });
 
   test('counts failures, files that broke, and tests that were not run', () => {
-    expect(run({ test: leave(json({ passed: 12, failed: 3 }), 1) }).last).toBe('13 passed, 3 failed');
-    expect(run({ test: leave(json({ passed: 12, brokenFiles: 2 }), 1) }).last).toBe('13 passed, 2 failed');
+    expect(run({ test: leave(json({ passed: 12, failed: 3 }), 1) }).last).toBe('14 passed, 3 failed');
+    expect(run({ test: leave(json({ passed: 12, brokenFiles: 2 }), 1) }).last).toBe('14 passed, 2 failed');
     expect(run({ test: leave(json({ passed: 12, pending: 1, todo: 1 })) })).toEqual({
       status: 1,
-      last: '13 passed, 2 failed',
+      last: '14 passed, 2 failed',
     });
   });
 
   test.each([
     ['the installation fails', { ci: 'exit 1', test: leave(json({ passed: 1 })) }, '0 passed, 1 failed'],
-    ['types or lint fail before any test', { test: 'exit 1' }, '1 passed, 1 failed'],
-    ['there is no report', { test: 'exit 0' }, '1 passed, 1 failed'],
-    ['the report cannot be read', { test: leave('{') }, '1 passed, 1 failed'],
-    ['no test was run', { test: leave(json({ passed: 0 })) }, '1 passed, 1 failed'],
-    ['only the exit status fails', { test: leave(json({ passed: 12 }), 1) }, '13 passed, 1 failed'],
+    ['types or lint fail before any test', { test: 'exit 1' }, '2 passed, 1 failed'],
+    ['there is no report', { test: 'exit 0' }, '2 passed, 1 failed'],
+    ['the report cannot be read', { test: leave('{') }, '2 passed, 1 failed'],
+    ['no test was run', { test: leave(json({ passed: 0 })) }, '2 passed, 1 failed'],
+    ['only the exit status fails', { test: leave(json({ passed: 12 }), 1) }, '14 passed, 1 failed'],
+    [
+      'a proof fails',
+      { test: leave(json({ passed: 12 })), proofs: leave(json({ passed: 2, failed: 1 }), 1) },
+      '15 passed, 1 failed',
+    ],
     [
       'a container test fails',
       { test: leave(json({ passed: 12 })), containers: leave(json({ passed: 2, failed: 1 }), 1) },
-      '14 passed, 1 failed',
+      '15 passed, 1 failed',
     ],
     [
       'no container test was run',
       { test: leave(json({ passed: 12 })), containers: 'exit 0' },
-      '12 passed, 1 failed',
+      '13 passed, 1 failed',
     ],
   ])('fails if %s', (_, npm, last) => {
     expect(run(npm)).toEqual({ status: 1, last });
@@ -115,7 +125,7 @@ describe('.ci/run', () => {
   test('does not believe a report of an earlier run', () => {
     mkdirSync(path.join(directory, '.test-results'));
     writeFileSync(path.join(directory, '.test-results', 'vitest.json'), json({ passed: 12 }));
-    expect(run({ test: 'exit 0' })).toEqual({ status: 1, last: '1 passed, 1 failed' });
+    expect(run({ test: 'exit 0' })).toEqual({ status: 1, last: '2 passed, 1 failed' });
   });
 
   test('gives no input and leaves no process behind', () => {

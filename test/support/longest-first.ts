@@ -7,12 +7,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'test/e2e/command-line.test.ts',
   'test/e2e/five-replicas.test.ts',
-  'test/sim/mutants.test.ts',
+  'test/e2e/three-replicas.test.ts',
   'test/model/explore.test.ts',
   'test/model/mutations.test.ts',
   'test/cli/start.test.ts',
   'test/model/walk.test.ts',
-  'test/sim/full/large-snapshot.test.ts',
   'test/sim/sweep.test.ts',
   'test/sim/full/full.test.ts',
   'test/cli/stop-while-starting.test.ts',
