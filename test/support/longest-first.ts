@@ -16,7 +16,6 @@ const LONGEST = [
   'test/sim/full/full.test.ts',
   'test/cli/stop-while-starting.test.ts',
   'test/sim/sabotage.test.ts',
-  'test/epaxos/execution/execution-scale.test.ts',
 ];
 
 export class LongestFirst extends BaseSequencer {
