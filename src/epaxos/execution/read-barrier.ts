@@ -19,13 +19,15 @@ import { type BarrierRound, keyOf, NO_REPLICA, type PendingRead } from './reads.
  * @param operation one access, which does not write
  */
 export function addRead({ reads, limits }: ReplicaState, operation: Operation): boolean {
-  const [access, ...others] = operation.accesses;
-  const isOne = access !== undefined && others.length === 0 && !isWide(operation);
+  const { accesses } = operation;
+  const [access] = accesses;
+  const isOne = access !== undefined && accesses.length === 1 && !isWide(operation);
   assert(isOne && !access.writes, 'a read of a single key (R8.2)');
-  assert(!reads.wanted.has(operation), 'a read is added once');
-  if (reads.wanted.size >= limits.reads) return false;
+  const { size } = reads.wanted;
+  if (size >= limits.reads) return false;
   const read: PendingRead = { operation, deps: [], round: null, position: 0, node: null };
   reads.wanted.set(operation, read);
+  assert(reads.wanted.size > size, 'a read is added once');
   reads.arrived.add(read);
   return true;
 }

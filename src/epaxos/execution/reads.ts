@@ -54,6 +54,11 @@ export class Reads {
 
   /** Takes those that are to be asked for next, the oldest first. @param most how many at most */
   take(most: number): PendingRead[] {
+    if (this.arrived.size <= most) {
+      const all = [...this.arrived];
+      this.arrived.clear();
+      return all;
+    }
     const taken: PendingRead[] = [];
     for (const read of this.arrived) {
       if (taken.length === most) break;
