@@ -1,7 +1,8 @@
 /** Puts every service that a replica offers on its gRPC server: KV, Admin, health checking, reflection. */
 import type { Server, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
+import { HealthImplementation, protoPath as healthSchema } from 'grpc-health-check';
 import { adminService, kvService, packageDefinition } from '../wire/index.ts';
 import { type AdminServiceOptions, createAdminHandlers } from './admin/admin-service.ts';
 import type { KvServiceOptions } from './gate.ts';
@@ -28,7 +29,7 @@ export function addServices(server: Server, options: KvServiceOptions & AdminSer
   // The handlers are checked against the services' types; grpc-js itself takes any.
   server.addService(kvService, { ...createKvHandlers(options, pipeline) } as UntypedServiceImplementation);
   server.addService(adminService, { ...createAdminHandlers(options) } as UntypedServiceImplementation);
-  new ReflectionService(packageDefinition).addToServer(server);
+  new ReflectionService({ ...packageDefinition, ...loadSync(healthSchema) }).addToServer(server);
   const health = new HealthImplementation({
     [HEALTH_SERVICES.server]: 'NOT_SERVING',
     [HEALTH_SERVICES.kv]: 'NOT_SERVING',

@@ -6,6 +6,15 @@ const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 /** What a Node timer can hold. */
 const MAX_MS = 2 ** 31 - 1;
 
+/** {@link parseDuration} for what may take no longer than this. */
+export function durationUpTo(mostMs: number): (text: string) => number {
+  return (text) => {
+    const durationMs = parseDuration(text);
+    if (durationMs <= mostMs) return durationMs;
+    throw new KvError('invalidArgument', `"${text}" is too long: at most ${mostMs / UNIT_MS.s}s`);
+  };
+}
+
 /**
  * The duration in whole milliseconds, at least 1 and at most about 24 days.
  * @throws KvError `invalidArgument`

@@ -1,7 +1,7 @@
 /** What the commands that talk to a cluster share: the global flags, a client, and its end. */
 import type { Command } from 'commander';
-import { connect, type KvClient, parseEndpoints } from '../client/index.ts';
-import { parseDuration } from './duration.ts';
+import { connect, type KvClient, MAX_REQUEST_MS, parseEndpoints } from '../client/index.ts';
+import { durationUpTo } from './duration.ts';
 import { flag, oneOf } from './flags.ts';
 import { OUTPUT_FORMATS, type OutputFormat, PRINTERS, type Printer } from './printers.ts';
 
@@ -37,7 +37,7 @@ export function addGlobalFlags(program: Command): void {
       flag(
         '--command-timeout <duration>',
         'how long a command may take: 5s, 500ms, 1m; at most a minute',
-        parseDuration,
+        durationUpTo(MAX_REQUEST_MS),
       ).default(5000, '5s'),
     );
 }

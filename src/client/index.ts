@@ -4,7 +4,7 @@ import { KvClient } from './kv-client.ts';
 
 export type { ErrorCode, Outcome } from '../errors.ts';
 export { KvError } from '../errors.ts';
-export { LIMITS } from '../kv/index.ts';
+export { LIMITS, MAX_REQUEST_MS } from '../kv/index.ts';
 export type { CallOptions, ConnectOptions, ReadOptions, WriteOptions } from './connect-options.ts';
 export { parseEndpoints } from './endpoint-list.ts';
 export type { Bytes, DeleteResult, PutResult, ReplicaReport, ReplicaStatus } from './entry.ts';

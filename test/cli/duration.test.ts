@@ -1,6 +1,6 @@
 /** Durations as people type them. */
 import { describe, expect, it } from 'vitest';
-import { parseDuration } from '../../src/cli/duration.ts';
+import { durationUpTo, parseDuration } from '../../src/cli/duration.ts';
 
 describe('parseDuration', () => {
   it.each([
@@ -24,4 +24,11 @@ describe('parseDuration', () => {
       );
     },
   );
+});
+
+it('refuses what is longer than it may be', () => {
+  const parse = durationUpTo(60_000);
+  expect([parse('1m'), parse('500ms')]).toEqual([60_000, 500]);
+  for (const text of ['61s', '60001ms', '1h'])
+    expect(() => parse(text)).toThrow(`"${text}" is too long: at most 60s`);
 });
