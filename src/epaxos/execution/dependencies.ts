@@ -184,8 +184,11 @@ export class Dependencies implements DependencySource {
   private firstUnknown(deps: Deps): InstanceKey | null {
     const { rows } = this.state.space;
     for (let rowIndex = 0; rowIndex < rows.length; rowIndex += 1) {
-      const known = rows[rowIndex]?.known ?? 0;
-      if ((deps[rowIndex] ?? 0) > known) return instanceKey({ replica: rowIndex + 1, slot: known + 1 });
+      const row = rows[rowIndex];
+      const top = deps[rowIndex] ?? 0;
+      if (row === undefined || top <= row.known) continue;
+      row.awaited = Math.max(row.awaited, top);
+      return instanceKey({ replica: rowIndex + 1, slot: row.known + 1 });
     }
     return null;
   }

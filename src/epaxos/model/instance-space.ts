@@ -29,6 +29,8 @@ export interface Row {
   executed: Slot;
   /** The highest slot with a record, or reserved in an earlier run (R6.4); 0 for none. */
   highest: Slot;
+  /** The highest slot that something has waited for, whether anything of it is known or not (R7.2); 0 for none. */
+  awaited: Slot;
 }
 
 export class InstanceSpace {
@@ -43,6 +45,7 @@ export class InstanceSpace {
       committed: 0,
       executed: 0,
       highest: 0,
+      awaited: 0,
     }));
   }
 

@@ -94,7 +94,7 @@ function* openSlots(
   { replica, row }: { readonly replica: ReplicaId; readonly row: Row },
 ): Iterable<InstanceKey> {
   const count = state.isCountedOn(replica) ? 1 : SUSPECTED_SLOTS;
-  const last = Math.min(row.highest, row.committed + count);
+  const last = Math.min(Math.max(row.highest, row.awaited), row.committed + count);
   for (let slot = row.committed + 1; slot <= last; slot += 1) {
     const record = row.records.get(slot);
     if (record === undefined || !isCommitted(record)) yield instanceKey({ replica, slot });

@@ -1,7 +1,7 @@
 /** When a replica begins to recover an instance (protocol.md section 5, R5.9 and those that follow it). */
 import { describe, expect, test } from 'vitest';
 import { CoreCluster } from '../../support/core-cluster.ts';
-import { instance, put } from '../../support/core-operations.ts';
+import { commandOf, instance, put } from '../../support/core-operations.ts';
 
 describe('R5.9: when recovery is started', () => {
   /** Replica 1 has crashed and left 1.1 open at 2, 3. */
@@ -59,6 +59,18 @@ describe('R5.9: when recovery is started', () => {
     cluster.crash(1);
     cluster.clear();
     for (let tick = 0; tick < 1 + 2 * 10; tick += 1) {
+      cluster.tick(1, [2]);
+      cluster.clear();
+    }
+    expect(started(cluster, 2)).toBe(5);
+  });
+
+  test('for all of it that is only named in what is waited for, side by side as well', () => {
+    const cluster = new CoreCluster(3);
+    cluster.crash(1);
+    const commit = { id: instance('3.1'), command: commandOf(put('a', 'x')) };
+    cluster.replica(2).step(3, { type: 'commit', ...commit, attributes: { seq: 6, deps: [5, 0, 0] } });
+    for (let tick = 0; tick < 3 + 2 * 10; tick += 1) {
       cluster.tick(1, [2]);
       cluster.clear();
     }

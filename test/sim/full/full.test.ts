@@ -38,6 +38,8 @@ test.each([
   ['what it had left open was settled one slot after another', 158],
   ['the same, where few may be recovered at a time', 60_603],
   ['the same, one at a time', 60_610],
+  ['what it had only named was settled one slot after another', 207_220],
+  ['the same, beside reads', 208_392],
 ])('%s: seed %i', async (_, seed) => {
   const { violation } = await simulateFull(drawFullOptions(seed, 3));
   expect(violation).toBeNull();
