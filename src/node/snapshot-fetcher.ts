@@ -42,10 +42,12 @@ export class SnapshotFetcher {
   /** Attempts since the last one that brought something. */
   #failures = 0;
   #notBeforeMs = 0;
-  /** The source of the last attempt, if it failed. */
-  #failed: ReplicaId | null = null;
-  /** Who could give one, of those who said so while it was too early to try. */
-  readonly #others = new Set<ReplicaId>();
+  /** How far the last copy has come at the most, however often its source began anew. */
+  #reached = { source: 0, bytes: -1 };
+  /** Who gave nothing of use when asked last, since a snapshot was put in place: the latest comes last. */
+  readonly #failed = new Set<ReplicaId>();
+  /** Who could give one, as they said since the last attempt. */
+  readonly #offers = new Set<ReplicaId>();
   #loggedMs = 0;
 
   constructor(options: SnapshotFetcherOptions) {
@@ -68,12 +70,13 @@ export class SnapshotFetcher {
    */
   wanted(source: ReplicaId): void {
     if (this.#state !== 'idle') return;
-    if (source !== this.#failed) this.#others.add(source);
+    this.#offers.add(source);
     if (this.#options.clock.nowMs() < this.#notBeforeMs) return;
-    const [other = source] = this.#others;
-    this.#others.clear();
+    const untried = [...this.#offers].find((each) => !this.#failed.has(each));
+    const again = [...this.#failed].find((each) => this.#offers.has(each));
+    this.#offers.clear();
     this.#state = 'fetching';
-    void this.#fetch(other);
+    void this.#fetch(untried ?? again ?? source);
   }
 
   /** What was staged has been put in place, or could not be: then another one is tried after a while. */
@@ -82,8 +85,12 @@ export class SnapshotFetcher {
     const source = this.#progress?.source ?? null;
     this.#state = 'idle';
     this.#progress = null;
-    if (result.installed) this.#failures = 0;
-    else this.#backOff(source);
+    if (!result.installed) {
+      this.#backOff(source);
+      return;
+    }
+    this.#failures = 0;
+    this.#failed.clear();
   }
 
   /** Nothing that still arrives is taken any more. What is staged stays. The stream is the transport's to end. */
@@ -139,13 +146,22 @@ export class SnapshotFetcher {
           await staging.clear(); // to go on behind it would meet it again
           throw new CopyFailure(error);
         });
-        this.#failures = 0;
+        this.#noteReached(source);
         this.#note(source);
       }
     } finally {
       await chunks.return?.();
     }
     if (staging.status()?.complete !== true) throw new CopyFailure('the peer ended the snapshot too early');
+  }
+
+  /** A source that loses its snapshot each time, and gives the beginning of another one, does not get this replica on. */
+  #noteReached(source: ReplicaId): void {
+    const { bytes = 0, part } = this.#options.staging.status() ?? {};
+    const reached = bytes + (part?.bytes ?? 0);
+    if (source === this.#reached.source && reached <= this.#reached.bytes) return;
+    this.#reached = { source, bytes: reached };
+    this.#failures = 0;
   }
 
   #note(source: ReplicaId): void {
@@ -158,7 +174,9 @@ export class SnapshotFetcher {
   }
 
   #backOff(failed: ReplicaId | null): void {
-    this.#failed = failed;
+    if (failed === null) return;
+    this.#failed.delete(failed);
+    this.#failed.add(failed);
     const waitMs = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
     this.#failures += 1;
     this.#notBeforeMs = this.#options.clock.nowMs() + waitMs;

@@ -233,6 +233,9 @@ export class EncodedStorage implements Storage {
   }
 
   openSnapshot(): SnapshotView {
+    if (this.staging.isInstalling) {
+      throw new KvError('overloaded', 'a snapshot is being put in place here: try again later');
+    }
     return new StoredSnapshot({ reader: this.#store.snapshot(), replicas: this.#replicas });
   }
 

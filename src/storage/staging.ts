@@ -97,6 +97,11 @@ export class Staging implements SnapshotStaging {
     return new EntryChecker({ last: { key: last, value }, pruned, replicas: this.#replicas });
   }
 
+  /** Whether the table is half replaced, or was left so by a crash. */
+  get isInstalling(): boolean {
+    return this.#state()?.phase === Phase.installing;
+  }
+
   async clear(): Promise<void> {
     const state = this.#state();
     if (state === null) return;

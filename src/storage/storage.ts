@@ -140,7 +140,7 @@ export interface Storage {
   peerStore(peer: ReplicaId): string | undefined;
   /** Remembers it; it is on disk when this resolves. */
   rememberPeerStore(peer: ReplicaId, store: string): Promise<void>;
-  /** The store as it is now. */
+  /** The store as it is now. @throws KvError overloaded while a snapshot is put in place: half of it would be told */
   openSnapshot(): SnapshotView;
   /** Waits for writes under way, then lets go of the store. Idempotent. */
   close(): Promise<void>;

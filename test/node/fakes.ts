@@ -177,7 +177,7 @@ export class FakeStaging implements SnapshotStaging {
       last: entries.at(-1)?.key ?? before?.last ?? NO_BYTES,
       part: rest === 0 ? null : { key: NO_BYTES, bytes: 7, rest },
       entries: (before?.entries ?? 0) + entries.length,
-      bytes: 0,
+      bytes: entries.reduce((sum, { key, value }) => sum + key.length + value.length, before?.bytes ?? 0),
       complete: done,
     };
   }

@@ -37,7 +37,7 @@ describe('a replica that is too far behind', () => {
       })(),
     );
     await wanted();
-    expect(node.status().snapshot).toEqual({ source: 2, entries: 1, bytes: 0 });
+    expect(node.status().snapshot).toEqual({ source: 2, entries: 1, bytes: 1 });
     await wanted(3); // named again: one at a time
     await perform({ sync: true });
     expect(core.inputs.filter((input) => input === 'step 2 fetch')).toHaveLength(3);
@@ -237,6 +237,31 @@ describe('a snapshot that does not arrive', () => {
       await wanted(later);
     }
     expect(log).toEqual([2, 3, 2].map((source) => `fetch snapshot anew from ${source}`));
+  });
+
+  it('is had from whoever could give it, each in its turn, however they say so', async () => {
+    const { log, transport, clock, wanted } = setUp();
+    const refused = new KvError('overloaded', '2 snapshots are being sent already; try again later');
+    transport.chunks.push(...Array.from({ length: 6 }, () => stream(refused)));
+    for (let attempt = 0; attempt < 6; attempt += 1) {
+      for (const source of [2, 3, 4]) await wanted(source);
+      clock.tickAfter(15_000);
+    }
+    expect(log).toEqual([2, 3, 4, 2, 3, 4].map((source) => `fetch snapshot anew from ${source}`));
+  });
+
+  it('is had from another peer when the first loses it each time, and begins another one', async () => {
+    const { log, transport, clock, wanted } = setUp();
+    const broken = new KvError('connectionLost', 'the stream broke');
+    transport.chunks.push(...['s', 't', 'u', 'v'].map((id) => stream(chunk(id, 'a'), broken)));
+    await wanted(2);
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      clock.tickAfter(15_000);
+      await wanted(3);
+    }
+    expect(log.map((line) => line.replace(/ snapshot .* from (\d).*/, ' $1'))).toEqual(
+      [2, 2, 2, 3].map((source) => `fetch ${source}`),
+    );
   });
 
   it('is gone on with from the same peer for as long as that gives something, however often it breaks', async () => {

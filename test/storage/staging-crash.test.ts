@@ -8,7 +8,7 @@ import { MemoryByteStore } from '../../src/storage/memory.ts';
 import type { SnapshotChunk } from '../../src/wire/index.ts';
 import { chunksOf, contentsOf, fillReceiver, fillSender, INSTALLED } from './contract-snapshots.ts';
 import { FailingStore } from './failing-store.ts';
-import { effectsOf, REPLICAS, rowOf } from './samples.ts';
+import { collect, effectsOf, REPLICAS, rowOf } from './samples.ts';
 
 /** Enough that every part of an installation takes several batches. */
 const ROWS = 2_500;
@@ -50,6 +50,25 @@ beforeAll(async () => {
   after = (await contentsOf(installed)) as object;
   const { rows: _, ...rest } = INSTALLED;
   expect(after).toMatchObject(rest);
+});
+
+test('no snapshot is given of what is half put in place', async () => {
+  const store = new MemoryByteStore(new Map(prepared));
+  const receiver = storageOn(store);
+  const rows = async () => (await collect(receiver.openSnapshot().entries(null))).length;
+  const write = store.write.bind(store);
+  const given: (number | string)[] = [];
+  store.write = async (...batch) => {
+    await write(...batch);
+    given.push(await rows().catch((error: KvError) => error.code));
+  };
+  const old = await rows();
+  expect(await receiver.staging.install()).toBe(true);
+  const whole = await rows();
+  expect(given.length).toBeGreaterThan(9);
+  expect(new Set(given)).toEqual(new Set(['overloaded', whole]));
+  expect(whole).not.toBe(old);
+  expect(given.lastIndexOf('overloaded')).toBeLessThan(given.indexOf(whole));
 });
 
 /** Runs `action` on these contents until it has written so often, then crashes; null if it finished before. */
