@@ -146,6 +146,11 @@ export class Executor {
     return this.parked.keys();
   }
 
+  /** Whether anybody is parked on this one. */
+  isLack(key: InstanceKey): boolean {
+    return this.parked.has(key);
+  }
+
   /** False if nothing can be done before something is committed or resolved. */
   get hasWork(): boolean {
     return this.head < this.queue.length;

@@ -29,7 +29,7 @@ export interface Row {
   executed: Slot;
   /** The highest slot with a record, or reserved in an earlier run (R6.4); 0 for none. */
   highest: Slot;
-  /** The highest slot that something has waited for, whether anything of it is known or not (R7.2); 0 for none. */
+  /** The highest slot that something waits for, whether anything of it is known or not (R7.2); 0 for none. */
   awaited: Slot;
 }
 

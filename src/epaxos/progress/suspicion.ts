@@ -94,6 +94,7 @@ function* openSlots(
   { replica, row }: { readonly replica: ReplicaId; readonly row: Row },
 ): Iterable<InstanceKey> {
   const count = state.isCountedOn(replica) ? 1 : SUSPECTED_SLOTS;
+  if (!state.executor.isLack(instanceKey({ replica, slot: row.known + 1 }))) row.awaited = 0;
   const last = Math.min(Math.max(row.highest, row.awaited), row.committed + count);
   for (let slot = row.committed + 1; slot <= last; slot += 1) {
     const record = row.records.get(slot);
