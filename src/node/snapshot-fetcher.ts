@@ -174,9 +174,10 @@ export class SnapshotFetcher {
   }
 
   #backOff(failed: ReplicaId | null): void {
-    if (failed === null) return;
-    this.#failed.delete(failed);
-    this.#failed.add(failed);
+    if (failed !== null) {
+      this.#failed.delete(failed);
+      this.#failed.add(failed);
+    }
     const waitMs = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
     this.#failures += 1;
     this.#notBeforeMs = this.#options.clock.nowMs() + waitMs;

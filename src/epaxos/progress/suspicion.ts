@@ -94,6 +94,7 @@ function* openSlots(
   { replica, row }: { readonly replica: ReplicaId; readonly row: Row },
 ): Iterable<InstanceKey> {
   const count = state.isCountedOn(replica) ? 1 : SUSPECTED_SLOTS;
+  // As long as anybody waits for a slot of this row, whatever it waits for in all is told by `awaited` (R7.2).
   if (!state.executor.isLack(instanceKey({ replica, slot: row.known + 1 }))) row.awaited = 0;
   const last = Math.min(Math.max(row.highest, row.awaited), row.committed + count);
   for (let slot = row.committed + 1; slot <= last; slot += 1) {
