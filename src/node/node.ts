@@ -324,11 +324,11 @@ export class Node {
   }
 
   #tick(ticks: number): void {
-    const { transport } = this.#options;
-    for (const { id, roundTripMs } of transport.peers()) {
+    for (const { id, roundTripMs } of this.#options.transport.peers()) {
       if (roundTripMs !== null) this.#core.setRoundTrip(id, roundTripMs);
     }
     this.#core.tick();
+    this.#fetcher.tick();
     if (this.#state !== 'running') return;
     const { sessions } = this.#applier;
     this.#advancer.tick(ticks, { core: this.#core, sessions, reachable: this.#reachability.peers });

@@ -10,6 +10,7 @@ import { KvError } from '../errors.ts';
 import type { SnapshotStaging } from '../storage/index.ts';
 import type { Transport } from '../transport/index.ts';
 import type { Clock } from './clock.ts';
+import { DEFAULT_SNAPSHOT_LIMITS } from './snapshot-server.ts';
 
 /** How far the copy has come. */
 export interface SnapshotProgress {
@@ -34,10 +35,12 @@ const MAX_BACKOFF_MS = 10_000;
 const LOG_PERIOD_MS = 1_000;
 /** A source that gave nothing so often is left for another one, and what came from it is dropped. */
 const ATTEMPTS = 3;
+/** When nobody has offered a snapshot for so long, the source of the last one does not keep it any more either. */
+export const UNWANTED_MS = DEFAULT_SNAPSHOT_LIMITS.idleMs;
 
 export class SnapshotFetcher {
   readonly #options: SnapshotFetcherOptions;
-  #state: 'idle' | 'fetching' | 'complete' | 'stopped' = 'idle';
+  #state: 'idle' | 'fetching' | 'complete' | 'dropping' | 'stopped' = 'idle';
   #progress: SnapshotProgress | null = null;
   /** Attempts since the last one that brought something. */
   #failures = 0;
@@ -49,9 +52,12 @@ export class SnapshotFetcher {
   /** Who could give one, as they said since the last attempt. */
   readonly #offers = new Set<ReplicaId>();
   #loggedMs = 0;
+  /** When one was needed last. */
+  #wantedMs: number;
 
   constructor(options: SnapshotFetcherOptions) {
     this.#options = options;
+    this.#wantedMs = options.clock.nowMs();
   }
 
   /** What is being copied or put in place; null for nothing. */
@@ -69,14 +75,37 @@ export class SnapshotFetcher {
    * again, it is noted, so that then somebody else is asked than in vain before.
    */
   wanted(source: ReplicaId): void {
+    const nowMs = this.#options.clock.nowMs();
+    this.#wantedMs = nowMs;
     if (this.#state !== 'idle') return;
     this.#offers.add(source);
-    if (this.#options.clock.nowMs() < this.#notBeforeMs) return;
+    if (nowMs < this.#notBeforeMs) return;
     const untried = [...this.#offers].find((each) => !this.#failed.has(each));
     const again = [...this.#failed].find((each) => this.#offers.has(each));
     this.#offers.clear();
     this.#state = 'fetching';
     void this.#fetch(untried ?? again ?? source);
+  }
+
+  /**
+   * Time has passed: what was staged is dropped when no snapshot has been needed for {@link UNWANTED_MS}, as then the
+   * rest has come otherwise. While it lies there, every no-op that is pruned is remembered for it.
+   */
+  tick(): void {
+    const { staging, clock, logger, onFailure } = this.#options;
+    if (this.#state !== 'idle' || clock.nowMs() - this.#wantedMs < UNWANTED_MS) return;
+    this.#wantedMs = clock.nowMs(); // not to look into the store with every tick
+    const staged = staging.status();
+    if (staged === null) return;
+    const { source, entries, bytes } = staged;
+    logger.info(
+      { source, entries, bytes },
+      'the snapshot of a peer is not needed any more: dropping what was copied',
+    );
+    this.#state = 'dropping';
+    staging.clear().then(() => {
+      if (this.#state === 'dropping') this.#state = 'idle';
+    }, onFailure);
   }
 
   /** What was staged has been put in place, or could not be: then another one is tried after a while. */
@@ -180,7 +209,8 @@ export class SnapshotFetcher {
     }
     const waitMs = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
     this.#failures += 1;
-    this.#notBeforeMs = this.#options.clock.nowMs() + waitMs;
+    this.#wantedMs = this.#options.clock.nowMs();
+    this.#notBeforeMs = this.#wantedMs + waitMs;
   }
 }
 

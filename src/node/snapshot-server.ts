@@ -16,7 +16,7 @@ export interface SnapshotLimits {
   readonly chunkBytes: number;
   /** Snapshots open at once: each keeps the store from dropping what was written over. */
   readonly open: number;
-  /** A snapshot is closed when nobody has read it for so long. */
+  /** A snapshot is closed when nobody has taken a chunk of it for so long; a stream that still stood there then ends. */
   readonly idleMs: number;
 }
 
@@ -56,7 +56,7 @@ export class SnapshotServer {
 
   /**
    * The chunks of a snapshot, behind the one the peer has; of a new one if the peer's is not there.
-   * @throws KvError overloaded if no more snapshots can be opened now; invalidArgument if the peer cannot have come to
+   * @throws KvError overloaded if no more snapshots can be opened now, or too little of this one was taken; invalidArgument if the peer cannot have come to
    * where it says
    */
   async *serve(peer: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {
@@ -73,6 +73,12 @@ export class SnapshotServer {
       for await (const chunk of cutIntoChunks(entries, { offset, chunkBytes: limits.chunkBytes })) {
         snapshot.usedMs = clock.nowMs();
         yield { id, pruned, ...chunk };
+        if (this.#open.get(id) !== snapshot) {
+          throw new KvError(
+            'overloaded',
+            `nothing of the snapshot was taken for ${limits.idleMs} ms: it is closed`,
+          );
+        }
       }
     } finally {
       snapshot.readers -= 1;
@@ -109,8 +115,7 @@ export class SnapshotServer {
   #closeIdle(): void {
     const { clock, limits } = this.#options;
     for (const snapshot of this.#open.values()) {
-      if (snapshot.readers === 0 && clock.nowMs() - snapshot.usedMs > limits.idleMs)
-        void this.#drop(snapshot);
+      if (clock.nowMs() - snapshot.usedMs > limits.idleMs) void this.#drop(snapshot);
     }
   }
 

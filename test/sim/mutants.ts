@@ -244,6 +244,12 @@ export const MUTANTS: readonly Mutant[] = [
     to: "if (place.part === 'record') {\n        yield { key, value };",
   },
   {
+    name: 'stagedForEver',
+    file: 'src/node/node.ts',
+    from: '    this.#fetcher.tick();\n',
+    to: '',
+  },
+  {
     name: 'secondSnapshotNeverAsked',
     file: 'src/node/snapshot-fetcher.ts',
     from: "?.source ?? null;\n    this.#state = 'idle';",

@@ -26,6 +26,7 @@ export function tickSuspicion(state: ReplicaState): void {
   const { recoveries } = state.limits;
   const { working, waiting } = countRecoveries(state);
   const missing: InstanceId[] = [];
+  forgetAwaited(state);
   let free = recoveries - working;
   // What a recovery waits for comes first: all places could go to recoveries that come to wait as well, otherwise.
   for (const key of awaited(state)) if (takeStep(state, key, { missing, canRecover: free > 0 })) free -= 1;
@@ -85,6 +86,13 @@ function* needed(state: ReplicaState): Iterable<InstanceKey> {
   yield* state.progress.unsettled;
 }
 
+/** As long as anybody waits for a slot of a row, whatever it waits for in all is told by the row's `awaited` (R7.2). */
+function forgetAwaited({ space, executor }: ReplicaState): void {
+  for (const [index, row] of space.rows.entries()) {
+    if (!executor.isLack(instanceKey({ replica: index + 1, slot: row.known + 1 }))) row.awaited = 0;
+  }
+}
+
 /**
  * What holds up another row's watermark. If the row's coordinator cannot be reached, or does no work (R3.12), what it left
  * open is suspected side by side, and settled as there is place for recoveries.
@@ -94,8 +102,6 @@ function* openSlots(
   { replica, row }: { readonly replica: ReplicaId; readonly row: Row },
 ): Iterable<InstanceKey> {
   const count = state.isCountedOn(replica) ? 1 : SUSPECTED_SLOTS;
-  // As long as anybody waits for a slot of this row, whatever it waits for in all is told by `awaited` (R7.2).
-  if (!state.executor.isLack(instanceKey({ replica, slot: row.known + 1 }))) row.awaited = 0;
   const last = Math.min(Math.max(row.highest, row.awaited), row.committed + count);
   for (let slot = row.committed + 1; slot <= last; slot += 1) {
     const record = row.records.get(slot);

@@ -32,8 +32,7 @@ export function checkLeftovers(
   contents: SortedBytes,
   store: { readonly name: string /** N. */; readonly replicas: number },
 ): void {
-  const isCopying = contents.get(keyToString(STAGING_KEY)) !== undefined;
-  for (const [what, range] of isCopying ? [] : OF_A_COPY) {
+  for (const [what, range] of hasStaged(contents) ? [] : OF_A_COPY) {
     demand(contents.range(rangeOf(range)).length === 0, 'bounds', () => `in ${store.name} lies ${what}`);
   }
   const bytes = contents.get(keyToString(PRUNED_KEY));
@@ -46,6 +45,11 @@ export function checkLeftovers(
       () => `in ${store.name} lies a part of ${id && formatInstance(id)}, which is pruned`,
     );
   }
+}
+
+/** Whether there is a note of how far the copy of a snapshot has come. */
+export function hasStaged(contents: SortedBytes): boolean {
+  return contents.get(keyToString(STAGING_KEY)) !== undefined;
 }
 
 /**

@@ -223,6 +223,7 @@ export class FullMachine implements Member {
       }
       this.world.trace.note(this.world.queue.nowMs, this.id, 'has a disk error');
       this.world.statistics.diskErrors += 1;
+      process.hasDiskError = true;
       done(new Error('simulated disk error'));
     };
     this.later(process, between(prng, 0.5, 1.5) * usualMs * this.diskFactor * this.#ownDiskFactor, finish);
@@ -238,7 +239,7 @@ export class FullMachine implements Member {
 
   /** The process has ended itself. */
   failed(error: unknown): void {
-    if (!this.#diskFails) {
+    if (this.#process?.hasDiskError !== true) {
       const isStorage = error instanceof KvError && error.code === 'storageFailure';
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.world.guard(() => {
@@ -251,7 +252,7 @@ export class FullMachine implements Member {
   /** Where a write has failed, the process may end alone, and what it had handed over before is written all the same. */
   #die(): void {
     const luck = this.world.prng.next();
-    const most = this.#diskFails && luck > 0.6 ? 'nothing' : 'some';
+    const most = this.#process?.hasDiskError === true && luck > 0.6 ? 'nothing' : 'some';
     this.crash(luck < 0.2 ? 'everything' : most);
     this.world.onDeath(this.id);
   }

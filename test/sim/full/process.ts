@@ -21,6 +21,8 @@ export class FullProcess {
   readonly transport: SimulatedTransport;
   readonly watcher: Watcher;
   isDead = false;
+  /** Whether it was told that its disk has failed, so that it may end itself. */
+  hasDiskError = false;
   readonly #machine: FullMachine;
   readonly #calls: WaitingCalls;
   readonly #database: SimulatedDatabase;

@@ -9,6 +9,7 @@
 
 import { DEFAULT_LIMITS, DEFAULT_TIMING, type ReplicaId } from '../../../src/epaxos/index.ts';
 import { gaitFor } from '../../../src/node/gait.ts';
+import { UNWANTED_MS } from '../../../src/node/snapshot-fetcher.ts';
 import type { Prng } from '../../../src/util/prng.ts';
 import { checkConvergence, whyUnsettled } from '../checkers/convergence.ts';
 import { demand, Violation } from '../checkers/violation.ts';
@@ -36,7 +37,7 @@ import {
   knowsPeers,
   openSlots,
 } from './kept.ts';
-import { checkLeftovers } from './leftovers.ts';
+import { checkLeftovers, hasStaged } from './leftovers.ts';
 import { FullMachine } from './machine.ts';
 import type { FullWorldOptions } from './options.ts';
 import { Repeats } from './repeats.ts';
@@ -51,6 +52,10 @@ const RECOVERY_MS = 1_000;
 const FORGET_MS = 60_000;
 /** Beside one that lags: it may make up an eighth every 30 s, and is waited for as long as it does (R9.13). */
 const FORGET_BESIDE_LAGGARD_MS = 1_800_000;
+/** It is looked at what is staged as often as it would take to be dropped: just before that, at the worst. */
+const UNWANTED_LOOKS = 2;
+/** Of the slow clock at rest, until something staged is dropped in several batches. */
+const DROP_BEATS = 4;
 
 /** Runs one world from beginning to end. Deterministic: the same options give the same outcome. */
 export async function simulateFull(options: FullWorldOptions, run: RunOptions = {}): Promise<Outcome> {
@@ -136,6 +141,7 @@ class FullWorld {
       await this.#writeBesideHanging();
       await this.#forget();
       await this.#settle();
+      await this.#dropStaged();
       await this.#judge();
       return null;
     } catch (error) {
@@ -294,6 +300,22 @@ class FullWorld {
     const upToMs = this.#setting.queue.nowMs + patienceMs + Math.ceil(most / prunedPerTurn) * beatMs;
     while (whyMuch() !== null && (await this.#step())) {
       if (this.#setting.queue.nowMs > upToMs) throw new Violation('bounds', `${whyMuch()}, not ${allowed}`);
+    }
+  }
+
+  /** Nobody needs a snapshot any more: what was copied of one whose source is gone is dropped. */
+  async #dropStaged(): Promise<void> {
+    const { tickMs, clockRates } = this.#options.full;
+    const patienceMs = UNWANTED_LOOKS * UNWANTED_MS + DROP_BEATS * gaitFor(tickMs).restTicks * tickMs;
+    const upToMs = this.#setting.queue.nowMs + patienceMs / Math.min(...clockRates);
+    const isStaged = ({ volume }: FullMachine) => hasStaged(volume.current);
+    while (this.#judged.some(isStaged) && (await this.#step())) {
+      const keeps = this.#judged.find(isStaged)?.id;
+      demand(
+        this.#setting.queue.nowMs < upToMs,
+        'bounds',
+        () => `replica ${keeps} keeps what it copied of a snapshot that nobody needs`,
+      );
     }
   }
 
