@@ -7,16 +7,25 @@ export interface CliIo {
   readonly stderr: Writable;
 }
 
-/** Writes and waits until it has been handed on, so that nothing is cut off when the process ends. */
-export function write(stream: Writable, data: string | Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(data, (error) => (error ? reject(error) : resolve()));
-  });
+/**
+ * Writes an answer and waits until it has been handed on, so that nothing is cut off when the process ends.
+ * @throws Error if it cannot be written, as on a full disk
+ */
+export async function write(stream: Writable, data: string | Uint8Array): Promise<void> {
+  const error = await written(stream, data);
+  if (error) throw new Error(`the answer cannot be written: ${error.message}`, { cause: error });
 }
 
-/** Writes a line to standard error: everything that is not the answer itself. */
-export function note(io: CliIo, line: string): Promise<void> {
-  return write(io.stderr, `${line}\n`);
+/**
+ * Writes a line to standard error: everything that is not the answer itself. Where nobody can be told, the exit code still
+ * tells.
+ */
+export async function note(io: CliIo, line: string): Promise<void> {
+  await written(io.stderr, `${line}\n`);
+}
+
+function written(stream: Writable, data: string | Uint8Array): Promise<Error | null | undefined> {
+  return new Promise((resolve) => stream.write(data, resolve));
 }
 
 /**

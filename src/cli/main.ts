@@ -5,8 +5,12 @@ import { holdStopSignals } from './stop-signals.ts';
 // With 1, an error, ends who was told twice (exit-codes.ts is part of what is not loaded yet).
 holdStopSignals(() => process.exit(1));
 
-// Whoever reads our output may stop early, as `head` does: then there is nobody left to tell.
-process.stdout.on('error', () => process.exit());
+// Whoever reads our output may stop early, as `head` does: then there is nobody left to tell. What else goes wrong with
+// it is an error of the write that met it.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+});
+process.stderr.on('error', () => undefined); // there is nowhere to say so
 
 const { run } = await import('./program.ts');
 const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };

@@ -16,6 +16,8 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 /** One of several keys that were asked for; null: it does not exist. */
 export interface Lookup {
+  /** The key as it was given. */
+  readonly name: string;
   readonly key: Uint8Array;
   readonly entry: Entry | null;
 }
@@ -39,7 +41,9 @@ const simple: Printer = {
   entry: (entry, isTerminal) => (isTerminal ? withNewline(entry.value) : entry.value),
   entries: (rows) =>
     Buffer.concat(
-      rows.flatMap(({ key, entry }) => (entry === null ? [] : [withNewline(key), withNewline(entry.value)])),
+      rows.flatMap(({ name, entry }) =>
+        entry === null ? [] : [Buffer.from(`${name}\n`), withNewline(entry.value)],
+      ),
     ),
   put: (_key, result) => lineAndPrevious('OK', result.previous),
   deleted: (_key, result) => lineAndPrevious(result.deleted ? '1' : '0', result.previous),
@@ -50,8 +54,8 @@ const simple: Printer = {
 };
 
 const json: Printer = {
-  entry: (entry) => jsonLine(rowAsJson({ key: entry.key, entry })),
-  entries: (rows) => jsonLine(rows.map(rowAsJson)),
+  entry: (entry) => jsonLine(rowAsJson(entry.key, entry)),
+  entries: (rows) => jsonLine(rows.map(({ key, entry }) => rowAsJson(key, entry))),
   put: (key, result) =>
     jsonLine({ key: base64(key), version: result.version, previous: previousAsJson(result.previous) }),
   deleted: (key, result) =>
@@ -126,7 +130,7 @@ function withNewline(value: Uint8Array): Uint8Array {
   return Buffer.concat([value, Buffer.from('\n')]);
 }
 
-function rowAsJson({ key, entry }: Lookup): object {
+function rowAsJson(key: Uint8Array, entry: Entry | null): object {
   return {
     key: base64(key),
     value: entry === null ? null : base64(entry.value),

@@ -93,12 +93,21 @@ export async function run(args: readonly string[], io: CliIo): Promise<ExitCode>
   };
   try {
     const program = await createProgram({ io, setExitCode }, args);
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(withoutVainHelp(program, args), { from: 'user' });
     return exitCode;
   } catch (error) {
     await reportError(io, error);
     return exitCodeOf(error);
   }
+}
+
+/** To ask for help about a command that there is not, is to name such a command: of its flags nothing can be said. */
+function withoutVainHelp(program: Command, args: readonly string[]): readonly string[] {
+  const others = args.filter((arg) => arg !== '--help' && arg !== '-h');
+  const [name, about] = program.parseOptions(others).operands;
+  const isKnown = (each: string | undefined) => each === undefined || each === 'help' || COMMANDS.has(each);
+  if (name === 'help' && !isKnown(about)) return [about ?? ''];
+  return isKnown(name) ? args : others;
 }
 
 async function reportError(io: CliIo, error: unknown): Promise<void> {

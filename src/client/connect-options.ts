@@ -17,6 +17,11 @@ export interface ConnectOptions {
    */
   readonly silenceTimeoutMs?: number;
   /**
+   * How long a call is tried while no endpoint takes a connection, in milliseconds from its beginning; then it fails with
+   * `unreachable`. 0: each endpoint once. Absent: to its deadline, as replicas may just be starting.
+   */
+  readonly retryForMs?: number;
+  /**
    * Which of the endpoints that serve is used. `nearest`, if absent: the first one at first, then the one with the
    * shortest round trip, measured every few seconds while the client is in use; it moves only if another one is
    * clearly nearer. `first`: the first one, and after a failure the one that stood in for it.

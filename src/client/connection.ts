@@ -4,6 +4,7 @@
  */
 import { type ChannelOptions, type Client, connectivityState } from '@grpc/grpc-js';
 import { type DisposableChannel, openChannel } from '../wire/index.ts';
+import { nowMs } from './clock.ts';
 
 const CLIENT_CHANNEL_OPTIONS: ChannelOptions = {
   // A replica that comes back is found again soon: grpc-js would wait up to two minutes.
@@ -24,7 +25,7 @@ export class Connection {
   /** Who waits for the connection to stand or to fail. */
   readonly #waiting = new Set<(client: Client) => void>();
   #isWatching = false;
-  /** Since when, on the clock of performance.now(). */
+  /** Since when, on the client's clock. */
   #watchedSinceMs = 0;
   #isClosed = false;
 
@@ -43,7 +44,7 @@ export class Connection {
     this.#waiting.add(use);
     if (!this.#isWatching) {
       this.#isWatching = true;
-      this.#watchedSinceMs = performance.now();
+      this.#watchedSinceMs = nowMs();
       queueMicrotask(() => this.#watch());
     }
     return () => this.#waiting.delete(use);
@@ -54,9 +55,9 @@ export class Connection {
    * connecting for ever: if it has been for long, it is dropped. For those who still wait a new one is begun.
    */
   giveUp(): void {
-    const waitedMs = performance.now() - this.#watchedSinceMs;
+    const waitedMs = nowMs() - this.#watchedSinceMs;
     if (this.#isClosed || !this.#isWatching || waitedMs < STUCK_AFTER_MS) return;
-    this.#watchedSinceMs = performance.now();
+    this.#watchedSinceMs = nowMs();
     const stuck = this.#channel;
     this.#channel = openChannel(this.#address, CLIENT_CHANNEL_OPTIONS);
     stuck.close(); // ends the watch of this channel

@@ -5,6 +5,7 @@
 import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
 import { TimingWheel } from '../util/timing-wheel.ts';
+import { nowMs } from './clock.ts';
 import { Endpoint, type EndpointEvents } from './endpoint.ts';
 import { EndpointPool } from './endpoint-pool.ts';
 import { Failover } from './failover.ts';
@@ -26,6 +27,8 @@ export interface DispatcherOptions {
   /** At least one, each once. */
   readonly addresses: readonly string[];
   readonly silenceTimeoutMs: number;
+  /** While no endpoint takes a connection; null: to the deadline. */
+  readonly retryForMs: number | null;
   /** Whether to go to the nearest endpoint; else to the first that serves. */
   readonly nearest: boolean;
   readonly ids: RequestIds;
@@ -38,13 +41,12 @@ export class Dispatcher {
   readonly #failover: Failover;
   readonly #window: RequestWindow;
   /** When each open request is to be looked at again: its deadline, silence, or the end of a pause. */
-  readonly #wakeUps = new TimingWheel<Request>(performance.now());
+  readonly #wakeUps = new TimingWheel<Request>(nowMs());
   readonly #measures: boolean;
   #measureAtMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor({ addresses, silenceTimeoutMs, nearest, ids }: DispatcherOptions) {
-    const now = () => performance.now();
+  constructor({ addresses, silenceTimeoutMs, retryForMs, nearest, ids }: DispatcherOptions) {
     this.#measures = nearest && addresses.length > 1;
     const events: EndpointEvents = {
       onServed: (endpoint) => this.#pool.served(endpoint),
@@ -54,12 +56,13 @@ export class Dispatcher {
       onMeasured: () => this.#pool.preferNearest(),
     };
     this.endpoints = addresses.map((address) => new Endpoint(address, events, ids));
-    this.#pool = new EndpointPool(this.endpoints, now);
+    this.#pool = new EndpointPool(this.endpoints, nowMs);
     this.#failover = new Failover(this.#pool, {
       silenceTimeoutMs,
+      retryForMs,
       wakeUps: this.#wakeUps,
       ids,
-      now,
+      now: nowMs,
       onSettled: (request) => {
         request.release?.();
         this.#window.leave(request);
@@ -97,19 +100,19 @@ export class Dispatcher {
   #onTick(): void {
     setImmediate(() => {
       if (this.#timer === null) return;
-      const nowMs = performance.now();
-      for (const request of this.#wakeUps.takeDue(nowMs)) {
-        if (!request.isSettled) this.#failover.wake(request, nowMs);
+      const atMs = nowMs();
+      for (const request of this.#wakeUps.takeDue(atMs)) {
+        if (!request.isSettled) this.#failover.wake(request, atMs);
       }
-      if (this.#measures) this.#measure(nowMs);
+      if (this.#measures) this.#measure(atMs);
       if (this.#wakeUps.size === 0) this.#stopTimer();
     });
   }
 
-  #measure(nowMs: number): void {
-    this.#measureAtMs ??= nowMs + FIRST_MEASURE_AFTER_MS;
-    if (nowMs < this.#measureAtMs) return;
-    this.#measureAtMs = nowMs + MEASURE_INTERVAL_MS;
+  #measure(atMs: number): void {
+    this.#measureAtMs ??= atMs + FIRST_MEASURE_AFTER_MS;
+    if (atMs < this.#measureAtMs) return;
+    this.#measureAtMs = atMs + MEASURE_INTERVAL_MS;
     for (const endpoint of this.endpoints) endpoint.measure();
   }
 

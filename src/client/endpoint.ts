@@ -1,6 +1,7 @@
 /** One endpoint: the connection to one replica and the stream of requests on it, from the first request on. */
 import type { KvError } from '../errors.ts';
 import type { OperationResult } from '../kv/index.ts';
+import { nowMs } from './clock.ts';
 import { Connection } from './connection.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Request, Stage, Target } from './request.ts';
@@ -31,7 +32,7 @@ export class Endpoint implements Target {
   #pipeline: Pipeline | null = null;
   /** Ends the attempt to connect; null: there is none. */
   #stopConnecting: (() => void) | null = null;
-  #lastServedMs = Number.NEGATIVE_INFINITY;
+  #lastActiveMs = Number.NEGATIVE_INFINITY;
 
   /** @param address `host:port`; nothing is dialled yet @param ids learn what the replica tells */
   constructor(address: string, events: EndpointEvents, ids: RequestIds) {
@@ -41,8 +42,8 @@ export class Endpoint implements Target {
     this.#connection = new Connection(address);
   }
 
-  get lastServedMs(): number {
-    return this.#lastServedMs;
+  get lastActiveMs(): number {
+    return this.#lastActiveMs;
   }
 
   get roundTripMs(): number {
@@ -101,8 +102,11 @@ export class Endpoint implements Target {
       this.#stopConnecting = null;
       const pipeline = new Pipeline(client, this.#ids, {
         onServed: () => {
-          this.#lastServedMs = performance.now();
+          this.#lastActiveMs = nowMs();
           this.#events.onServed(this);
+        },
+        onTaken: () => {
+          this.#lastActiveMs = nowMs();
         },
         onResult: this.#events.onResult,
         onError: this.#events.onError,

@@ -6,8 +6,19 @@ import type { StatusResponse } from '../wire/index.ts';
 /** Keys and values: bytes, or a string that stands for its UTF-8 bytes. */
 export type Bytes = string | Uint8Array;
 
-export function toBytes(data: Bytes): Uint8Array {
-  return typeof data === 'string' ? Buffer.from(data, 'utf8') : data;
+/**
+ * @param what it is, for the error
+ * @throws KvError invalidArgument if it is neither, or a string with half of a surrogate pair: such strings would all
+ *   become the same bytes
+ */
+export function toBytes(data: Bytes, what: 'key' | 'value'): Uint8Array {
+  if (typeof data === 'string' && data.isWellFormed()) return Buffer.from(data, 'utf8');
+  if (data instanceof Uint8Array) return data;
+  const wrong =
+    typeof data === 'string'
+      ? `the ${what} is no well-formed text, as it has half of a surrogate pair: give its bytes instead`
+      : `the ${what} must be a string or a Uint8Array, not ${data === null ? 'null' : typeof data}`;
+  throw new KvError('invalidArgument', wrong, { outcome: 'notApplied' });
 }
 
 /** A key that exists. */
@@ -57,7 +68,7 @@ export function putResult(result: OperationResult, key: Bytes): PutResult {
 
 /** What a get answers its caller. */
 export function getResult({ value, version }: OperationResult, key: Bytes): Entry | null {
-  return value === null ? null : new Entry({ key: toBytes(key), value: owned(value), version });
+  return value === null ? null : new Entry({ key: toBytes(key, 'key'), value: owned(value), version });
 }
 
 /**
@@ -89,7 +100,7 @@ export function deleteResult(result: OperationResult, key: Bytes): DeleteResult 
 function entryReplaced({ value, previousVersion }: OperationResult, key: Bytes): Entry | null {
   return value === null
     ? null
-    : new Entry({ key: toBytes(key), value: owned(value), version: previousVersion });
+    : new Entry({ key: toBytes(key, 'key'), value: owned(value), version: previousVersion });
 }
 
 /** A replica's own view of itself and of the cluster. */

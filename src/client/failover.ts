@@ -13,11 +13,6 @@ import type { RequestIds } from './request-ids.ts';
 
 /** No endpoint is given less than this before it counts as silent, unless the request has less left. */
 const LEAST_SILENCE_MS = 500;
-/**
- * While no endpoint takes a connection, a request waits this long for one to come up before it gives up, or a fifth of
- * its time if that is longer: who allows much time may be talking to replicas that are starved, not dead.
- */
-const UNREACHABLE_GRACE_MS = 1000;
 /** The pause after a round in which no endpoint served the request; it doubles up to the maximum. */
 const FIRST_PAUSE_MS = 25;
 const MAX_PAUSE_MS = 200;
@@ -25,6 +20,8 @@ const MAX_PAUSE_MS = 200;
 export interface FailoverOptions {
   /** How long a silent endpoint is waited for in the first round, if there are others; doubles with every round. */
   readonly silenceTimeoutMs: number;
+  /** How long a request goes on while no endpoint takes a connection; null: to its deadline. */
+  readonly retryForMs: number | null;
   /** When each open request is to be looked at again. */
   readonly wakeUps: TimingWheel<Request>;
   readonly ids: RequestIds;
@@ -83,8 +80,8 @@ export class Failover {
       return;
     }
     // Measuring each request alone would turn overload into a storm: every request given up, sent to the next
-    // replica, and given up there. Where others are served meanwhile the replica is slow, not silent.
-    const quietMs = nowMs - Math.max(request.attemptedMs, target.lastServedMs);
+    // replica, and given up there. Where others are served meanwhile, or large ones taken, the replica is slow, not silent.
+    const quietMs = nowMs - Math.max(request.attemptedMs, target.lastActiveMs);
     const isLate = nowMs >= request.deadlineMs;
     if (!isLate && quietMs < request.silenceMs) {
       this.#options.wakeUps.set(request, Math.min(request.deadlineMs, nowMs + request.silenceMs - quietMs));
@@ -156,8 +153,8 @@ export class Failover {
   #pause(request: Request, nowMs: number): void {
     const history = historyOf(request);
     const elapsedMs = nowMs - request.startedMs;
-    const graceMs = Math.max(UNREACHABLE_GRACE_MS, request.allowedMs / 5);
-    if (history.onlyUnreachable && elapsedMs >= graceMs) {
+    const { retryForMs } = this.#options;
+    if (history.onlyUnreachable && retryForMs !== null && elapsedMs >= retryForMs) {
       this.#reject(request, history.asUnreachable());
     } else if (isTooLate(request, nowMs)) {
       this.#reject(request, history.asTimeout(request.allowedMs));

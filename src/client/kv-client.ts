@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { KvError } from '../errors.ts';
 import { type ClientKind, MAX_REQUEST_MS, type OperationResult } from '../kv/index.ts';
 import { adminService, encodeDelete, encodeGet, encodeMultiGet, encodePut } from '../wire/index.ts';
+import { nowMs } from './clock.ts';
 import {
   type CallOptions,
   type ConnectOptions,
@@ -66,6 +67,7 @@ export class KvClient implements MethodOfEachKind {
     this.#dispatcher = new Dispatcher({
       addresses: parseEndpoints(options.endpoints),
       silenceTimeoutMs: positive('silenceTimeoutMs', options.silenceTimeoutMs ?? DEFAULT_SILENCE_TIMEOUT_MS),
+      retryForMs: options.retryForMs === undefined ? null : atLeastZero('retryForMs', options.retryForMs),
       nearest: options.prefer !== 'first',
       ids: this.#ids,
     });
@@ -77,8 +79,8 @@ export class KvClient implements MethodOfEachKind {
       encodePut({
         client: this.#clientId,
         ...name,
-        key: toBytes(key),
-        value: toBytes(value),
+        key: toBytes(key, 'key'),
+        value: toBytes(value, 'value'),
         returnPrevious: options.returnPrevious === true,
       }),
     );
@@ -90,7 +92,7 @@ export class KvClient implements MethodOfEachKind {
    */
   get(key: Bytes, options: ReadOptions = NO_OPTIONS): Promise<Entry | null> {
     return this.#run(options.level === 'stale' ? STALE_GET : GET, key, options, ({ sequence }) =>
-      encodeGet({ client: this.#clientId, sequence, key: toBytes(key) }),
+      encodeGet({ client: this.#clientId, sequence, key: toBytes(key, 'key') }),
     );
   }
 
@@ -103,7 +105,7 @@ export class KvClient implements MethodOfEachKind {
     keys: readonly Bytes[],
     options: ReadOptions = NO_OPTIONS,
   ): Promise<readonly (Entry | null)[]> {
-    const asked = keys.map(toBytes);
+    const asked = keys.map((key) => toBytes(key, 'key'));
     const kind = options.level === 'stale' ? STALE_MULTI_GET : MULTI_GET;
     const result = await this.#run(kind, asked[0] ?? '', options, ({ sequence }) =>
       encodeMultiGet({ client: this.#clientId, sequence, keys: asked }),
@@ -117,7 +119,7 @@ export class KvClient implements MethodOfEachKind {
       encodeDelete({
         client: this.#clientId,
         ...name,
-        key: toBytes(key),
+        key: toBytes(key, 'key'),
         returnPrevious: options.returnPrevious === true,
       }),
     );
@@ -151,7 +153,7 @@ export class KvClient implements MethodOfEachKind {
       const allowedMs = this.#timeoutOf(options);
       const name = { sequence: this.#ids.next(), generation: kind.mutates ? this.#ids.generation : 0 };
       const operation = encode(name);
-      const startedMs = performance.now();
+      const startedMs = nowMs();
       const request = new Request({ kind, key, operation, name, startedMs, allowedMs, resolve, reject });
       this.#dispatcher.submit(request as Request, options.signal); // nobody else minds what it answers
     });
@@ -183,6 +185,11 @@ function positive(name: string, milliseconds: number): number {
     );
   }
   return milliseconds;
+}
+
+function atLeastZero(name: string, milliseconds: number): number {
+  if (milliseconds >= 0) return milliseconds;
+  throw notSent('invalidArgument', `${name} must be at least 0 milliseconds`);
 }
 
 function notSent(code: 'invalidArgument' | 'cancelled', message: string): KvError {

@@ -12,6 +12,7 @@ import type { OperationResult } from '../kv/index.ts';
 import { PagedMap } from '../util/paged-map.ts';
 import { decodeResponseFrame, encodeRequestFrame, kvService, type ResponseFrame } from '../wire/index.ts';
 import { callError } from './call-error.ts';
+import { nowMs } from './clock.ts';
 import type { Request } from './request.ts';
 import type { RequestIds } from './request-ids.ts';
 import { RequestList } from './request-list.ts';
@@ -28,6 +29,8 @@ export interface PipelineEvents {
   onError(request: Request, error: KvError): void;
   /** The request's time was over before it was sent. */
   onExpired(request: Request): void;
+  /** It has taken what was held back. */
+  onTaken(): void;
   onRoundTrip(roundTripMs: number): void;
   /** The stream ended by itself. Each of its requests fails right after, in order. */
   onEnd(): void;
@@ -57,6 +60,7 @@ export class Pipeline {
     this.#stream.on('data', (frame: Buffer) => this.#onFrame(frame));
     this.#stream.on('drain', () => {
       this.#isBlocked = false;
+      this.#events.onTaken();
       this.#flush();
     });
     this.#stream.on('error', (error: ServiceError) => this.#end(callError(error)));
@@ -83,7 +87,7 @@ export class Pipeline {
   /** Measures a round trip, unless one is being measured or the stream takes nothing. */
   ping(): void {
     if (this.#isOver || this.#isBlocked || this.#pingedAtMs !== null) return;
-    this.#pingedAtMs = performance.now();
+    this.#pingedAtMs = nowMs();
     this.#write(encodeRequestFrame([]));
   }
 
@@ -103,9 +107,9 @@ export class Pipeline {
   }
 
   #flush(): void {
-    const nowMs = performance.now();
+    const atMs = nowMs();
     while (this.#canSend(this.#queue.head) && !this.#isBlocked && !this.#isOver) {
-      const requests = this.#nextRequests(nowMs);
+      const requests = this.#nextRequests(atMs);
       if (requests.length > 0) this.#write(encodeRequestFrame(requests));
     }
   }
@@ -120,11 +124,11 @@ export class Pipeline {
   }
 
   /** What makes the next frame; nothing if all that waited is late: this process may have stood still. */
-  #nextRequests(nowMs: number): readonly Request[] {
+  #nextRequests(atMs: number): readonly Request[] {
     const requests: Request[] = [];
     let bytes = 0;
     for (let next = this.#queue.head; this.#canSend(next); next = this.#queue.head) {
-      if (next.deadlineMs <= nowMs) {
+      if (next.deadlineMs <= atMs) {
         this.#queue.remove(next);
         this.#events.onExpired(next);
         continue;
@@ -135,7 +139,7 @@ export class Pipeline {
       this.#queue.remove(next);
       this.#lastId += 1;
       next.id = this.#lastId;
-      next.timeoutMs = Math.ceil(next.deadlineMs - nowMs);
+      next.timeoutMs = Math.ceil(next.deadlineMs - atMs);
       this.#open.set(next.id, next);
       next.hasLeft = true;
       requests.push(next);
@@ -180,7 +184,7 @@ export class Pipeline {
 
   #onPong(): void {
     if (this.#pingedAtMs === null) return;
-    const roundTripMs = performance.now() - this.#pingedAtMs;
+    const roundTripMs = nowMs() - this.#pingedAtMs;
     this.#pingedAtMs = null;
     this.#events.onRoundTrip(roundTripMs);
   }

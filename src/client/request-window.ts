@@ -16,9 +16,13 @@ export interface WindowLimits {
   readonly waiting: number;
 }
 
+/**
+ * As many requests as a replica takes, but much fewer bytes: the first of many large ones is answered when those beside it
+ * are through as well, and who waits for that too long sends them all to the next replica.
+ */
 export const WINDOW_LIMITS: WindowLimits = {
   requests: RPC_LIMITS.streamRequests,
-  bytes: RPC_LIMITS.streamBytes,
+  bytes: 4 * 1024 * 1024,
   waiting: 100_000,
 };
 

@@ -33,7 +33,7 @@ export interface RequestFields<Answer> {
   readonly operation: Uint8Array;
   /** What its id is made of, as it is encoded; of a read the generation is 0. */
   readonly name: RequestName;
-  /** When the call was made, on the clock of performance.now(). */
+  /** When the call was made, on the client's clock. */
   readonly startedMs: number;
   /** For the whole call, all attempts together. */
   readonly allowedMs: number;
@@ -47,8 +47,8 @@ export type Stage = 'connecting' | 'queued' | 'sent';
 /** What failover, and the choice between endpoints, need of one. Its round trip is the shortest measured lately. */
 export interface Target extends MeasuredDistance {
   readonly address: string;
-  /** When it last served any request, on the clock of performance.now(); minus infinity before the first. */
-  readonly lastServedMs: number;
+  /** When it last served any request, or took more of what is sent, on the client's clock; minus infinity before that. */
+  readonly lastActiveMs: number;
   /** Takes the request over: it is answered, fails, or is taken back. None of that happens within this call. */
   send(request: Request): void;
   /** Lets go of a request that it was sent; an answer that still comes is ignored. */

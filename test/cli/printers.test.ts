@@ -28,14 +28,14 @@ describe('simple', () => {
 
 /** Two keys that exist, and one between them that does not. */
 const rows = [
-  { key: KEY, entry },
-  { key: Buffer.from('nothing'), entry: null },
-  { key: KEY, entry: binary },
+  { name: 'greeting', key: KEY, entry },
+  { name: 'nothing', key: Buffer.from('nothing'), entry: null },
+  { name: 'Z3JlZXRpbmc=', key: KEY, entry: binary },
 ];
 
 describe('several keys', () => {
-  it('are printed key by key, each that exists with its value on the next line', () => {
-    const [head, tail] = [Buffer.from('greeting\nhello\ngreeting\n'), Buffer.from('\n')];
+  it('are printed key by key as they were given, each that exists with its value on the next line', () => {
+    const [head, tail] = [Buffer.from('greeting\nhello\nZ3JlZXRpbmc=\n'), Buffer.from('\n')];
     expect(Buffer.from(PRINTERS.simple.entries(rows))).toEqual(Buffer.concat([head, BINARY, tail]));
     expect(text(PRINTERS.simple.entries(rows.slice(1, 2)))).toBe('');
   });

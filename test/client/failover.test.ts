@@ -125,7 +125,7 @@ describe('how long a silent endpoint is waited for', () => {
     world.failover.begin(request);
     for (let index = 0; index < 10; index++) {
       world.pass(900);
-      a.lastServedMs = world.nowMs;
+      a.lastActiveMs = world.nowMs;
     }
     expect(a.takenBack).toEqual([]);
     world.pass(990);
@@ -173,13 +173,26 @@ describe('the error of all attempts together', () => {
   });
 
   it.each([
-    [5000, 1000],
-    [30_000, 6000],
-  ])('is unreachable, soon, where no connection was ever made (%d ms)', (timeoutMs, graceMs) => {
-    const { error, elapsedMs } = new RequestWorld().run(() => ['unreachable', 'notApplied'], { timeoutMs });
+    [5000, null, 5000],
+    [30_000, null, 30_000],
+    [30_000, 6000, 6000],
+    [5000, 30_000, 5000],
+    [5000, 0, 0],
+  ])('is unreachable where no connection was made, of %d ms when retried for %s ms', (...figures) => {
+    const [timeoutMs, retryForMs, endsAtMs] = figures;
+    const world = new RequestWorld(undefined, { retryForMs });
+    const { error, elapsedMs, attempts } = world.run(() => ['unreachable', 'notApplied'], { timeoutMs });
     expect(error).toMatchObject({ code: 'unreachable', outcome: 'notApplied' });
-    expect(elapsedMs).toBeGreaterThanOrEqual(graceMs);
-    expect(elapsedMs).toBeLessThan(graceMs + 300);
+    expect(elapsedMs).toBeGreaterThan(endsAtMs - 150);
+    expect(elapsedMs).toBeLessThan(endsAtMs + 300);
+    expect(attempts.length).toBeGreaterThanOrEqual(3); // each endpoint once at least
+  });
+
+  it('is not given up early once a replica was reached', () => {
+    const answer = ({ address }: Attempt): Answer =>
+      address === 'a:1' ? ['overloaded', 'notApplied'] : ['unreachable', 'notApplied'];
+    const { elapsedMs } = new RequestWorld(undefined, { retryForMs: 0 }).run(answer, { timeoutMs: 5000 });
+    expect(elapsedMs).toBeGreaterThan(4500);
   });
 
   it.each(['unknown', 'none'] as const)(

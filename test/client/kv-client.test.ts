@@ -91,10 +91,46 @@ describe('requests and answers', () => {
     expect(one.writes).toHaveLength(1);
   });
 
+  it('refuses what is neither text nor bytes by the name of the argument', async () => {
+    const one = await replica();
+    const kv = client([one.endpoint]);
+    const wrong = (value: unknown) => value as string;
+    const failures = await Promise.all(
+      [
+        kv.put('a', wrong(1)),
+        kv.put('a', wrong(null)),
+        kv.put(wrong(undefined), 'v'),
+        kv.get(wrong({})),
+        kv.delete(wrong(true)),
+        kv.multiGet(['a', wrong(2)]),
+        // Each of these would be the same three bytes.
+        kv.put('\ud800', 'v'),
+        kv.get('a\udfff'),
+        kv.put('a', '\ud83d'),
+      ].map(failureOf),
+    );
+    expect(failures.map(({ message }) => message)).toEqual([
+      'the value must be a string or a Uint8Array, not number',
+      'the value must be a string or a Uint8Array, not null',
+      'the key must be a string or a Uint8Array, not undefined',
+      'the key must be a string or a Uint8Array, not object',
+      'the key must be a string or a Uint8Array, not boolean',
+      'the key must be a string or a Uint8Array, not number',
+      ...['key', 'key', 'value'].map(
+        (what) =>
+          `the ${what} is no well-formed text, as it has half of a surrogate pair: give its bytes instead`,
+      ),
+    ]);
+    const kinds = failures.map(({ code, outcome }) => `${code} ${outcome}`);
+    expect(new Set(kinds)).toEqual(new Set(['invalidArgument notApplied']));
+    expect(one.writes).toHaveLength(0);
+  });
+
   it('refuses an unusable time and an unusable list of endpoints', async () => {
     expect(() => connect({ endpoints: [] })).toThrow(KvError);
     expect(() => connect({ endpoints: 'host' })).toThrow(/host:port/);
     expect(() => connect({ endpoints: 'host:1', timeoutMs: 0 })).toThrow(/timeoutMs/);
+    expect(() => connect({ endpoints: 'host:1', retryForMs: -1 })).toThrow(/retryForMs/);
     expect((await failureOf(client(['host:1']).get('a', { timeoutMs: -1 }))).code).toBe('invalidArgument');
   });
 });

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { nowMs } from '../../src/client/clock.ts';
 import { Endpoint } from '../../src/client/endpoint.ts';
 import { type ConnectOptions, connect, type KvClient, KvError } from '../../src/client/index.ts';
 import { Pipeline } from '../../src/client/pipeline.ts';
@@ -159,6 +160,7 @@ const IGNORED = {
   onResult: () => undefined,
   onError: () => undefined,
   onExpired: () => undefined,
+  onTaken: () => undefined,
   onRoundTrip: () => undefined,
   onEnd: () => undefined,
 };
@@ -178,12 +180,42 @@ it('a request that was refused does not fail once more when the stream ends', as
     ...IGNORED,
     onError: (_request, { code }) => errors.push(code),
   });
-  pipeline.send(requestOf({ startedMs: performance.now() }));
+  pipeline.send(requestOf({ startedMs: nowMs() }));
   await expect.poll(() => written, PATIENT).toBe(1);
   const error = new KvError('overloaded', 'full', { outcome: 'notApplied' });
   stream.emit('data', encodeResponseFrame({ responses: [{ id: 1, error }], generation: 1, pong: false }));
   stream.emit('end');
   expect(errors).toEqual(['overloaded']);
+});
+
+it('tells that the replica takes what was held back: it is slow with what is large, not silent', async () => {
+  let written = 0;
+  const stream = Object.assign(new EventEmitter(), {
+    write: () => {
+      written += 1;
+      return false;
+    },
+  });
+  let taken = 0;
+  const pipeline = new Pipeline(
+    { makeBidiStreamRequest: () => stream } as unknown as Client,
+    new RequestIds(),
+    {
+      ...IGNORED,
+      onTaken: () => {
+        taken += 1;
+      },
+    },
+  );
+  for (const size of [600_000, 600_000]) {
+    const operation = new Uint8Array(size);
+    pipeline.send(requestOf({ operation, mutates: false, startedMs: nowMs() }));
+  }
+  await expect.poll(() => written, PATIENT).toBe(1);
+  expect(taken).toBe(0);
+  stream.emit('drain');
+  await expect.poll(() => written, PATIENT).toBe(2);
+  expect(taken).toBe(1);
 });
 
 describe('a request whose time is over before it is sent', () => {

@@ -47,7 +47,7 @@ export interface Attempt {
 
 export class FakeTarget implements Target {
   readonly address: string;
-  lastServedMs = Number.NEGATIVE_INFINITY;
+  lastActiveMs = Number.NEGATIVE_INFINITY;
   roundTripMs = Number.POSITIVE_INFINITY;
   isSettled = true;
   /** How far a request is when it is taken back. */
@@ -80,12 +80,16 @@ export class RequestWorld {
   readonly wakeUps = new TimingWheel<Request>(0);
   readonly ids = new RequestIds();
 
-  constructor(addresses: readonly string[] = ['a:1', 'b:2', 'c:3']) {
+  constructor(
+    addresses: readonly string[] = ['a:1', 'b:2', 'c:3'],
+    { retryForMs = null }: { readonly retryForMs?: number | null } = {},
+  ) {
     const now = () => this.nowMs;
     this.targets = addresses.map((address) => new FakeTarget(address));
     this.pool = new EndpointPool(this.targets, now);
     this.failover = new Failover(this.pool, {
       silenceTimeoutMs: 1000,
+      retryForMs,
       wakeUps: this.wakeUps,
       ids: this.ids,
       now,

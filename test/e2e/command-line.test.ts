@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../src/client/index.ts';
+import { runCli } from '../cli/run-cli.ts';
+import { GroupProcess, PROGRAM } from '../support/child-process.ts';
 import { type CommandOptions, type CommandRun, epaxos } from '../support/epaxos-command.ts';
 import { freeBasePort } from '../support/free-ports.ts';
 import { ProcessCluster } from '../support/process-cluster.ts';
@@ -16,6 +18,17 @@ beforeEach(({ onTestFailed }) => onTestFailed(() => void process.stderr.write(cl
 /** The command with this cluster's endpoints. */
 function run(args: readonly string[], options?: CommandOptions): Promise<CommandRun> {
   return epaxos(['--endpoints', cluster.endpoints.join(','), ...args], options);
+}
+
+/** The command in a line for a shell, with this cluster's endpoints. */
+async function shell(line: string): Promise<CommandRun> {
+  const environment = { EPAXOS_ENDPOINTS: cluster.endpoints.join(',') };
+  const command = new GroupProcess('sh', ['-c', `"$0" "$1" ${line}`, process.execPath, PROGRAM], {
+    stdio: 'pipe',
+    environment,
+  });
+  const { code } = await command.exited;
+  return { exitCode: code, stdout: command.stdout, stderr: command.stderr };
 }
 
 async function succeed(args: readonly string[], options?: CommandOptions): Promise<Buffer> {
@@ -99,8 +112,28 @@ describe('wrong input', () => {
     ['a key that is too long', ['put', 'k'.repeat(LIMITS.keyBytes + 1), 'v'], 3, /4097 bytes.*4096/],
     ['too many keys', ['get', ...new Array<string>(1025).fill('k')], 3, /more than 1024 keys/],
     ['a key that does not exist', ['get', 'no such key'], 4, /key not found: no such key/],
+    ['an unknown command with --help', ['puut', '--help'], 64, /unknown command 'puut'/],
+    ['--help with an unknown command', ['--help', 'puut'], 64, /unknown command 'puut'/],
+    ['help about an unknown command', ['help', 'puut'], 64, /unknown command 'puut'/],
   ])('%s', async (_, args, exitCode, message) => {
-    expectFailure(await run(args), { exitCode, message });
+    // Within this process: whatever is wrong with the words is found before anything of a process matters.
+    const isUsage = ['help', '--help'].includes(args[0] ?? '');
+    const endpoints = isUsage ? [] : ['--endpoints', cluster.endpoints.join(',')];
+    expectFailure(await runCli([...endpoints, ...args]), { exitCode, message });
+  });
+
+  test('bytes that are not UTF-8', async () => {
+    const result = await shell('put "$(printf \'\\377\')" v');
+    expectFailure(result, { exitCode: 3, message: /bytes that are not UTF-8.*--hex/ });
+  });
+
+  test.each([
+    ['a directory', '< /', /standard input is a directory/],
+    ['nothing', '< /dev/null', /there is no value/],
+    ['a closed stream', '<&-', /there is no value/],
+  ])('a value from %s', async (_, redirection, message) => {
+    expectFailure(await shell(`put valueless ${redirection}`), { exitCode: 3, message });
+    expect((await run(['get', 'valueless'])).exitCode).toBe(4);
   });
 
   test('no command at all: whoever asks nothing is shown everything', async () => {
@@ -116,11 +149,33 @@ describe('wrong input', () => {
 
   test('nobody at the endpoints', async () => {
     const endpoint = `127.0.0.1:${await freeBasePort(1)}`;
-    const put = await epaxos(['--endpoints', endpoint, 'put', 'a', 'b']);
+    const put = await epaxos(['--endpoints', endpoint, '--command-timeout', '1s', 'put', 'a', 'b']);
     expectFailure(put, { exitCode: 2, message: new RegExp(`no replica can be reached.*${endpoint}`) });
     const status = await epaxos(['--endpoints', endpoint, 'status']);
     expect(status.exitCode).toBe(2);
     expect(status.stdout.toString()).toContain(endpoint);
+  });
+});
+
+describe('output that cannot be written', () => {
+  beforeAll(() => succeed(['put', 'output', 'v']));
+
+  test.each(['get output', 'get -w json output', 'put output v', 'status', 'probe', 'del output-2'])(
+    '%s > /dev/full',
+    async (command) => {
+      const result = await shell(`${command} > /dev/full`);
+      expectFailure(result, { exitCode: 1, message: /the answer cannot be written: ENOSPC/ });
+    },
+  );
+
+  test('is no error where its reader has ended', async () => {
+    const result = await shell('get output | true');
+    expect(result).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  test('of errors: the exit code tells all the same', async () => {
+    expect((await shell('get no-such-key 2> /dev/full')).exitCode).toBe(4);
+    expect((await shell('get output 2>&-')).exitCode).toBe(0);
   });
 });
 
@@ -132,7 +187,7 @@ describe('the environment', () => {
     const get = await epaxos(['-w', 'simple', 'get', 'environment'], { environment });
     expect(get.stdout.toString()).toBe('yes');
 
-    const nobody = { EPAXOS_ENDPOINTS: `127.0.0.1:${await freeBasePort(1)}`, EPAXOS_COMMAND_TIMEOUT: '3s' };
+    const nobody = { EPAXOS_ENDPOINTS: `127.0.0.1:${await freeBasePort(1)}`, EPAXOS_COMMAND_TIMEOUT: '1s' };
     expect((await epaxos(['get', 'environment'], { environment: nobody })).exitCode).toBe(2);
     expect((await succeed(['get', 'environment'], { environment: nobody })).toString()).toBe('yes');
   });

@@ -1,5 +1,6 @@
 /** `epaxos del`: removes a key. */
 import type { Command } from 'commander';
+import { addKeyEncoding, type KeyEncodingFlags, keyOf } from '../bytes.ts';
 import { write } from '../io.ts';
 import { withSession } from '../session.ts';
 import type { CommandContext } from './context.ts';
@@ -15,17 +16,17 @@ Examples:
 `;
 
 export function addDel(program: Command, context: CommandContext): void {
-  program
-    .command('del')
+  addKeyEncoding(program.command('del'))
     .summary('remove a key')
     .description('Removes a key. It is no error if the key does not exist.')
     .argument('<key>', 'the key, 1 to 4096 bytes')
     .option('--prev', 'also print the value that was removed', false)
     .addHelpText('after', HELP)
-    .action(async (key: string, flags: { prev: boolean }, command: Command) => {
+    .action(async (name: string, flags: KeyEncodingFlags & { prev: boolean }, command: Command) => {
+      const key = keyOf(name, flags);
       await withSession(command, async ({ client, printer }) => {
         const result = await client.delete(key, { returnPrevious: flags.prev });
-        await write(context.io.stdout, printer.deleted(Buffer.from(key, 'utf8'), result));
+        await write(context.io.stdout, printer.deleted(key, result));
       });
     });
 }

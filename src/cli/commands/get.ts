@@ -1,6 +1,7 @@
 /** `epaxos get`: prints a key's value, or those of several keys at one moment. */
 import type { Command } from 'commander';
 import type { Entry, KvClient, ReadOptions } from '../../client/index.ts';
+import { addKeyEncoding, type KeyEncodingFlags, keyOf } from '../bytes.ts';
 import { EXIT } from '../exit-codes.ts';
 import { note, write } from '../io.ts';
 import { printable } from '../printers.ts';
@@ -10,8 +11,8 @@ import type { CommandContext } from './context.ts';
 const HELP = `
 Prints the value: byte for byte through a pipe or into a file, followed by a newline on a terminal.
 A key that does not exist is named on standard error, and the command ends with exit code 4.
-Of several keys, 1024 at most, the values are those of one moment. For each that exists the key is printed on a line and
-its value on the next.
+Of several keys, 1024 at most, the values are those of one moment. For each that exists the key is printed on a line, as
+it was given, and its value on the next.
 With --stale the replica that is asked answers by itself, what it has executed so far: it may be behind by any
 amount, but answers even where no majority can be reached.
 With -w json: {"key":base64,"value":base64,"version":number}; of several keys a list of one for each key in their
@@ -25,9 +26,12 @@ Examples:
   epaxos -w json get greeting | jq -r '.value | @base64d'
 `;
 
+interface GetFlags extends KeyEncodingFlags {
+  readonly stale: boolean;
+}
+
 export function addGet(program: Command, context: CommandContext): void {
-  program
-    .command('get')
+  addKeyEncoding(program.command('get'))
     .summary('print the values of keys')
     .description(
       'Prints the value of a key, or of several as they are at one moment. The read is linearizable, it sees every write answered before it, unless --stale is given.',
@@ -35,11 +39,15 @@ export function addGet(program: Command, context: CommandContext): void {
     .argument('<key...>', 'the keys, each 1 to 4096 bytes')
     .option('--stale', 'read what one replica has, which may be behind', false)
     .addHelpText('after', HELP)
-    .action(async (texts: readonly string[], flags: { stale: boolean }, command: Command) => {
-      const keys = texts.map((text) => Buffer.from(text, 'utf8'));
+    .action(async (names: readonly string[], flags: GetFlags, command: Command) => {
+      const keys = names.map((name) => keyOf(name, flags));
       await withSession(command, async ({ client, printer }) => {
         const entries = await read(client, keys, { level: flags.stale ? 'stale' : 'linearizable' });
-        const rows = keys.map((key, index) => ({ key, entry: entries[index] ?? null }));
+        const rows = keys.map((key, index) => ({
+          name: names[index] ?? '',
+          key,
+          entry: entries[index] ?? null,
+        }));
         const { stdout } = context.io;
         const [first, ...others] = rows;
         if (others.length > 0) await write(stdout, printer.entries(rows));
