@@ -5,8 +5,8 @@ import { LongestFirst } from './test/support/longest-first.ts';
 /** How tests are run, here and in vitest.proofs.config.ts. */
 export const COMMON = {
   setupFiles: ['test/setup.ts'],
-  // Two workers: the suite must fit a machine with two cores, and some tests start real processes.
-  maxWorkers: 2,
+  // Three workers on two cores: much of the time tests wait, for processes that they start and for elections of time.
+  maxWorkers: 3,
   // Node.js loads what is tested as it loads the product.
   execArgv: ['--import', fileURLToPath(new URL('test/support/load-typescript.mjs', import.meta.url))],
   experimental: { viteModuleRunner: false, nodeLoader: false },

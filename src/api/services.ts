@@ -1,9 +1,15 @@
 /** Puts every service that a replica offers on its gRPC server: KV, Admin, health checking, reflection. */
-import type { Server, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { handleUnaryCall, Server, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthSchema } from 'grpc-health-check';
-import { adminService, kvService, packageDefinition } from '../wire/index.ts';
+import {
+  adminService,
+  kvService,
+  packageDefinition,
+  toServiceError,
+  UnreadableRequest,
+} from '../wire/index.ts';
 import { type AdminServiceOptions, createAdminHandlers } from './admin/admin-service.ts';
 import type { KvServiceOptions } from './gate.ts';
 import { createKvHandlers } from './native/kv-service.ts';
@@ -27,8 +33,9 @@ export interface Services {
 export function addServices(server: Server, options: KvServiceOptions & AdminServiceOptions): Services {
   const pipeline = new PipelineService(options);
   // The handlers are checked against the services' types; grpc-js itself takes any.
-  server.addService(kvService, { ...createKvHandlers(options, pipeline) } as UntypedServiceImplementation);
-  server.addService(adminService, { ...createAdminHandlers(options) } as UntypedServiceImplementation);
+  const { Pipeline, ...single } = createKvHandlers(options, pipeline);
+  server.addService(kvService, { ...readable(single), Pipeline } as UntypedServiceImplementation);
+  server.addService(adminService, readable({ ...createAdminHandlers(options) }));
   new ReflectionService({ ...packageDefinition, ...loadSync(healthSchema) }).addToServer(server);
   const health = new HealthImplementation({
     [HEALTH_SERVICES.server]: 'NOT_SERVING',
@@ -40,4 +47,19 @@ export function addServices(server: Server, options: KvServiceOptions & AdminSer
       health.setStatus(HEALTH_SERVICES[service], serving ? 'SERVING' : 'NOT_SERVING'),
     endStreams: () => pipeline.endAll(),
   };
+}
+
+/** The same methods; a request that cannot be read does not come to them, and is the caller's fault. */
+function readable(
+  handlers: Readonly<Record<string, (call: never, callback: never) => void>>,
+): UntypedServiceImplementation {
+  const guarded = Object.entries(handlers).map(([name, handler]) => {
+    const handle = handler as handleUnaryCall<unknown, unknown>;
+    const method: typeof handle = (call, callback) => {
+      if (call.request instanceof UnreadableRequest) callback(toServiceError(call.request.error));
+      else handle(call, callback);
+    };
+    return [name, method] as const;
+  });
+  return Object.fromEntries(guarded);
 }

@@ -3,6 +3,7 @@
  */
 import type { MethodDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { KvError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
 import type {
   DeleteRequest,
@@ -62,13 +63,24 @@ const FRAMES = {
 
 const KV_CALLS = ['Put', 'Get', 'MultiGet', 'Delete', 'Pipeline'];
 
+/** Stands for a request that could not be read: gRPC would take it for an internal error of the server. */
+export class UnreadableRequest {
+  readonly error: KvError;
+
+  constructor(error: KvError) {
+    this.error = error;
+  }
+}
+
 /** The clients' service, epaxos.v1.KV. The requests and responses of its stream are encoded frames. */
-export const kvService = withCodecs(loadedService('epaxos.v1.KV', KV_CALLS), {
+export const kvService = withCodecs(withUnreadable(loadedService('epaxos.v1.KV', KV_CALLS)), {
   Pipeline: FRAMES,
 }) as unknown as KvService;
 
 /** The operators' service, epaxos.v1.Admin. */
-export const adminService = loadedService('epaxos.v1.Admin', ['Status']) as unknown as AdminService;
+export const adminService = withUnreadable(
+  loadedService('epaxos.v1.Admin', ['Status']),
+) as unknown as AdminService;
 
 const REPLICA_CALLS = [...REPLICA_STREAMS, SNAPSHOT_CALL];
 
@@ -79,6 +91,28 @@ export const replicaService = withCodecs(
 ) as unknown as ReplicaService;
 
 type Methods = Record<string, MethodDefinition<never, never>>;
+
+/** The same service, which hands a request that cannot be read to its method as an {@link UnreadableRequest}. */
+function withUnreadable(service: Methods): Methods {
+  return Object.fromEntries(
+    Object.entries(service).map(([name, method]) => {
+      const requestDeserialize = (bytes: Buffer) => {
+        try {
+          return method.requestDeserialize(bytes);
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error);
+          return new UnreadableRequest(
+            new KvError('invalidArgument', `the request cannot be read: ${reason}`, {
+              outcome: 'notApplied',
+              cause: error,
+            }),
+          );
+        }
+      };
+      return [name, { ...method, requestDeserialize } as unknown as Methods[string]];
+    }),
+  );
+}
 
 /** The same service, its methods with these conversions instead of the loader's. */
 function withCodecs(service: Methods, codecs: Readonly<Record<string, object>>): Record<string, unknown> {
