@@ -30,10 +30,10 @@ export function observeTransport(logger: Logger): (event: TransportEvent) => voi
           logger.error({ reason: event.error.message }, 'refused a caller: the configurations do not fit');
         }
         return;
-      case 'malformed':
-        logger.warn(
-          { peer: event.peer, count: event.count, reason: event.error.message },
-          'malformed messages of a peer ignored',
+      case 'violation':
+        logger.error(
+          { peer: event.peer, reason: event.error.message },
+          'hung up on a peer: it does not keep to the protocol',
         );
         return;
       case 'tooLarge':

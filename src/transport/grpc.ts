@@ -4,6 +4,7 @@
  * Which message travels on which stream, and in which direction, is the table ROUTES (wire/peer/routes.ts).
  */
 import type { Envelope, Message, ReplicaId } from '../epaxos/index.ts';
+import { KvError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
 import {
   decodeFrame,
@@ -88,13 +89,16 @@ export class GrpcTransport implements Transport {
     this.#state = 'running';
     this.#events = events;
     const onFrame = (peer: ReplicaId, lane: Lane, frame: Buffer) => this.#onFrame(peer, lane, frame);
+    const onViolation = (peer: ReplicaId, reason: KvError) => this.#violated(peer, reason);
     this.#incoming.start({
       onFrame,
+      onViolation,
       serveSnapshot: (peer, request) => events.serveSnapshot(peer, request),
     });
     for (const link of this.#links.values()) {
       link.start({
         onFrame,
+        onViolation,
         onReachable: (peer, reachable) => events.onReachable(peer, reachable),
         onDisowned: (error) => events.onDisowned(error),
       });
@@ -145,9 +149,25 @@ export class GrpcTransport implements Transport {
   }
 
   #onFrame(from: ReplicaId, lane: Lane, frame: Buffer): void {
-    const { messages, refused, reason } = decodeFrame(frame, lane, this.#membership);
-    if (reason) this.#observer({ type: 'malformed', peer: from, count: refused, error: reason });
-    if (messages.length > 0) this.#events?.onMessages(from, messages);
+    let messages: readonly Message[];
+    try {
+      messages = decodeFrame(frame, lane, this.#membership);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#violated(from, error);
+      return;
+    }
+    this.#events?.onMessages(from, messages);
+  }
+
+  /** A peer has said what no replica says: of what else it says on these connections nothing is to be believed. */
+  #violated(peer: ReplicaId, reason: KvError): void {
+    const error = new KvError('connectionLost', `it does not keep to the protocol: ${reason.message}`, {
+      cause: reason,
+    });
+    this.#observer({ type: 'violation', peer, error: reason });
+    this.#incoming.hangUp(peer, error);
+    this.#link(peer).violated(error);
   }
 
   #link(peer: ReplicaId): PeerLink {

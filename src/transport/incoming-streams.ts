@@ -50,6 +50,8 @@ export interface IncomingStreamsOptions {
 export interface RequestListener {
   /** A frame of a peer's requests. */
   onFrame(peer: ReplicaId, lane: Lane, frame: Buffer): void;
+  /** A heartbeat that is none. */
+  onViolation(peer: ReplicaId, reason: KvError): void;
   serveSnapshot(peer: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk>;
 }
 
@@ -90,6 +92,11 @@ export class IncomingStreams {
   /** The queue of replies on a peer's stream; null while it has none open. */
   queue(peer: ReplicaId, stream: MessageStream): OutboundQueue | null {
     return this.#streams.get(streamKey(peer, stream))?.queue ?? null;
+  }
+
+  /** Ends a peer's streams with an error; it may open others. */
+  hangUp(peer: ReplicaId, error: KvError): void {
+    for (const stream of REPLICA_STREAMS) this.#end(streamKey(peer, stream), error);
   }
 
   /** Ends every stream, lets nobody in any more, and ignores what still arrives. Idempotent. */
@@ -143,12 +150,22 @@ export class IncomingStreams {
     const { peer, stream } = from;
     if (stream === HEARTBEAT_STREAM) {
       call.on('data', (frame: Buffer) => {
-        if (this.#listener) this.#answerPing(call, { peer, frame });
+        if (this.#isCurrent(call, from)) this.#answerPing(call, { peer, frame });
       });
       return;
     }
     const lane: Lane = { stream, direction: 'request' };
-    call.on('data', (frame: Buffer) => this.#listener?.onFrame(peer, lane, frame));
+    call.on('data', (frame: Buffer) => {
+      if (this.#isCurrent(call, from)) this.#listener?.onFrame(peer, lane, frame);
+    });
+  }
+
+  /** What still lies in a stream that was ended is not taken. */
+  #isCurrent(
+    call: FrameCall,
+    { peer, stream }: { readonly peer: ReplicaId; readonly stream: ReplicaStream },
+  ) {
+    return this.#streams.get(streamKey(peer, stream))?.call === call;
   }
 
   #acceptSnapshot(call: SnapshotCall): void {
@@ -168,7 +185,7 @@ export class IncomingStreams {
       call.write(encodeBeat(decodeBeat(frame)));
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
-      this.#options.observer({ type: 'malformed', peer, count: 1, error });
+      this.#listener?.onViolation(peer, error);
     }
   }
 

@@ -70,14 +70,8 @@ export type TransportEvent =
    * another store than at first contact (`dataDirectoryMismatch`).
    */
   | { readonly type: 'callerRefused'; readonly error: KvError }
-  /** Some messages of a frame were malformed and ignored. */
-  | {
-      readonly type: 'malformed';
-      readonly peer: ReplicaId;
-      readonly count: number;
-      /** Why the first of them was refused. */
-      readonly error: KvError;
-    }
+  /** A peer has sent what no replica sends. Nothing of it was taken, and the connections with it were closed. */
+  | { readonly type: 'violation'; readonly peer: ReplicaId /** What it was. */; readonly error: KvError }
   /** A message over the size limit was dropped. */
   | {
       readonly type: 'tooLarge';

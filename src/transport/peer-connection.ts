@@ -43,6 +43,8 @@ export interface PeerConnectionEvents {
   /** An open connection has been silent for too long, or is heard again. */
   onQuiet(quiet: boolean): void;
   onFrame(lane: Lane, frame: Buffer): void;
+  /** A heartbeat was answered with what is none. */
+  onViolation(reason: KvError): void;
   onRoundTrip(roundTripMs: number): void;
   onDropped(count: number): void;
   /** The connection ended by itself. */
@@ -91,6 +93,13 @@ export class PeerConnection {
     this.#channel.close();
   }
 
+  /** The same, and `onClosed` follows. */
+  breakOff(error: KvError): void {
+    if (this.#closed) return;
+    this.close();
+    this.#options.events.onClosed(error);
+  }
+
   #openQueue(name: MessageStream): OutboundQueue {
     const { limits, events } = this.#options;
     const lane: Lane = { stream: name, direction: 'response' };
@@ -115,8 +124,8 @@ export class PeerConnection {
     stream.on('data', (frame: Buffer) => {
       if (!this.#closed) onFrame(frame);
     });
-    stream.on('error', (error: ServiceError) => this.#fail(fromServiceError(error)));
-    stream.on('end', () => this.#fail(new KvError('connectionLost', `the peer ended the stream ${name}`)));
+    stream.on('error', (error: ServiceError) => this.breakOff(fromServiceError(error)));
+    stream.on('end', () => this.breakOff(new KvError('connectionLost', `the peer ended the stream ${name}`)));
     return stream;
   }
 
@@ -126,7 +135,7 @@ export class PeerConnection {
       this.#options.check(answer);
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
-      this.#fail(error);
+      this.breakOff(error);
     }
   }
 
@@ -134,7 +143,7 @@ export class PeerConnection {
     const beat = this.#heartbeat.beat(performance.now());
     if (beat.type === 'ping') this.#heartbeatStream.write(encodeBeat(beat.sequence));
     if (beat.type === 'silent') {
-      this.#fail(new KvError('unreachable', `no answer for ${Math.round(beat.forMs)} ms`));
+      this.breakOff(new KvError('unreachable', `no answer for ${Math.round(beat.forMs)} ms`));
     }
     this.#noteQuiet();
   }
@@ -152,7 +161,7 @@ export class PeerConnection {
       sequence = decodeBeat(frame);
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
-      this.#fail(error); // whoever answers like this is no replica
+      this.#options.events.onViolation(error);
       return;
     }
     const opened = !this.#heartbeat.answered;
@@ -162,11 +171,5 @@ export class PeerConnection {
     if (!opened) return;
     this.#options.events.onOpen();
     if (!this.#closed) this.#beat(); // the first round trip is measured without waiting for the timer
-  }
-
-  #fail(error: KvError): void {
-    if (this.#closed) return;
-    this.close();
-    this.#options.events.onClosed(error);
   }
 }

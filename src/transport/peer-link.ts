@@ -29,6 +29,7 @@ export interface PeerLinkOptions {
 export interface PeerLinkEvents {
   /** A frame of replies to this replica's requests. */
   onFrame(peer: ReplicaId, lane: Lane, frame: Buffer): void;
+  onViolation(peer: ReplicaId, reason: KvError): void;
   onReachable(peer: ReplicaId, reachable: boolean): void;
   /** The peer says that this replica has run before with another store. */
   onDisowned(error: KvError): void;
@@ -44,6 +45,7 @@ export class PeerLink {
   #quiet = false;
   #roundTripMs: number | null = null;
   #dropped = 0;
+  #violations = 0;
   /** True if the connection was ended here, because of the peer's store. */
   #storeRefused = false;
   /** Names the trouble that was reported last, so that it is reported once; null while all is well. */
@@ -69,6 +71,7 @@ export class PeerLink {
       reachable: this.#openedAtMs !== null && !this.#quiet,
       roundTripMs: this.#roundTripMs,
       dropped: this.#dropped,
+      violations: this.#violations,
     };
   }
 
@@ -89,6 +92,12 @@ export class PeerLink {
       silenceMs: timing.snapshotSilenceMs,
       signal,
     });
+  }
+
+  /** The peer does not keep to the protocol: it is hung up on, and dialled anew after a while. */
+  violated(error: KvError): void {
+    this.#violations += 1;
+    this.#connection?.breakOff(error);
   }
 
   countDropped(count: number): void {
@@ -117,6 +126,7 @@ export class PeerLink {
         onOpen: () => this.#onOpen(),
         onQuiet: (quiet) => this.#onQuiet(quiet),
         onFrame: (lane, frame) => this.#events?.onFrame(peer, lane, frame),
+        onViolation: (reason) => this.#events?.onViolation(peer, reason),
         onRoundTrip: (roundTripMs) => {
           this.#roundTripMs = roundTripMs;
         },

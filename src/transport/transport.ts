@@ -17,6 +17,8 @@ export interface PeerStatus {
   readonly roundTripMs: number | null;
   /** Messages dropped since the start because the peer was away or its queue was full. */
   readonly dropped: number;
+  /** How often the peer was hung up on since the start, as it sent what no replica sends. */
+  readonly violations: number;
 }
 
 export interface TransportEvents {

@@ -22,7 +22,6 @@ export {
 export * from './peer/instance.ts';
 export * from './peer/pruned.ts';
 export {
-  type DecodedFrame,
   decodeBeat,
   decodeFrame,
   encodeBeat,

@@ -63,8 +63,8 @@ export class FakeNode {
       paths: { fast: 7, slow: 8, recovered: 9 },
       latencies: { operations: 12, commit: [0, 5, 6], execute: [0, 0, 11], executionDelay: [11] },
       peers: [
-        { id: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, dropped: 4 },
-        { id: 3, address: 'c:3', reachable: false, roundTripMs: null, dropped: 0 },
+        { id: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, dropped: 4, violations: 2 },
+        { id: 3, address: 'c:3', reachable: false, roundTripMs: null, dropped: 0, violations: 0 },
       ],
       pendingRequests: 0,
       generation: this.generation,

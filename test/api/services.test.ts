@@ -323,8 +323,8 @@ describe('Status', () => {
       paths: { fast: 7, slow: 8, recovered: 9 },
       latencies: { operations: 12, commit: [0, 5, 6], execute: [0, 0, 11], executionDelay: [11] },
       peers: [
-        { replica: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, droppedMessages: 4 },
-        { replica: 3, address: 'c:3', reachable: false, roundTripMs: 0, droppedMessages: 0 },
+        { replica: 2, address: 'b:2', reachable: true, roundTripMs: 0.5, droppedMessages: 4, violations: 2 },
+        { replica: 3, address: 'c:3', reachable: false, roundTripMs: 0, droppedMessages: 0, violations: 0 },
       ],
       openInstances: 1,
       waitingOperations: 2,

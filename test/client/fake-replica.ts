@@ -83,6 +83,7 @@ export function statusOf(replica: number): StatusResponse {
         reachable: id !== 3,
         roundTripMs: 0.5,
         droppedMessages: 0,
+        violations: 0,
       })),
     openInstances: 4,
     waitingOperations: 5,

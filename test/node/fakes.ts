@@ -314,7 +314,9 @@ export class FakeTransport implements Transport {
   }
 
   peers(): readonly PeerStatus[] {
-    return [{ id: 2, address: 'b:1', reachable: true, roundTripMs: this.roundTripMs, dropped: 5 }];
+    return [
+      { id: 2, address: 'b:1', reachable: true, roundTripMs: this.roundTripMs, dropped: 5, violations: 0 },
+    ];
   }
 
   fetchSnapshot(from: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk> {

@@ -138,7 +138,7 @@ it('the numbers of reads are other ones in the next process: an answer to the la
       {
         replicas: 3,
       },
-    ).messages;
+    );
     numbers.push(message);
     giveUp();
     await cluster.stop(1);

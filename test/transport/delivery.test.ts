@@ -3,9 +3,15 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { Command, emptyRecord, type Message } from '../../src/epaxos/index.ts';
-import { KvError } from '../../src/errors.ts';
 import { GrpcTransport } from '../../src/transport/index.ts';
-import { decodeFrame, encodeMessage, type Lane, ROUTES, RPC_LIMITS } from '../../src/wire/index.ts';
+import {
+  decodeFrame,
+  encodeMessage,
+  type Lane,
+  type ReplicaStream,
+  ROUTES,
+  RPC_LIMITS,
+} from '../../src/wire/index.ts';
 import { putOperation } from '../support/kv-operations.ts';
 import { sampleOfEach } from '../wire/client/arbitraries.ts';
 import {
@@ -34,7 +40,7 @@ const largeOperation = putOperation({
 const largeCommand = new Command([largeOperation]);
 
 function decoded(frames: readonly Buffer[]) {
-  return frames.flatMap((frame) => decodeFrame(frame, COMMITS, { replicas: 3 }).messages);
+  return frames.flatMap((frame) => decodeFrame(frame, COMMITS, { replicas: 3 }));
 }
 
 it.each([3, 5])(
@@ -135,7 +141,7 @@ async function sendUntilDropped(
 function slotsOf(lane: Lane): { readonly slots: number[]; readonly add: (frame: Buffer) => void } {
   const slots: number[] = [];
   const add = (frame: Buffer) => {
-    for (const message of decodeFrame(frame, lane, { replicas: 3 }).messages) {
+    for (const message of decodeFrame(frame, lane, { replicas: 3 })) {
       if (message.type === 'commit') slots.push(message.id.slot);
       if (message.type === 'prepareReply') slots.push(message.record.id.slot);
     }
@@ -204,28 +210,38 @@ it('what is sent to a peer that is away is dropped and counted', async () => {
   expect(one.status(2)).toMatchObject({ reachable: false, roundTripMs: null });
 });
 
-it('malformed frames are reported and harm nothing', async () => {
+it('who sends what no replica sends is hung up on, and nothing of it is taken', async () => {
   const { replicas, ports } = await startReplicas([1]);
   const [one] = replicas as [TestReplica];
   const metadata = asReplica2();
   const stream = await new RawStream(ports[0] ?? 0, 'Commit', metadata).read().accepted();
   const wrongSize = { ...commitOf(2), attributes: { seq: 0, deps: [0, 0] } };
-  stream.call.write(Buffer.from([0xff, 0xff]));
-  stream.call.write(Buffer.concat([commitOf(1), wrongSize, commitOf(3)].map(encodeMessage)));
-  const heartbeat = await new RawStream(ports[0] ?? 0, 'Heartbeat', metadata).read().accepted();
-  heartbeat.call.write(Buffer.from([0xff]));
-  await eventually(() => expect(one.eventsOf('malformed')).toHaveLength(3));
-  expect(one.received).toEqual([
-    [2, commitOf(1)],
-    [2, commitOf(3)],
-  ]);
-  expect(one.eventsOf('malformed').map(({ peer, count }) => [peer, count])).toEqual([
-    [2, 1],
-    [2, 1],
-    [2, 1],
-  ]);
-  for (const { error } of one.eventsOf('malformed')) expect(error).toBeInstanceOf(KvError);
-  expect([stream.error, heartbeat.error]).toEqual([null, null]);
+  stream.call.write(encodeMessage(commitOf(1)));
+  stream.call.write(Buffer.concat([commitOf(2), wrongSize, commitOf(3)].map(encodeMessage)));
+  stream.call.write(encodeMessage(commitOf(4)));
+  await eventually(() => expect(stream.error).not.toBeNull());
+  expect(stream.error?.details).toMatch(/does not keep to the protocol: a vector has 2 slots instead of 3/);
+  expect(one.received).toEqual([[2, commitOf(1)]]);
+  expect(one.eventsOf('violation')).toMatchObject([{ peer: 2, error: { code: 'invalidArgument' } }]);
+  expect(one.status(2).violations).toBe(1);
+});
+
+it.each([
+  ['a frame that cannot be parsed', 'Commit', Buffer.from([0xff, 0xff])],
+  ['a heartbeat that is none', 'Heartbeat', Buffer.from([0xff])],
+] as const)('%s ends all streams of its sender, which may call again', async (_, name, bytes) => {
+  const { replicas, ports } = await startReplicas([1]);
+  const [one] = replicas as [TestReplica];
+  const call = (stream: ReplicaStream) =>
+    new RawStream(ports[0] ?? 0, stream, asReplica2()).read().accepted();
+  const other = await call('Prepare');
+  const guilty = await call(name);
+  guilty.call.write(bytes);
+  await eventually(() => expect([guilty.error, other.error]).not.toContain(null));
+  const again = await call('Commit');
+  again.call.write(encodeMessage(commitOf(5)));
+  await eventually(() => expect(one.received).toEqual([[2, commitOf(5)]]));
+  expect(one.eventsOf('violation').map(({ peer }) => peer)).toEqual([2]);
 });
 
 it('a peer that is none of the cluster is a programmer error', async () => {

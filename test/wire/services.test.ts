@@ -90,7 +90,9 @@ it('Admin carries a full status', () => {
     uptimeSeconds: 1.5,
     rows: [{ replica: 1, committed: 3, executed: 2, highest: 2 ** 45, pruned: 1 }],
     paths: { fast: 1, slow: 2, recovered: 3 },
-    peers: [{ replica: 2, address: 'b:1', reachable: true, roundTripMs: 0.25, droppedMessages: 7 }],
+    peers: [
+      { replica: 2, address: 'b:1', reachable: true, roundTripMs: 0.25, droppedMessages: 7, violations: 1 },
+    ],
     openInstances: 4,
     waitingOperations: 5,
     blockedInstances: 6,

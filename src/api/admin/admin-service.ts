@@ -42,6 +42,7 @@ export function createAdminHandlers({ node, config, version, clock }: AdminServi
           reachable: peer.reachable,
           roundTripMs: peer.roundTripMs ?? 0,
           droppedMessages: peer.dropped,
+          violations: peer.violations,
         })),
         openInstances: status.openInstances,
         waitingOperations: status.waitingOperations,

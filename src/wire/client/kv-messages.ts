@@ -153,4 +153,6 @@ export interface PeerState {
   /** Of the last heartbeat; 0 before the first. */
   readonly roundTripMs: number;
   readonly droppedMessages: number;
+  /** How often it was hung up on, as it sent what no replica sends. */
+  readonly violations: number;
 }

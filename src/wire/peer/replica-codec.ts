@@ -5,7 +5,6 @@
  */
 
 import { FIRST_EPOCH, type Message, type MessageType } from '../../epaxos/index.ts';
-import { KvError } from '../../errors.ts';
 import { checkCount, checkEpoch, type DecodeContext, malformed } from '../check.ts';
 import { type MessageCodec, messageCodec } from '../schema.ts';
 import { CONVERSIONS, type Conversion } from './replica-messages.ts';
@@ -25,15 +24,6 @@ type Frame = Readonly<Record<string, readonly unknown[] | number>>;
 interface LaneCodec {
   readonly frame: MessageCodec<Frame>;
   readonly fields: readonly { readonly name: string; readonly type: MessageType }[];
-}
-
-/** What was in a frame. */
-export interface DecodedFrame {
-  readonly messages: readonly Message[];
-  /** How many messages were malformed; a frame that cannot be parsed at all counts as one. */
-  readonly refused: number;
-  /** Why the first of them was refused; null if none was. */
-  readonly reason: KvError | null;
 }
 
 const LANES = Object.fromEntries(
@@ -58,37 +48,23 @@ export function encodeMessage(message: Message): Buffer {
 }
 
 /**
- * The messages of a frame that arrived. Malformed ones are left out and reported; the others count.
- * Operations are views of `bytes`, which must not be changed afterwards.
+ * The messages of a frame that arrived. Operations are views of `bytes`, which must not be changed afterwards.
  * @param context N, by which vectors and ids are judged
+ * @throws KvError invalidArgument or limitExceeded if any of it is nothing that a replica can send: then of all of it nothing
+ *   is to be believed
  */
-export function decodeFrame(bytes: Uint8Array, lane: Lane, context: DecodeContext): DecodedFrame {
+export function decodeFrame(bytes: Uint8Array, lane: Lane, context: DecodeContext): readonly Message[] {
   const { frame, fields } = LANES[lane.stream][lane.direction];
+  const content = frame.decode(bytes);
+  checkEpoch(content.epoch);
   const messages: Message[] = [];
-  let refused = 0;
-  let reason: KvError | null = null;
-  const refuse = (error: unknown) => {
-    if (!(error instanceof KvError)) throw error;
-    refused++;
-    reason ??= error;
-  };
-  try {
-    const content = frame.decode(bytes);
-    checkEpoch(content.epoch);
-    for (const { name, type } of fields) {
-      const { fromWire } = conversionOf(type);
-      for (const wire of (content[name] ?? []) as readonly unknown[]) {
-        try {
-          messages.push(fromWire(wire as Parameters<typeof fromWire>[0], context));
-        } catch (error) {
-          refuse(error);
-        }
-      }
+  for (const { name, type } of fields) {
+    const { fromWire } = conversionOf(type);
+    for (const wire of (content[name] ?? []) as readonly unknown[]) {
+      messages.push(fromWire(wire as Parameters<typeof fromWire>[0], context));
     }
-  } catch (error) {
-    refuse(error);
   }
-  return { messages, refused, reason };
+  return messages;
 }
 
 /** A ping or a pong: they look the same. */

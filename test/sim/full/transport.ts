@@ -117,6 +117,7 @@ export class SimulatedTransport implements Transport {
       id,
       address: `replica ${id}`,
       dropped: 0,
+      violations: 0,
       ...status,
     }));
   }
