@@ -63,6 +63,18 @@ export function hasQuorum(status: ReplicaStatus): boolean {
   return reachable > status.replicas / 2;
 }
 
+/**
+ * Whether a majority of the cluster can be seen serving. Where as many endpoints were asked as there are replicas, more
+ * than half of the replicas must say that they reach a majority: one that has just lost the others may not know it yet.
+ * Where fewer were asked, one replica that says so is enough: what the others would say is not known.
+ */
+export function isMajorityServing(reports: readonly ReplicaReport[]): boolean {
+  const statuses = reports.flatMap(({ status }) => status ?? []);
+  const replicas = Math.max(1, ...statuses.map((status) => status.replicas));
+  const serving = new Set(statuses.filter(hasQuorum).map(({ replica }) => replica)).size;
+  return reports.length < replicas ? serving > 0 : serving > replicas / 2;
+}
+
 /** Everything that was answered; an endpoint without an answer has `error` instead of `status`. */
 export function statusAsJson(reports: readonly ReplicaReport[]): object[] {
   return reports.map(({ endpoint, status, error }) =>

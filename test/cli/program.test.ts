@@ -195,31 +195,6 @@ describe('del', () => {
   });
 });
 
-describe('status', () => {
-  it('asks every endpoint and succeeds if one answers', async () => {
-    const one = await replica();
-    const gone = await refusedEndpoint();
-    const { exitCode, stdout } = await runCli(['status', '--endpoints', `${one.endpoint},${gone}`]);
-    expect(exitCode).toBe(0);
-    expect(stdout.toString()).toContain('12/12/9');
-    expect(stdout.toString()).toContain('ECONNREFUSED');
-  });
-
-  it('ends with 2 if none answers', async () => {
-    const { exitCode, stdout } = await runCli([
-      '-w',
-      'json',
-      'status',
-      '--endpoints',
-      await refusedEndpoint(),
-    ]);
-    expect(exitCode).toBe(2);
-    expect(JSON.parse(stdout.toString())).toMatchObject([
-      { reachable: false, error: { code: 'unreachable' } },
-    ]);
-  });
-});
-
 describe('flags and their twins in the environment', () => {
   it('lets a flag beat the environment, before or after the command', async () => {
     await replica({ get: () => ({ found: { value: Buffer.from('v'), version: 1 } }) });

@@ -220,7 +220,7 @@ describe('without a majority', () => {
       message: /no replica served the request within 1000 ms .*a majority of replicas cannot be reached/,
     });
     const status = await epaxos([...survivor, 'status']);
-    expect(status.exitCode).toBe(0);
+    expect(status.exitCode).toBe(1);
     expect(status.stdout.toString()).toMatch(/1 of 3 .*no quorum.*0 of 2/);
 
     await cluster.startAgain([2]);

@@ -1,8 +1,10 @@
 /** `epaxos status`: asks every endpoint how it is doing. */
 import type { Command } from 'commander';
-import { EXIT } from '../exit-codes.ts';
+import type { ReplicaReport } from '../../client/index.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { write } from '../io.ts';
 import { withSession } from '../session.ts';
+import { isMajorityServing } from '../status-format.ts';
 import type { CommandContext } from './context.ts';
 
 const HELP = `
@@ -12,9 +14,11 @@ One line an endpoint:
   pruned               how far it has forgotten each row, as every replica has executed it
   fast, slow           operations' instances it coordinated since it started, by the path that committed them
   recovered            instances it finished in place of another replica
-  open, held, blocked  own instances under way; operations that wait for one on the same key; committed
-                       instances that wait for what they depend on
-An endpoint that does not answer is shown with the reason; only if none answers the exit code is 2.
+  open, waiting        own instances under way; operations that wait to be proposed
+  blocked              committed instances that wait for what they depend on
+An endpoint that does not answer is shown with the reason.
+Ends with 0 if a majority of the replicas can be seen serving, with 2 if no endpoint answers, otherwise with 1. If
+--endpoints names fewer replicas than the cluster has, one that says it reaches a majority is enough for 0.
 With -w json: an array with everything each replica told.
 
 Examples:
@@ -32,7 +36,12 @@ export function addStatus(program: Command, context: CommandContext): void {
       await withSession(command, async ({ client, printer }) => {
         const reports = await client.status();
         await write(context.io.stdout, printer.status(reports));
-        if (reports.every((report) => report.status === null)) context.setExitCode(EXIT.cannotConnect);
+        context.setExitCode(exitCodeFor(reports));
       });
     });
+}
+
+function exitCodeFor(reports: readonly ReplicaReport[]): ExitCode {
+  if (reports.every(({ status }) => status === null)) return EXIT.cannotConnect;
+  return isMajorityServing(reports) ? EXIT.ok : EXIT.error;
 }
