@@ -1,5 +1,6 @@
 /** `epaxos status` against replicas that answer as told. */
 import { describe, expect, it } from 'vitest';
+import { LatencyHistogram } from '../../src/util/latency-histogram.ts';
 import { refusedEndpoint, statusOf } from '../client/fake-replica.ts';
 import { start } from './replicas.ts';
 import { runCli } from './run-cli.ts';
@@ -62,3 +63,87 @@ describe('status ends with 0 only if a majority can be seen serving', () => {
     expect((await status(twice.map(({ endpoint }) => endpoint))).exitCode).toBe(1);
   });
 });
+
+describe('status fits what reads it', () => {
+  /** As much as a replica tells after three days under load. */
+  function busy(replica: number) {
+    const histogram = new LatencyHistogram();
+    for (let latencyMs = 1; latencyMs <= 1000; latencyMs += 1) histogram.record(latencyMs);
+    const counts = histogram.counts();
+    const slots = Array.from({ length: 3 }, (_, index) => ({
+      ...{
+        replica: index + 1,
+        committed: 1_234_567,
+        executed: 1_234_567,
+        highest: 1_234_567,
+        pruned: 1_234_000,
+      },
+    }));
+    return {
+      status: () => ({
+        ...statusOf(replica),
+        version: '0.2.0-dev',
+        uptimeSeconds: 3 * 86_400 + 4 * 3_600,
+        rows: slots,
+        snapshot: replica === 3 ? { source: 2, entries: 1_234_567, bytes: 1e9 } : null,
+        latencies: { operations: 5000, commit: counts, execute: counts, executionDelay: [] },
+      }),
+    };
+  }
+
+  it('is a table of at most 100 columns for three replicas', async () => {
+    await start(busy(1), busy(2), busy(3));
+    const { stdout } = await runCli(['status']);
+    const lines = stdout.toString().split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
+    const shared = ['0.2.0-dev', '3d 4h', '507.9 ms', '999.4 ms'];
+    expect(lines.filter((line) => line.includes('127.0.0.1')).map((line) => cellsOf(line).slice(1))).toEqual([
+      ['1 of 3', 'serving', ...shared],
+      ['2 of 3', 'serving', ...shared],
+      ['3 of 3', 'serving, copying', ...shared],
+    ]);
+  });
+
+  it('is wider if asked for', async () => {
+    await start(busy(1), busy(2), busy(3));
+    const lines = (await runCli(['status', '--wide'])).stdout.toString().split('\n');
+    const narrow = (await runCli(['status'])).stdout.toString().split('\n');
+    expect(cellsOf(lines[1] ?? '')).toEqual([
+      ...cellsOf(narrow[1] ?? ''),
+      ...[
+        'committed',
+        'executed',
+        'pruned',
+        'fast',
+        'slow',
+        'recovered',
+        'open',
+        'waiting',
+        'blocked',
+        'peers up',
+      ],
+    ]);
+    expect(cellsOf(lines.find((line) => line.includes('3 of 3')) ?? '')).toContain(
+      'serving, copying 2: 1234567 entries, 953.7 MiB',
+    );
+  });
+
+  it('has no more than a few thousand bytes a replica in JSON', async () => {
+    await start(busy(1));
+    const { stdout } = await runCli(['status', '-w', 'json']);
+    expect(stdout.length).toBeLessThan(3000);
+    expect(JSON.parse(stdout.toString())[0].status.latencies).toEqual({
+      operations: 5000,
+      commitMs: { count: 1000, p50: 507.903, p99: 999.423, p999: 1015.807 },
+      executeMs: { count: 1000, p50: 507.903, p99: 999.423, p999: 1015.807 },
+      executionDelayMs: null,
+    });
+  });
+});
+
+function cellsOf(line: string): string[] {
+  return line
+    .split('│')
+    .slice(1, -1)
+    .map((cell) => cell.trim());
+}
