@@ -42,8 +42,10 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
 /** It tells of all commands. */
 const OF_ALL = 'completion';
 
-/** They stop in order when they are signalled; the others are ended by the signal itself. */
-const STOP_IN_ORDER: ReadonlySet<string> = new Set(['start', 'server']);
+/** Whether it stops in order when it is signalled; the others are ended by the signal itself. */
+function stopsInOrder(command: Command): boolean {
+  return ['start', 'server'].includes(command.name()) || command.opts().watch !== undefined;
+}
 
 /**
  * The command line, ready to parse.
@@ -70,7 +72,7 @@ function withoutCommands(context: CommandContext): Command {
     .addHelpText('after', HELP)
     .exitOverride()
     .hook('preAction', (_, command) => {
-      if (!STOP_IN_ORDER.has(command.name())) releaseStopSignals();
+      if (!stopsInOrder(command)) releaseStopSignals();
     })
     .configureOutput({
       writeOut: (text) => context.io.stdout.write(text),

@@ -1,9 +1,13 @@
 /** `epaxos status` against replicas that answer as told. */
-import { describe, expect, it } from 'vitest';
+import { PassThrough, Readable } from 'node:stream';
+import { describe, expect, it, vi } from 'vitest';
+import { run } from '../../src/cli/program.ts';
 import { LatencyHistogram } from '../../src/util/latency-histogram.ts';
-import { refusedEndpoint, statusOf } from '../client/fake-replica.ts';
+import { FakeReplica, refusedEndpoint, statusOf } from '../client/fake-replica.ts';
 import { start } from './replicas.ts';
 import { runCli } from './run-cli.ts';
+
+const PATIENCE = { timeout: 40_000, interval: 5 };
 
 /** Starts replicas 1, 2, 3, … of a cluster of three, and gives their endpoints. @param reached by each: so many peers */
 async function cluster(...reached: readonly number[]): Promise<string[]> {
@@ -138,6 +142,70 @@ describe('status fits what reads it', () => {
       executeMs: { count: 1000, p50: 507.903, p99: 999.423, p999: 1015.807 },
       executionDelayMs: null,
     });
+  });
+});
+
+describe('status --watch', () => {
+  /** What it has printed after so many looks; then it is told to stop. */
+  async function watch(looks: number, options: { readonly isTerminal?: boolean } = {}, ...args: string[]) {
+    let asked = 0;
+    await start({
+      status: () => {
+        asked += 1;
+        if (asked === looks) process.emit('SIGTERM', 'SIGTERM');
+        const peers = asked < looks ? statusOf(1).peers : [];
+        return { ...statusOf(1), peers, uptimeSeconds: asked };
+      },
+    });
+    return runCli(['status', '--watch', '1ms', ...args], options);
+  }
+
+  it('looks again and again, and clears the screen on a terminal only', async () => {
+    const piped = await watch(3, {}, '-w', 'json');
+    const looks = piped.stdout
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(looks.map(([{ status }]) => status.uptimeSeconds)).toEqual([1, 2]);
+    const shown = (await watch(3, { isTerminal: true })).stdout.toString().split('\u001b[H\u001b[2J');
+    expect(shown.map((screen) => screen.match(/endpoint/g)?.length ?? 0)).toEqual([0, 1, 1]);
+  });
+
+  it('ends with the code of the last look that it finished; with 1 if there was none', async () => {
+    expect((await watch(3)).exitCode).toBe(0);
+    expect(await watch(1)).toMatchObject({ exitCode: 1, stdout: Buffer.alloc(0), stderr: '' });
+  });
+
+  it('sees a replica that comes back', async () => {
+    const endpoint = await refusedEndpoint();
+    const stdout = Object.assign(new PassThrough(), { isTTY: false });
+    const printed: string[] = [];
+    stdout.on('data', (data) => printed.push(String(data)));
+    const args = ['status', '--watch', '10ms', '-w', 'json', '--endpoints', endpoint];
+    const ended = run(args, { stdin: Readable.from([]), stdout, stderr: new PassThrough() });
+    await vi.waitUntil(() => printed.length > 2, PATIENCE);
+    const back = await FakeReplica.start({}, Number(endpoint.split(':')[1]));
+    try {
+      await vi.waitUntil(() => printed.at(-1)?.includes('"reachable":true,"status"'), PATIENCE);
+    } finally {
+      process.emit('SIGINT', 'SIGINT');
+      expect(await ended).toBe(0);
+      back.crash();
+    }
+  });
+
+  it('leaves no listener for signals behind', async () => {
+    const before = process.listenerCount('SIGTERM');
+    await watch(2);
+    expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+
+  it('can be asked for in the environment, and refuses what is no time', async () => {
+    await start({});
+    vi.stubEnv('EPAXOS_WATCH', 'soon');
+    const { exitCode, stderr } = await runCli(['status']);
+    expect([exitCode, stderr]).toEqual([3, expect.stringContaining('EPAXOS_WATCH')]);
   });
 });
 
