@@ -35,6 +35,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ['batch-put', async () => (await import('./commands/batch-put.ts')).addBatchPut],
   ['bench', async () => (await import('./commands/bench.ts')).addBench],
   ['status', async () => (await import('./commands/status.ts')).addStatus],
+  ['health', async () => (await import('./commands/health.ts')).addHealth],
   ['probe', async () => (await import('./commands/probe.ts')).addProbe],
   ['completion', async () => (await import('./commands/completion.ts')).addCompletion],
 ]);

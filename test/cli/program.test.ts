@@ -257,7 +257,7 @@ describe('usage', () => {
     expect(stdout.toString()).toMatch(/^\d+\.\d+\.\d+(-dev)?\n$/);
   });
 
-  it.each(['start', 'server', 'put', 'get', 'del', 'status', 'completion'])(
+  it.each(['start', 'server', 'put', 'get', 'del', 'status', 'health', 'completion'])(
     'explains %s with examples',
     async (command) => {
       const { exitCode, stdout } = await runCli([command, '--help']);
