@@ -274,20 +274,6 @@ describe('usage', () => {
   });
 });
 
-describe('completion', () => {
-  it.each(['bash', 'zsh'])('prints a script for %s that knows every command and flag', async (shell) => {
-    const { exitCode, stdout } = await runCli(['completion', shell]);
-    expect(exitCode).toBe(0);
-    expect(stdout.toString()).toMatch(/status\) words=".*--write-out/);
-    expect(stdout.toString()).toContain('--print-config');
-    expect(stdout.toString()).not.toContain('--exit-with-parent');
-  });
-
-  it('ends with 3 for another shell', async () => {
-    expect((await runCli(['completion', 'fish'])).exitCode).toBe(3);
-  });
-});
-
 describe('server', () => {
   it('ends with 3 for a configuration that cannot be used, and says what is wrong', async () => {
     const { exitCode, stderr } = await runCli([

@@ -6,7 +6,7 @@ import type { KeyOptions } from '../../load/index.ts';
 import { type BenchOptions, type BenchSummary, runBench } from '../bench.ts';
 import { parseDuration } from '../duration.ts';
 import { EXIT } from '../exit-codes.ts';
-import { flag, integerBetween, numberBetween, oneOf } from '../flags.ts';
+import { flag, integerBetween, numberBetween } from '../flags.ts';
 import { write } from '../io.ts';
 import { PRINTERS } from '../printers.ts';
 import { globalFlagsOf } from '../session.ts';
@@ -99,11 +99,9 @@ export function addBench(program: Command, context: CommandContext): void {
       ),
     )
     .addOption(
-      flag(
-        '--distribution <name>',
-        'how keys are drawn: uniform, zipf or hot',
-        oneOf(['uniform', 'zipf', 'hot']),
-      ).default('uniform'),
+      flag('--distribution <name>', 'how keys are drawn')
+        .choices(['uniform', 'zipf', 'hot'])
+        .default('uniform'),
     )
     .addOption(
       flag(
