@@ -1,6 +1,7 @@
 /** The summary of `epaxos bench` as text. */
 import type { KeyOptions } from '../load/index.ts';
 import type { BenchLoad, BenchSummary } from './bench.ts';
+import { milliseconds } from './duration.ts';
 import type { Percentiles } from './replica-figures.ts';
 
 /** A few lines for people. */
@@ -69,8 +70,8 @@ function describeKeys(options: KeyOptions): string {
 
 function latencyOf(name: string, percentiles: Percentiles | null) {
   return figure(name, percentiles, ({ p50, p99, p999 }) => {
-    const [low, high, highest] = [p50, p99, p999].map((value) => value.toFixed(value < 10 ? 2 : 1));
-    return `p50 ${low} ms, p99 ${high} ms, p99.9 ${highest} ms`;
+    const [low, high, highest] = [p50, p99, p999].map(milliseconds);
+    return `p50 ${low}, p99 ${high}, p99.9 ${highest}`;
   });
 }
 

@@ -5,6 +5,8 @@ import { KvError } from '../errors.ts';
 import { fillKeys, type KeyOptions, Load, type Measurement } from '../load/index.ts';
 import { figuresBetween, type Percentiles, percentilesOf, type ReplicaFigures } from './replica-figures.ts';
 
+const FOLLOW_INTERVAL_MS = 100;
+
 /** The load, as it was asked for; all of it stands in the summary again. */
 export interface BenchLoad {
   readonly clients: number;
@@ -27,6 +29,15 @@ export interface BenchOptions extends BenchLoad {
   readonly fill: boolean;
   /** How long, after a warm-up; or how many operations, without one. */
   readonly span: { readonly warmUpMs: number; readonly durationMs: number } | { readonly operations: number };
+  /** Called when a part of it begins that takes a while. @param total of this unit */
+  readonly progressOf?: (total: number, unit: string) => Progress;
+}
+
+/** Told how far something is. */
+export interface Progress {
+  show(done: number): void;
+  /** It has ended, in whatever way. */
+  clear(): void;
 }
 
 export interface BenchSummary {
@@ -57,11 +68,13 @@ export async function runBench(options: BenchOptions): Promise<BenchSummary> {
   const observer = connect({ endpoints, timeoutMs });
   const load = new Load({ ...options, clients, operations: 'operations' in span ? span.operations : null });
   const look = async () => ({ reports: await observer.status(), ...ownUse(), answered: load.answered });
+  let stopFollowing = () => {};
   try {
     const [first] = (await observer.status()).filter(({ error }) => error === null);
     if (first === undefined)
       throw new KvError('unreachable', `no replica answers at ${endpoints.join(', ')}`);
-    if (fill) await fillKeys({ ...options, clients, keys: options.keys.keys });
+    if (fill) await fillAll(options, clients);
+    stopFollowing = follow(options, load);
     let before: Awaited<ReturnType<typeof look>>;
     if ('operations' in span) {
       before = await look();
@@ -88,6 +101,7 @@ export async function runBench(options: BenchOptions): Promise<BenchSummary> {
       }),
     };
   } finally {
+    stopFollowing();
     for (const client of [...clients, observer]) client.close();
   }
 }
@@ -97,6 +111,35 @@ function clientsOf({ clients, endpoints, timeoutMs }: BenchOptions): readonly Kv
     const first = client % endpoints.length;
     return connect({ endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)], timeoutMs });
   });
+}
+
+async function fillAll(options: BenchOptions, clients: readonly KvClient[]): Promise<void> {
+  const { keys } = options.keys;
+  const progress = options.progressOf?.(keys, 'keys');
+  try {
+    await fillKeys({ ...options, clients, keys, onProgress: (done) => progress?.show(done) });
+  } finally {
+    progress?.clear();
+  }
+}
+
+/** Tells how far the load is, from now until the returned function is called. */
+function follow({ progressOf, span }: BenchOptions, load: Load): () => void {
+  if (progressOf === undefined) return () => {};
+  const startedMs = performance.now();
+  const inTenths = (durationMs: number) => Math.floor(durationMs / 100) / 10;
+  const [total, unit, done] =
+    'operations' in span
+      ? [span.operations, 'operations', () => load.answered]
+      : [inTenths(span.warmUpMs + span.durationMs), 's', () => inTenths(performance.now() - startedMs)];
+  const progress = progressOf(total, unit);
+  const show = () => progress.show(Math.min(done(), total));
+  show();
+  const timer = setInterval(show, FOLLOW_INTERVAL_MS);
+  return () => {
+    clearInterval(timer);
+    progress.clear();
+  };
 }
 
 function ownUse(): { readonly cpuSeconds: number } {

@@ -1,4 +1,4 @@
-/** Durations as people type them: `5s`, `500ms`, `2m`, `1h`; a bare number is seconds. */
+/** Durations as people type them, `5s`, `500ms`, `2m`, `1h`, a bare number is seconds; and as they are shown. */
 import { KvError } from '../errors.ts';
 
 const DURATION = /^(?<amount>\d+(?:\.\d+)?)(?<unit>ms|s|m|h)?$/;
@@ -30,4 +30,29 @@ export function parseDuration(text: string): number {
     );
   }
   return durationMs;
+}
+
+const PARTS = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['m', 60],
+  ['s', 1],
+] as const;
+
+/** Its two largest units, rounded down: `3d 4h`, `4h 0m`, `5m 6s`, `7s`. @param seconds at least 0 */
+export function describeDuration(seconds: number): string {
+  const largest = PARTS.findIndex(([, size]) => seconds >= size);
+  const parts = largest < 0 ? PARTS.slice(-1) : PARTS.slice(largest, largest + 2);
+  let left = Math.floor(seconds);
+  const words = parts.map(([unit, size]) => {
+    const amount = Math.floor(left / size);
+    left -= amount * size;
+    return `${amount}${unit}`;
+  });
+  return words.join(' ');
+}
+
+/** A latency: hundredths below 10 ms, tenths above. */
+export function milliseconds(value: number): string {
+  return `${value.toFixed(value < 10 ? 2 : 1)} ms`;
 }

@@ -48,12 +48,3 @@ export function numberBetween(low: number, high: number): (text: string) => numb
     throw new KvError('invalidArgument', `It must be a number from ${low} to ${high}.`);
   };
 }
-
-/** A reader of one of a few words for {@link flag}. */
-export function oneOf<const Word extends string>(words: readonly Word[]): (text: string) => Word {
-  return (text) => {
-    const word = words.find((candidate) => candidate === text);
-    if (word !== undefined) return word;
-    throw new KvError('invalidArgument', `It must be one of ${words.join(', ')}.`);
-  };
-}

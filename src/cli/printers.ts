@@ -8,8 +8,10 @@ import type { BatchSummary } from './batch.ts';
 import { batchAsCells, batchAsText } from './batch-format.ts';
 import type { BenchSummary } from './bench.ts';
 import { benchAsCells, benchAsText } from './bench-format.ts';
+import type { HealthCheck } from './health.ts';
+import { healthAsCells, healthAsJson, healthAsText } from './health-format.ts';
 import { probeAsJson, probeAsTable } from './probe-format.ts';
-import { statusAsJson, statusAsTable } from './status-format.ts';
+import { type StatusTableOptions, statusAsJson, statusAsTable } from './status-format.ts';
 
 export const OUTPUT_FORMATS = ['simple', 'json', 'table'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
@@ -30,7 +32,8 @@ export interface Printer {
   entries(rows: readonly Lookup[]): string | Uint8Array;
   put(key: Uint8Array, result: PutResult): string | Uint8Array;
   deleted(key: Uint8Array, result: DeleteResult): string | Uint8Array;
-  status(reports: readonly ReplicaReport[]): string;
+  status(reports: readonly ReplicaReport[], options: StatusTableOptions): string;
+  health(checks: readonly HealthCheck[]): string;
   probe(reports: readonly ReplicaReport[]): string;
   batch(summary: BatchSummary): string;
   bench(summary: BenchSummary): string;
@@ -47,7 +50,8 @@ const simple: Printer = {
     ),
   put: (_key, result) => lineAndPrevious('OK', result.previous),
   deleted: (_key, result) => lineAndPrevious(result.deleted ? '1' : '0', result.previous),
-  status: (reports) => `${statusAsTable(reports)}\n`,
+  status: (reports, options) => `${statusAsTable(reports, options)}\n`,
+  health: healthAsText,
   probe: (reports) => `${probeAsTable(reports)}\n`,
   batch: batchAsText,
   bench: benchAsText,
@@ -66,6 +70,7 @@ const json: Printer = {
       previous: previousAsJson(result.previous),
     }),
   status: (reports) => jsonLine(statusAsJson(reports)),
+  health: (checks) => jsonLine(healthAsJson(checks)),
   probe: (reports) => jsonLine(probeAsJson(reports)),
   batch: jsonLine,
   bench: jsonLine,
@@ -84,7 +89,11 @@ const table: Printer = {
     tableOf(['key', 'version', 'previous'], [[key, result.version, result.previous?.value ?? '']]),
   deleted: (key, result) =>
     tableOf(['key', 'deleted', 'previous'], [[key, result.deleted ? 1 : 0, result.previous?.value ?? '']]),
-  status: (reports) => `${statusAsTable(reports)}\n`,
+  status: (reports, options) => `${statusAsTable(reports, options)}\n`,
+  health: (checks) => {
+    const { head, rows } = healthAsCells(checks);
+    return tableOf(head, rows);
+  },
   probe: (reports) => `${probeAsTable(reports)}\n`,
   batch: (summary) => {
     const { head, cells } = batchAsCells(summary);

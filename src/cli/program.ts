@@ -35,6 +35,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ['batch-put', async () => (await import('./commands/batch-put.ts')).addBatchPut],
   ['bench', async () => (await import('./commands/bench.ts')).addBench],
   ['status', async () => (await import('./commands/status.ts')).addStatus],
+  ['health', async () => (await import('./commands/health.ts')).addHealth],
   ['probe', async () => (await import('./commands/probe.ts')).addProbe],
   ['completion', async () => (await import('./commands/completion.ts')).addCompletion],
 ]);
@@ -42,8 +43,10 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
 /** It tells of all commands. */
 const OF_ALL = 'completion';
 
-/** They stop in order when they are signalled; the others are ended by the signal itself. */
-const STOP_IN_ORDER: ReadonlySet<string> = new Set(['start', 'server']);
+/** Whether it stops in order when it is signalled; the others are ended by the signal itself. */
+function stopsInOrder(command: Command): boolean {
+  return ['start', 'server'].includes(command.name()) || command.opts().watch !== undefined;
+}
 
 /**
  * The command line, ready to parse.
@@ -70,7 +73,7 @@ function withoutCommands(context: CommandContext): Command {
     .addHelpText('after', HELP)
     .exitOverride()
     .hook('preAction', (_, command) => {
-      if (!STOP_IN_ORDER.has(command.name())) releaseStopSignals();
+      if (!stopsInOrder(command)) releaseStopSignals();
     })
     .configureOutput({
       writeOut: (text) => context.io.stdout.write(text),

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { connect, type KvClient, MAX_REQUEST_MS, parseEndpoints } from '../client/index.ts';
 import { durationUpTo } from './duration.ts';
-import { flag, oneOf } from './flags.ts';
+import { flag } from './flags.ts';
 import { OUTPUT_FORMATS, type OutputFormat, PRINTERS, type Printer } from './printers.ts';
 
 /** Where `epaxos start` puts the first three replicas. */
@@ -27,11 +27,7 @@ export function addGlobalFlags(program: Command): void {
       ).default(DEFAULT_ENDPOINTS, DEFAULT_ENDPOINTS.join(',')),
     )
     .addOption(
-      flag(
-        '-w, --write-out <format>',
-        `how to print answers: ${OUTPUT_FORMATS.join(', ')}`,
-        oneOf(OUTPUT_FORMATS),
-      ).default('simple'),
+      flag('-w, --write-out <format>', 'how to print answers').choices(OUTPUT_FORMATS).default('simple'),
     )
     .addOption(
       flag(

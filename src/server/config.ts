@@ -39,6 +39,8 @@ export interface Setting {
   readonly description: string;
   /** The value where nothing is given; absent if the setting must be given or follows from others. */
   readonly fallback?: string | number | boolean;
+  /** The values there are; absent if they are too many to name. */
+  readonly choices?: readonly string[];
 }
 
 export interface ConfigSources {
@@ -61,6 +63,7 @@ function setting(
   placeholder: string | null,
   description: string,
   fallback?: string | number | boolean,
+  choices?: readonly string[],
 ): Setting {
   const words = key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
   return {
@@ -70,6 +73,7 @@ function setting(
     placeholder,
     description,
     ...(fallback === undefined ? {} : { fallback }),
+    ...(choices === undefined ? {} : { choices }),
   };
 }
 
@@ -80,7 +84,7 @@ export const SETTINGS: readonly Setting[] = [
   setting('dataDir', 'directory', 'where this replica keeps its data'),
   setting('listen', 'host:port', 'the address to serve at; if absent, the address of its own in peers'),
   setting('cluster', 'name', 'the name of the cluster; replicas of another cluster are refused', 'epaxos'),
-  setting('logLevel', 'level', `how much to log: ${LOG_LEVELS.join(', ')}`, 'info'),
+  setting('logLevel', 'level', 'how much to log', 'info', LOG_LEVELS),
   setting('tickMs', 'number', 'the unit of all protocol timeouts, in milliseconds', 10),
   setting(
     'thrifty',

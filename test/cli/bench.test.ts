@@ -1,5 +1,7 @@
 /** `epaxos bench` against replicas that answer as told. */
+import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
+import { run } from '../../src/cli/program.ts';
 import { KvError } from '../../src/errors.ts';
 import { LatencyHistogram } from '../../src/util/latency-histogram.ts';
 import type { PutRequest, StatusResponse } from '../../src/wire/index.ts';
@@ -214,5 +216,52 @@ describe('flags', () => {
     expect(exitCode).toBe(0);
     expect(stdout.toString()).toMatch(/Writes only keys that begin with "bench\/"/);
     expect(stdout.toString()).toMatch(/Examples:\n.*epaxos bench/);
+  });
+});
+
+describe('bench on a terminal', () => {
+  /** What it draws on standard error, screen line by screen line, and prints on standard output. */
+  async function draw(...args: readonly string[]) {
+    const stdout = new PassThrough();
+    const stderr = Object.assign(new PassThrough(), { isTTY: true });
+    const exitCode = await run(['bench', ...args], { stdin: Readable.from([]), stdout, stderr });
+    const drawn = String(stderr.read() ?? '').split('\r\u001b[K');
+    return { exitCode, drawn, printed: String(stdout.read()) };
+  }
+
+  it('draws how many keys it has filled, then how many operations are done, and takes the bar away', async () => {
+    await start({});
+    const { exitCode, drawn, printed } = await draw(...FEW, '--clients', '1', '--fill', '--keys', '60');
+    expect(exitCode).toBe(0);
+    expect([drawn.at(0), drawn.at(-1)]).toEqual(['', '']);
+    expect(drawn.find((line) => line.endsWith('keys'))).toMatch(/^█*░+ \d+ of 60 keys$/);
+    expect(drawn.find((line) => line.endsWith('operations'))).toBe(`${'░'.repeat(30)} 0 of 120 operations`);
+    expect(printed).toMatch(/^load: /);
+  });
+
+  it('draws how much of the time is over, the warm-up included', async () => {
+    await start({});
+    const { drawn } = await draw(
+      '--duration',
+      '300ms',
+      '--warm-up',
+      '200ms',
+      '--clients',
+      '1',
+      '--depth',
+      '1',
+    );
+    expect(drawn.at(1)).toBe(`${'░'.repeat(30)} 0 of 0.5 s`);
+    const shown = drawn.slice(1, -1).filter((line) => line !== '');
+    expect(shown.length).toBeGreaterThan(1);
+    for (const line of shown) expect(line).toMatch(/^█*░* 0(\.[1-5])? of 0\.5 s$/);
+  });
+
+  it('takes the bar away also if it fails', async () => {
+    await start({
+      put: () => Promise.reject(new KvError('storageFailure', 'full', { outcome: 'notApplied' })),
+    });
+    const { exitCode, drawn } = await draw(...FEW, '--fill', '--keys', '10');
+    expect([exitCode, drawn.slice(0, -1).join(''), drawn.length > 1]).toEqual([1, '', true]);
   });
 });

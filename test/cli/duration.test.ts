@@ -1,6 +1,6 @@
-/** Durations as people type them. */
+/** Durations as people type them, and as they are shown. */
 import { describe, expect, it } from 'vitest';
-import { durationUpTo, parseDuration } from '../../src/cli/duration.ts';
+import { describeDuration, durationUpTo, parseDuration } from '../../src/cli/duration.ts';
 
 describe('parseDuration', () => {
   it.each([
@@ -31,4 +31,17 @@ it('refuses what is longer than it may be', () => {
   expect([parse('1m'), parse('500ms')]).toEqual([60_000, 500]);
   for (const text of ['61s', '60001ms', '1h'])
     expect(() => parse(text)).toThrow(`"${text}" is too long: at most 60s`);
+});
+
+it.each([
+  [0, '0s'],
+  [0.9, '0s'],
+  [59.9, '59s'],
+  [60, '1m 0s'],
+  [3_599, '59m 59s'],
+  [4 * 3_600 + 5 * 60 + 59, '4h 5m'],
+  [86_399, '23h 59m'],
+  [400 * 86_400 + 3_600, '400d 1h'],
+])('shows %d seconds as %s', (seconds, expected) => {
+  expect(describeDuration(seconds)).toBe(expected);
 });

@@ -110,13 +110,17 @@ describe('status', () => {
   ];
 
   it('shows watermarks, paths and work under way, and why an endpoint is silent', () => {
-    const lines = PRINTERS.table.status(reports).split('\n');
+    const lines = PRINTERS.table.status(reports, { wide: true }).split('\n');
     const line = (endpoint: string) =>
       (lines.find((one) => one.includes(endpoint)) ?? '').split(/ *│ */).slice(1, -1);
     expect(line('a:1')).toEqual([
       'a:1',
       '1 of 3',
       'serving',
+      '0.1.0',
+      '5s',
+      '-',
+      '-',
       '12/12/9',
       '11/11/8',
       '10/10/7',
@@ -131,11 +135,13 @@ describe('status', () => {
     expect(line('b:2')).toEqual(['b:2', '-', 'connection refused']);
     expect(line('c:3')[2]).toBe('no quorum');
     expect(line('d:4')[2]).toBe('serving, copying 2: 7 entries, 1.5 MiB');
-    expect(PRINTERS.simple.status(reports)).toBe(PRINTERS.table.status(reports));
+    for (const wide of [true, false]) {
+      expect(PRINTERS.simple.status(reports, { wide })).toBe(PRINTERS.table.status(reports, { wide }));
+    }
   });
 
   it('has everything in JSON', () => {
-    expect(JSON.parse(PRINTERS.json.status(reports))).toMatchObject([
+    expect(JSON.parse(PRINTERS.json.status(reports, { wide: false }))).toMatchObject([
       { endpoint: 'a:1', reachable: true, status: statusOf(1) },
       { endpoint: 'b:2', reachable: false, error: { code: 'unreachable', message: 'connection refused' } },
       { endpoint: 'c:3', reachable: true },

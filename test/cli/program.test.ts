@@ -195,31 +195,6 @@ describe('del', () => {
   });
 });
 
-describe('status', () => {
-  it('asks every endpoint and succeeds if one answers', async () => {
-    const one = await replica();
-    const gone = await refusedEndpoint();
-    const { exitCode, stdout } = await runCli(['status', '--endpoints', `${one.endpoint},${gone}`]);
-    expect(exitCode).toBe(0);
-    expect(stdout.toString()).toContain('12/12/9');
-    expect(stdout.toString()).toContain('ECONNREFUSED');
-  });
-
-  it('ends with 2 if none answers', async () => {
-    const { exitCode, stdout } = await runCli([
-      '-w',
-      'json',
-      'status',
-      '--endpoints',
-      await refusedEndpoint(),
-    ]);
-    expect(exitCode).toBe(2);
-    expect(JSON.parse(stdout.toString())).toMatchObject([
-      { reachable: false, error: { code: 'unreachable' } },
-    ]);
-  });
-});
-
 describe('flags and their twins in the environment', () => {
   it('lets a flag beat the environment, before or after the command', async () => {
     await replica({ get: () => ({ found: { value: Buffer.from('v'), version: 1 } }) });
@@ -282,7 +257,7 @@ describe('usage', () => {
     expect(stdout.toString()).toMatch(/^\d+\.\d+\.\d+(-dev)?\n$/);
   });
 
-  it.each(['start', 'server', 'put', 'get', 'del', 'status', 'completion'])(
+  it.each(['start', 'server', 'put', 'get', 'del', 'status', 'health', 'completion'])(
     'explains %s with examples',
     async (command) => {
       const { exitCode, stdout } = await runCli([command, '--help']);
@@ -296,20 +271,6 @@ describe('usage', () => {
     vi.stubEnv('EPAXOS_DEBUG', '1');
     const { stderr } = await runCli(['get', '']);
     expect(stderr).toMatch(/^ +at /m);
-  });
-});
-
-describe('completion', () => {
-  it.each(['bash', 'zsh'])('prints a script for %s that knows every command and flag', async (shell) => {
-    const { exitCode, stdout } = await runCli(['completion', shell]);
-    expect(exitCode).toBe(0);
-    expect(stdout.toString()).toMatch(/status\) words=".*--write-out/);
-    expect(stdout.toString()).toContain('--print-config');
-    expect(stdout.toString()).not.toContain('--exit-with-parent');
-  });
-
-  it('ends with 3 for another shell', async () => {
-    expect((await runCli(['completion', 'fish'])).exitCode).toBe(3);
   });
 });
 

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SilentListener } from '../client/fake-replica.ts';
 import { CliProcess, freePorts } from './cluster-process.ts';
 
 const PATIENCE = { timeout: 40_000, interval: 5 };
@@ -99,4 +100,28 @@ it.each([
 it('a command that may end at any moment is ended by the signal that came while it was loaded', async () => {
   const stopped = run(['get', 'a', '--endpoints', '127.0.0.1:1'], { signalAt: 'commander' });
   expect(await stopped.exited).toEqual({ code: null, signal: 'SIGTERM' });
+});
+
+describe('epaxos status --watch', () => {
+  it.each(MODULES)('that is told to stop while it loads %s ends by itself', async (signalAt) => {
+    const stopped = run(['status', '--watch', '--endpoints', '127.0.0.1:1'], { signalAt });
+    expect(await stopped.exited).toEqual({ code: 1, signal: null });
+    expect([stopped.stdout, stopped.stderr]).toEqual(['', '']);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends with the code of the last look at %s', async (signal) => {
+    const watching = run(['status', '--watch', '10m', '--endpoints', '127.0.0.1:1']);
+    await expect.poll(() => watching.stdout, PATIENCE).toContain('127.0.0.1:1');
+    watching.kill(signal);
+    expect(await watching.exited).toEqual({ code: 2, signal: null });
+  });
+
+  it('does not wait for a replica that says nothing', async () => {
+    const silent = await SilentListener.start();
+    const watching = run(['status', '--watch', '--command-timeout', '60s', '--endpoints', silent.endpoint]);
+    await expect.poll(() => silent.connections, PATIENCE).toBeGreaterThan(0);
+    watching.kill('SIGTERM');
+    expect(await watching.exited).toEqual({ code: 1, signal: null });
+    silent.stop();
+  });
 });

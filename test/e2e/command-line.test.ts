@@ -104,7 +104,7 @@ describe('wrong input', () => {
     ['a missing value of a flag', ['get', 'a', '--command-timeout'], 64, /--command-timeout.* missing/],
     ['a bad duration', ['--command-timeout', 'soon', 'get', 'a'], 3, /"soon" is not a duration/],
     ['a duration of zero', ['--command-timeout', '0s', 'get', 'a'], 3, /"0s" is not a duration/],
-    ['a bad format', ['-w', 'xml', 'get', 'a'], 3, /one of simple, json, table/],
+    ['a bad format', ['-w', 'xml', 'get', 'a'], 3, /choices are simple, json, table/],
     ['an endpoint without a port', ['--endpoints', 'localhost', 'get', 'a'], 3, /"localhost".*host:port/],
     ['a bad port', ['--endpoints', 'localhost:99999', 'get', 'a'], 3, /"localhost:99999".*1 to 65535/],
     ['no endpoint', ['--endpoints', ',', 'get', 'a'], 3, /endpoints is empty/],
@@ -220,7 +220,7 @@ describe('without a majority', () => {
       message: /no replica served the request within 1000 ms .*a majority of replicas cannot be reached/,
     });
     const status = await epaxos([...survivor, 'status']);
-    expect(status.exitCode).toBe(0);
+    expect(status.exitCode).toBe(1);
     expect(status.stdout.toString()).toMatch(/1 of 3 .*no quorum.*0 of 2/);
 
     await cluster.startAgain([2]);

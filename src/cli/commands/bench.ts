@@ -6,9 +6,10 @@ import type { KeyOptions } from '../../load/index.ts';
 import { type BenchOptions, type BenchSummary, runBench } from '../bench.ts';
 import { parseDuration } from '../duration.ts';
 import { EXIT } from '../exit-codes.ts';
-import { flag, integerBetween, numberBetween, oneOf } from '../flags.ts';
+import { flag, integerBetween, numberBetween } from '../flags.ts';
 import { write } from '../io.ts';
 import { PRINTERS } from '../printers.ts';
+import { isTerminal, ProgressBar } from '../progress-bar.ts';
 import { globalFlagsOf } from '../session.ts';
 import type { CommandContext } from './context.ts';
 
@@ -39,6 +40,7 @@ Without --rate each client always has --depth operations under way (closed loop)
 rate, and their latency counts from when they were to be sent (open loop): a stall counts for all that it delays.
 Commit and execute latencies are those of instances, as the replicas at the endpoints count them: from when an
 instance was proposed until it was committed, and until it was executed and its clients answered.
+On a terminal a bar shows how far it is, on standard error.
 Ends with 0 if every operation was answered, with 2 if no replica answers, otherwise with 1.
 With -w json: {"load","durationMs","answered","answeredPerSecond","errors","unsent","putMs","getMs","replicas",
 "cpuMicroseconds"}; latencies are {"p50","p99","p999"} in milliseconds.
@@ -99,11 +101,9 @@ export function addBench(program: Command, context: CommandContext): void {
       ),
     )
     .addOption(
-      flag(
-        '--distribution <name>',
-        'how keys are drawn: uniform, zipf or hot',
-        oneOf(['uniform', 'zipf', 'hot']),
-      ).default('uniform'),
+      flag('--distribution <name>', 'how keys are drawn')
+        .choices(['uniform', 'zipf', 'hot'])
+        .default('uniform'),
     )
     .addOption(
       flag(
@@ -124,11 +124,13 @@ export function addBench(program: Command, context: CommandContext): void {
     .addHelpText('after', HELP)
     .action(async (flags: BenchFlags, command: Command) => {
       const { endpoints, commandTimeout, writeOut } = globalFlagsOf(command);
+      const { stderr } = context.io;
       const { clients, depth, rate = null, valueSize, readRatio, seed, fill } = flags;
       const summary = await runBench({
         ...{ endpoints, timeoutMs: commandTimeout, clients, depth, rate, valueSize, readRatio, seed, fill },
         keys: keysOf(flags),
         span: spanOf(flags),
+        ...(isTerminal(stderr) ? { progressOf: (total, unit) => new ProgressBar(stderr, total, unit) } : {}),
       });
       await write(context.io.stdout, PRINTERS[writeOut].bench(summary));
       context.setExitCode(exitCodeFor(summary));

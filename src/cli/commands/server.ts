@@ -31,10 +31,13 @@ export function addServer(program: Command, context: CommandContext): void {
     .command('server')
     .summary('run one replica')
     .description('Runs one replica of a cluster until it is told to stop.');
-  for (const { flag, placeholder, description, environment, fallback } of SETTINGS) {
+  for (const { flag, placeholder, description, environment, fallback, choices } of SETTINGS) {
     const notes = [...(fallback === undefined ? [] : [`default: ${fallback}`]), `env: ${environment}`];
     const flags = placeholder === null ? flag : `${flag} <${placeholder}>`;
-    server.addOption(new Option(flags, `${description} (${notes.join(', ')})`));
+    const option = new Option(flags, `${description} (${notes.join(', ')})`);
+    // For the help and for completion; the value is checked with all the others.
+    if (choices !== undefined) option.argChoices = [...choices];
+    server.addOption(option);
   }
   server
     .option(`${CONFIG_FILE.flag} <file>`, `a file with settings (env: ${CONFIG_FILE.environment})`)
