@@ -174,44 +174,6 @@ describe('a data directory', () => {
     expect(await readdir(directory)).toEqual(['thesis.txt']);
   });
 
-  test('may be the root of a fresh volume, with what file systems put there', async () => {
-    await mkdir(join(directory, 'lost+found'), { recursive: true });
-    await mkdir(join(directory, '.snapshot'));
-    await writeFile(join(directory, '.DS_Store'), '');
-    await writeFile(join(directory, '.nfs000000000012'), '');
-    const storage = await workshop.open(directory);
-    expect(await readdir(directory)).toEqual(
-      expect.arrayContaining(['.DS_Store', '.nfs000000000012', '.snapshot', 'lost+found', 'store']),
-    );
-    await workshop.reopen(storage);
-  });
-
-  test('of a volume with foreign files beside is refused, naming those only', async () => {
-    await mkdir(join(directory, 'lost+found'), { recursive: true });
-    await writeFile(join(directory, 'thesis.txt'), 'chapter 1');
-    const failure = await failureOf(workshop.open(directory));
-    expect(failure.code).toBe('dataDirectoryMismatch');
-    expect(failure.message).toContain('other files (thesis.txt)');
-  });
-
-  test.each([
-    ['below /proc', '/proc/epaxos/data', 'ENOENT'],
-    ['below a directory in which nothing can be made', '/sys/epaxos', ''],
-    ['below a file', fileURLToPath(new URL('level.test.ts/data', import.meta.url)), 'ENOTDIR'],
-  ])('%s is refused in words', async (_where, impossible, reason) => {
-    const failure = await failureOf(workshop.open(impossible));
-    expect(failure.code).toBe('storageFailure');
-    expect(failure.message).toContain(`cannot use the data directory ${impossible}: ${reason}`);
-  });
-
-  test('in which no store can be made is refused in words', async () => {
-    await mkdir(directory);
-    await writeFile(join(directory, 'store.new'), 'a file');
-    const failure = await failureOf(workshop.open(directory));
-    expect(failure.code).toBe('storageFailure');
-    expect(failure.message).toContain(`cannot open ${join(directory, 'store.new')}: `);
-  });
-
   const firstStarts: [string, (store: LevelByteStore | null) => Promise<void>][] = [
     ['before there was a database', async () => {}],
     ['before the identity was written', async (store) => store?.close()],
