@@ -8,7 +8,8 @@ function environmentName(option: Option): string {
 }
 
 /**
- * A flag with its twin in the environment. A flag beats the environment, the environment the default.
+ * A flag with its twin in the environment. A flag beats the environment, the environment the default; an empty variable
+ * is none, as in `epaxos server`, and is taken out of the environment of this process.
  * @param parse reads the value; a KvError it throws becomes a message that names the flag or the variable
  */
 export function flag<T>(
@@ -17,7 +18,9 @@ export function flag<T>(
   parse?: (text: string) => T,
 ): Option & { default(value: T, description?: string): Option } {
   const option = new Option(flags, description);
-  option.env(environmentName(option));
+  const name = environmentName(option);
+  if (process.env[name] === '') delete process.env[name]; // commander would take it for a value
+  option.env(name);
   if (parse !== undefined) {
     option.argParser((text: string) => {
       try {

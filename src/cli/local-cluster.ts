@@ -1,12 +1,12 @@
 /** A cluster on this machine: one process a replica, started together, watched, and stopped together. */
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../client/index.ts';
 import { KvError } from '../errors.ts';
 import { createDeferred } from '../util/deferred.ts';
+import { makeDirectory } from '../util/make-directory.ts';
 import { type Exit, formatExit, ReplicaProcess } from './replica-process.ts';
 import { hasQuorum } from './status-format.ts';
 
@@ -51,16 +51,20 @@ export class LocalCluster {
   /**
    * Starts every replica and waits until each serves and reaches a majority. If stop() is called meanwhile it
    * resolves early.
-   * @throws KvError `addressInUse`, `badConfiguration` or `noQuorum`; an Error with the reason if a replica ended.
+   * @throws KvError `addressInUse`, `badConfiguration`, `storageFailure` (the directory) or `noQuorum`; an Error with the reason if a replica ended.
    *   Then every replica is stopped.
    */
   async start(): Promise<void> {
     try {
-      mkdirSync(this.#options.dataDir, { recursive: true });
-      const { host, basePort, replicas } = this.#options;
+      const { dataDir, host, basePort, replicas } = this.#options;
+      await makeDirectory(resolve(dataDir)).catch((error: unknown) => {
+        throw unusable(dataDir, error);
+      });
       for (let port = basePort; port < basePort + replicas; port += 1) await requireFree({ host, port });
       if (this.#isStopping) return;
-      this.#replicas = this.endpoints.map((address, index) => this.#spawn(index + 1, address));
+      for (const [index, address] of this.endpoints.entries()) {
+        this.#replicas = [...this.#replicas, this.#spawn(index + 1, address)];
+      }
       await this.#untilServing();
     } catch (error) {
       await this.stop();
@@ -97,9 +101,15 @@ export class LocalCluster {
     const { cluster, thrifty } = this.#options;
     const dataDir = join(resolve(this.#options.dataDir), `replica-${id}`);
     const peers = this.endpoints.map((endpoint, index) => `${index + 1}=${endpoint}`).join(',');
-    const serverFlags = ['--id', `${id}`, '--peers', peers, '--data-dir', dataDir, '--cluster', cluster];
+    // What every replica has of its own stands in flags: a variable or a file meant for one server would make all the same.
+    const serverFlags = ['--id', `${id}`, '--peers', peers, '--listen', address];
+    serverFlags.push('--data-dir', dataDir, '--cluster', cluster);
     if (thrifty) serverFlags.push('--thrifty');
-    return new ReplicaProcess({ id, address, serverFlags, dataDir, logFile: `${dataDir}.log` });
+    try {
+      return new ReplicaProcess({ id, address, serverFlags, dataDir, logFile: `${dataDir}.log` });
+    } catch (error) {
+      throw unusable(this.#options.dataDir, error);
+    }
   }
 
   async #untilServing(): Promise<void> {
@@ -129,6 +139,13 @@ export class LocalCluster {
       client.close();
     }
   }
+}
+
+function unusable(directory: string, error: unknown): KvError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new KvError('storageFailure', `cannot use the data directory ${directory}: ${reason}`, {
+    cause: error,
+  });
 }
 
 /** Rejects with the reason when the replica ends. */

@@ -45,7 +45,6 @@ export class ReplicaProcess {
           stdio: ['pipe', log, log],
           // A group of its own: a terminal's Ctrl-C reaches this process only, which then stops its replicas.
           detached: true,
-          env: withoutOwnAddress(process.env),
         },
       );
     } finally {
@@ -101,12 +100,6 @@ export function formatExit(exit: Exit): string {
 /** The very program that runs now, with the flags that Node runs it with: of a flag that is given twice the last one counts. */
 function thisProgram(): readonly string[] {
   return [...REPLICA_NODE_FLAGS, ...process.execArgv, ...process.argv.slice(1, 2)];
-}
-
-/** A listen address or a configuration file meant for one server would make every replica the same one. */
-function withoutOwnAddress(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { EPAXOS_LISTEN: _listen, ...rest } = environment;
-  return rest;
 }
 
 function shellQuoted(word: string): string {

@@ -18,8 +18,11 @@ import { GrpcTransport } from '../transport/index.ts';
 import { PROGRAM_VERSION } from '../util/program-version.ts';
 import { SERVER_OPTIONS } from '../wire/index.ts';
 import type { ServerConfig } from './config.ts';
+import { Connections } from './connections.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { observeTransport } from './transport-log.ts';
+import { requireOpenFiles } from './open-files.ts';
+import { RepeatedLines } from './repeated-lines.ts';
+import { observeRefusals, observeTransport } from './transport-log.ts';
 
 /** How long things may take when a server stops, in milliseconds. */
 export const STOP_LIMITS = {
@@ -61,7 +64,7 @@ export interface RunningServer {
 /**
  * Starts a replica. It serves as soon as this resolves; it answers requests once a majority is reachable.
  * @param signal gives the start up between two of its steps
- * @throws KvError addressInUse or badConfiguration (listen), and what opening the store throws
+ * @throws KvError addressInUse or badConfiguration (listen, too few file descriptors), and what opening the store throws
  * (dataDirectoryLocked, dataDirectoryMismatch, storageFailure); the signal's reason; nothing is left open then
  */
 export async function startServer(
@@ -72,9 +75,13 @@ export async function startServer(
   const { id, cluster, peers } = config;
   const logger = parts.logger ?? createLogger({ level: config.logLevel, cluster, replica: id });
   const clock = parts.clock ?? systemClock;
+  requireOpenFiles();
   signal?.throwIfAborted();
   const storage = parts.storage ?? (await openStorage(config));
   const server = new Server(SERVER_OPTIONS);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const repeated = new RepeatedLines();
+  const connections = new Connections({ injector, onRefused: observeRefusals(logger, repeated) });
   try {
     signal?.throwIfAborted();
     const stores = createPeerStores(storage, (error) =>
@@ -86,7 +93,7 @@ export async function startServer(
       replicas: peers.size,
       self: id,
       peers: Array.from(peers, ([peer, address]) => ({ id: peer, address })).filter((peer) => peer.id !== id),
-      observer: observeTransport(logger),
+      observer: observeTransport(logger, repeated),
     });
     const { node, snapshots } = await openNode({
       loop: {
@@ -104,7 +111,7 @@ export async function startServer(
         },
         logger,
         onQuorum: (reachable) => services.setHealth('kv', reachable),
-        onStoodStill: () => server.drain(address, 0),
+        onStoodStill: () => injector.drain(0),
       },
       replica: { ...parts.replica, thrifty: config.thrifty },
       snapshots: parts.snapshots ?? {},
@@ -116,7 +123,7 @@ export async function startServer(
       transport.service.implementation as UntypedServiceImplementation,
     );
     const services = addServices(server, { node, logger, config, version: PROGRAM_VERSION, clock });
-    const address = await bind(server, config.listen);
+    const address = await listen(connections, config.listen);
     signal?.throwIfAborted();
     node.start();
     services.setHealth('server', true);
@@ -136,7 +143,9 @@ export async function startServer(
       await node.stop(STOP_LIMITS.drainMs);
       services.endStreams();
       await transport.close();
+      connections.stopListening();
       await closeServer(server);
+      repeated.close();
       await snapshots.close();
       await storage.close();
       logger.info('stopped');
@@ -152,6 +161,7 @@ export async function startServer(
     };
   } catch (error) {
     if (signal?.aborted) logger.info('told to stop while it was starting');
+    connections.stopListening();
     server.forceShutdown();
     await storage.close();
     throw error;
@@ -166,20 +176,20 @@ function openStorage({ id, cluster, peers, dataDir }: ServerConfig): Promise<Sto
 }
 
 /** @returns the address with the real port */
-async function bind(server: Server, listen: string): Promise<string> {
+async function listen(connections: Connections, address: string): Promise<string> {
   try {
-    const port = await promisify(server.bindAsync.bind(server))(listen, ServerCredentials.createInsecure());
-    return listen.replace(/\d+$/, String(port));
+    const port = await connections.listen(address);
+    return address.replace(/\d+$/, String(port));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     if (reason.includes('EADDRINUSE')) {
       throw new KvError(
         'addressInUse',
-        `${listen} is already in use; stop whatever listens there or choose another --listen`,
+        `${address} is already in use; stop whatever listens there or choose another --listen`,
         { cause: error },
       );
     }
-    throw new KvError('badConfiguration', `cannot listen at ${listen}: ${reason}`, { cause: error });
+    throw new KvError('badConfiguration', `cannot listen at ${address}: ${reason}`, { cause: error });
   }
 }
 

@@ -1,14 +1,15 @@
 /**
  * Opening a data directory. It holds one directory, `store`, with a LevelDB database; nothing else is in it
- * but, for a moment at the very first start, `store.new`. A new database is made there, given its identity,
+ * but, for a moment at the very first start, `store.new`, and what belongs to its volume. A new database is made there, given its identity,
  * and only then renamed: so a directory never has a store without identity, wherever a first start is cut
  * off, and whatever else is found was made by somebody else and is left alone (R6.5).
  */
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isClusterSize } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
+import { makeDirectory } from '../util/make-directory.ts';
 import { PROGRAM_VERSION } from '../util/program-version.ts';
 import { EncodedStorage } from './encoded-storage.ts';
 import {
@@ -28,9 +29,14 @@ import { syncDirectory } from './sync-directory.ts';
 
 const STORE = 'store';
 const NEW_STORE = 'store.new';
+/**
+ * What file systems and those who mount them put into the root of a volume, which may be a data directory: ext4's place
+ * for what a repair finds, snapshots of NFS servers and ZFS, files that NFS keeps as somebody has them open, macOS's notes.
+ */
+const OF_VOLUME = [/^lost\+found$/, /^\.snapshots?$/, /^\.zfs$/, /^\.nfs/, /^\.DS_Store$/];
 
 /**
- * Opens the data directory of a replica; makes it where there is none or an empty one. What a crash cut off in
+ * Opens the data directory of a replica; makes it where there is none, in an empty one or an empty volume. What a crash cut off in
  * the installation of a snapshot is finished first.
  * @throws KvError dataDirectoryMismatch if it holds anybody else's data, dataDirectoryLocked if a process has
  *   it open, storageFailure if it cannot be used or what it holds is damaged
@@ -59,14 +65,14 @@ export async function openLevelStorage(options: {
 async function prepareDirectory(directory: string): Promise<boolean> {
   let found: string[];
   try {
-    const created = await mkdir(directory, { recursive: true });
+    const created = await makeDirectory(directory);
     if (created !== undefined) await syncDirectory(dirname(created));
     found = await readdir(directory);
   } catch (error) {
     throw unusable(directory, error);
   }
   if (found.includes(STORE)) return false;
-  const foreign = found.filter((name) => name !== NEW_STORE);
+  const foreign = found.filter((name) => name !== NEW_STORE && !isOfVolume(name));
   if (foreign.length > 0) {
     throw new KvError(
       'dataDirectoryMismatch',
@@ -75,6 +81,10 @@ async function prepareDirectory(directory: string): Promise<boolean> {
     );
   }
   return true;
+}
+
+function isOfVolume(name: string): boolean {
+  return OF_VOLUME.some((pattern) => pattern.test(name));
 }
 
 async function createStore(directory: string, identity: FormattedIdentity): Promise<void> {

@@ -26,6 +26,16 @@ export const RPC_LIMITS = {
   statusCharacters: 2048,
 } as const;
 
+/** For the connections to a replica, whoever they are from. */
+export const CONNECTION_LIMITS = {
+  /** Open at once, peers' included. */
+  connections: 1000,
+  /** Until the preface of HTTP/2 is complete, in milliseconds. */
+  prefaceMs: 5_000,
+  /** Calls under way on one connection; a client that keeps to HTTP/2 waits with more. */
+  streams: 1024,
+} as const;
+
 /**
  * For the one gRPC server of a replica. The HTTP/2 receive window cannot be set here: grpc-js does not
  * offer it for servers.
@@ -33,6 +43,7 @@ export const RPC_LIMITS = {
 export const SERVER_OPTIONS: ChannelOptions = {
   'grpc.max_receive_message_length': RPC_LIMITS.messageBytes,
   'grpc.max_send_message_length': RPC_LIMITS.messageBytes,
+  'grpc.max_concurrent_streams': CONNECTION_LIMITS.streams,
   // A connection whose other end has vanished is closed, with all that waits on it.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,

@@ -32,6 +32,14 @@ describe('put', () => {
     ]);
   });
 
+  it('takes empty variables for none', async () => {
+    await replica();
+    vi.stubEnv('EPAXOS_WRITE_OUT', '');
+    vi.stubEnv('EPAXOS_COMMAND_TIMEOUT', '');
+    const { exitCode, stdout, stderr } = await runCli(['put', 'greeting', 'hello']);
+    expect([exitCode, stdout.toString(), stderr]).toEqual([0, 'OK\n', '']);
+  });
+
   it.each([[BINARY], [Buffer.alloc(0)], [Buffer.alloc(1024 * 1024, 7)]])(
     'reads the value from standard input, byte for byte (%#)',
     async (value) => {

@@ -1,6 +1,6 @@
 /** `epaxos start`: a supervisor and its replicas as real processes. */
 import { exec } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,8 +21,11 @@ afterEach(async () => {
 });
 
 function start(basePort: number, ...flags: string[]): CliProcess {
-  const args = ['start', '--base-port', `${basePort}`, '--data-dir', directory, ...flags];
-  const supervisor = new CliProcess(args);
+  return startIn({}, '--base-port', `${basePort}`, '--data-dir', directory, ...flags);
+}
+
+function startIn(environment: Readonly<Record<string, string>>, ...flags: string[]): CliProcess {
+  const supervisor = new CliProcess(['start', ...flags], { environment });
   cleanups.push(async () => {
     supervisor.kill('SIGKILL');
     await supervisor.exited;
@@ -113,6 +116,60 @@ describe('epaxos start', () => {
     const pids = pidsIn(supervisor.stdout);
     supervisor.kill('SIGKILL');
     await expect.poll(() => pids.some(isAlive), PATIENCE).toBe(false);
+    expect(await areFree(basePort, 3)).toBe(true);
+  });
+
+  it('decides itself where its replicas listen, not a file or variable meant for one server', async () => {
+    const basePort = await freePorts(4);
+    const elsewhere = `127.0.0.1:${basePort + 3}`;
+    const file = join(directory, 'server.json');
+    writeFileSync(file, JSON.stringify({ id: 3, listen: elsewhere }));
+    const environment = { EPAXOS_CONFIG: file, EPAXOS_LISTEN: elsewhere };
+    const supervisor = startIn(environment, '--base-port', `${basePort}`, '--data-dir', directory);
+    await untilServing(supervisor);
+    const reports = await clientOf(basePort).status();
+    expect(reports.map((report) => report.status?.replica)).toEqual([1, 2, 3]);
+    expect(await areFree(basePort + 3, 1)).toBe(true);
+  });
+
+  it('takes an empty variable for none, whichever flag it is the twin of', async () => {
+    const environment = {
+      EPAXOS_REPLICAS: '',
+      EPAXOS_HOST: '',
+      EPAXOS_CLUSTER: '',
+      EPAXOS_BASE_PORT: '',
+      EPAXOS_THRIFTY: '',
+      EPAXOS_CONFIG: '',
+      EPAXOS_LISTEN: '',
+      EPAXOS_ENDPOINTS: '',
+      EPAXOS_COMMAND_TIMEOUT: '',
+    };
+    const basePort = await freePorts(3);
+    const supervisor = startIn(environment, '--base-port', `${basePort}`, '--data-dir', directory);
+    await untilServing(supervisor);
+    expect((await clientOf(basePort).status()).map((report) => report.status?.cluster)).toEqual([
+      'epaxos',
+      'epaxos',
+      'epaxos',
+    ]);
+  });
+
+  it.each([
+    ['/proc/epaxos/data', 'ENOENT'],
+    ['/dev/null/data', 'ENOTDIR'],
+  ])('says why it cannot use the data directory %s, and ends', async (impossible, reason) => {
+    const supervisor = startIn({}, '--base-port', `${await freePorts(3)}`, '--data-dir', impossible);
+    await expect.poll(() => supervisor.hasExited, PATIENCE).toBe(true);
+    expect((await supervisor.exited).code).toBe(1);
+    expect(supervisor.stderr).toMatch(`error: cannot use the data directory ${impossible}: ${reason}`);
+  });
+
+  it('says why it cannot write a log, and leaves nothing running', async () => {
+    mkdirSync(join(directory, 'replica-2.log'));
+    const basePort = await freePorts(3);
+    const supervisor = start(basePort);
+    expect((await supervisor.exited).code).toBe(1);
+    expect(supervisor.stderr).toMatch(`error: cannot use the data directory ${directory}: EISDIR`);
     expect(await areFree(basePort, 3)).toBe(true);
   });
 

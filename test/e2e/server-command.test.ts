@@ -96,6 +96,18 @@ describe('a configuration that cannot be used', () => {
     expect(stderr).toMatch(/^error: unknown option '--port'/);
   });
 
+  test('a limit of file descriptors that is too low', async () => {
+    const args = ['server', ...flagsOf({ dataDir: join(root, 'unused') })];
+    const script = `ulimit -n 512; exec "$0" "$@"`;
+    const command = new GroupProcess('sh', ['-c', script, process.execPath, PROGRAM, ...args], {
+      stdio: 'pipe',
+    });
+    expect(await command.exited).toEqual({ code: 3, signal: null });
+    expect(command.stderr).toMatch(
+      /may have 512 files open, and a replica needs \d+: raise the limit \(ulimit -n/,
+    );
+  });
+
   test('start: a number of replicas that is not offered', async () => {
     const { exitCode, stderr } = await epaxos(['start', '--replicas', '4']);
     expect(exitCode).toBe(3);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectHttp } from 'node:http2';
-import { createServer } from 'node:net';
+import { connect as connectSocket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
@@ -20,6 +20,7 @@ import {
   startServer,
 } from '../../src/server/index.ts';
 import { MemoryStorage } from '../../src/storage/index.ts';
+import { CONNECTION_LIMITS } from '../../src/wire/index.ts';
 import { GrpcClient } from '../api/grpc-client.ts';
 import { bytesOf } from '../kv/operations.ts';
 
@@ -249,6 +250,19 @@ describe('one server alone', () => {
     if (!config) throw new Error('a configuration');
     const { address } = await start({ ...config, listen: '127.0.0.1:0' });
     expect(address).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
+  });
+
+  it('closes a connection that says nothing, and tells clients how many calls a connection may have', async () => {
+    const [config] = await configure();
+    if (!config) throw new Error('a configuration');
+    const { address } = await start(config);
+    const silent = connectSocket(Number(address.split(':')[1]), '127.0.0.1').resume();
+    const session = connectHttp(`http://${address}`);
+    const [settings] = await once(session, 'remoteSettings');
+    expect(settings).toMatchObject({ maxConcurrentStreams: CONNECTION_LIMITS.streams });
+    await once(silent, 'close');
+    expect(session.closed).toBe(false);
+    session.destroy();
   });
 
   it('refuses to start at an address in use, naming it, and leaves nothing open', async () => {

@@ -2,9 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 
-const LINE = z.object({ level: z.number() });
-/** pino's number for `error`; `fatal` is higher. */
-const ERROR_LEVEL = 50;
+const LINE = z.object({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']) });
+const ERROR_LEVELS: readonly string[] = ['error', 'fatal'];
 
 function linesOf(file: string): string[] {
   if (!existsSync(file)) return [];
@@ -17,7 +16,7 @@ function linesOf(file: string): string[] {
 export function problemsIn(file: string): string[] {
   return linesOf(file).filter((line) => {
     const entry = LINE.safeParse(parsed(line));
-    return !entry.success || entry.data.level >= ERROR_LEVEL;
+    return !entry.success || ERROR_LEVELS.includes(entry.data.level);
   });
 }
 

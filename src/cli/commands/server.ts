@@ -7,6 +7,7 @@ import { EXIT } from '../exit-codes.ts';
 import { write } from '../io.ts';
 import { tableOf } from '../printers.ts';
 import { onStopSignals } from '../stop-signals.ts';
+import { Announcer } from '../unread.ts';
 import type { CommandContext } from './context.ts';
 
 interface ServerFlags extends Readonly<Record<string, unknown>> {
@@ -51,7 +52,13 @@ export function addServer(program: Command, context: CommandContext): void {
         await write(context.io.stdout, tableOf(['setting', 'value', 'from'], cells));
         return;
       }
-      await serve(config, exitWithParent ? context.io.stdin : null);
+      const announcer = new Announcer(context.io);
+      try {
+        await serve(config, exitWithParent ? context.io.stdin : null);
+      } catch (error) {
+        announcer.endWith(error);
+        throw error;
+      }
     });
 }
 

@@ -4,11 +4,12 @@ import type { Command } from 'commander';
 import { KvError } from '../../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { flag, integerBetween } from '../flags.ts';
-import { note, write } from '../io.ts';
+import { write } from '../io.ts';
 import { LocalCluster } from '../local-cluster.ts';
 import { type Exit, formatExit, type ReplicaProcess } from '../replica-process.ts';
 import { DEFAULT_ENDPOINTS } from '../session.ts';
 import { onStopSignals } from '../stop-signals.ts';
+import { Announcer } from '../unread.ts';
 import type { CommandContext } from './context.ts';
 
 interface StartFlags {
@@ -56,23 +57,31 @@ export function addStart(program: Command, context: CommandContext): void {
 
 async function runCluster(flags: StartFlags, context: CommandContext): Promise<void> {
   const { io } = context;
+  const announcer = new Announcer(io);
   const cluster = new LocalCluster(flags);
   const stops: Promise<void>[] = [];
   const stopListening = onStopSignals({
-    stop: () => stops.push(note(io, 'Stopping every replica.').then(() => cluster.stop())),
+    stop: () => {
+      announcer.note('Stopping every replica.');
+      stops.push(cluster.stop());
+    },
     force: () => cluster.kill(),
   });
   try {
     if (stops.length === 0) await cluster.start();
     if (stops.length === 0) {
-      await write(io.stdout, describeCluster(cluster));
-      await cluster.watch((replica, exit) => void note(io, describeExit(replica, exit)));
+      announcer.watch(write(io.stdout, describeCluster(cluster)));
+      await cluster.watch((replica, exit) => announcer.note(describeExit(replica, exit)));
     }
     if (stops.length === 0) {
-      await note(io, 'error: no replica is left');
+      announcer.note('error: no replica is left');
       context.setExitCode(EXIT.error);
     }
     await Promise.all(stops);
+    await announcer.end();
+  } catch (error) {
+    announcer.endWith(error);
+    throw error;
   } finally {
     stopListening();
   }
