@@ -219,7 +219,7 @@ describe('without a majority', () => {
       exitCode: 1,
       message: /no replica served the request within 1000 ms .*a majority of replicas cannot be reached/,
     });
-    const status = await epaxos([...survivor, 'status']);
+    const status = await epaxos([...survivor, 'status', '--wide']);
     expect(status.exitCode).toBe(1);
     expect(status.stdout.toString()).toMatch(/1 of 3 .*no quorum.*0 of 2/);
 
