@@ -182,7 +182,7 @@ describe('status', () => {
       blockedInstances: 3,
       paths: { fast: 2, slow: 1, recovered: 1 },
       latencies: { operations: 0, commit: [], execute: [], executionDelay: [] },
-      peers: [{ id: 2, address: 'b:1', reachable: true, roundTripMs: null, dropped: 5 }],
+      peers: [{ id: 2, address: 'b:1', reachable: true, roundTripMs: null, dropped: 5, violations: 0 }],
       pendingRequests: 1,
       generation: 1,
       snapshot: null,
