@@ -17,7 +17,12 @@ beforeEach(({ onTestFailed }) => onTestFailed(() => void process.stderr.write(cl
 
 /** The command with this cluster's endpoints. */
 function run(args: readonly string[], options?: CommandOptions): Promise<CommandRun> {
-  return epaxos(['--endpoints', cluster.endpoints.join(','), ...args], options);
+  return epaxos([...endpointsFlag(), ...args], options);
+}
+
+/** The flag that names this cluster. */
+function endpointsFlag(): readonly string[] {
+  return ['--endpoints', cluster.endpoints.join(',')];
 }
 
 /** The command in a line for a shell, with this cluster's endpoints. */
@@ -63,10 +68,11 @@ describe('values', () => {
     ['a leading dash', '--endpoints'],
     ['a newline', 'two\nlines'],
   ])('a key with %s', async (_, key) => {
-    await succeed(['put', '--', key, `-value of ${key}`]);
-    expect((await succeed(['get', '--', key])).toString()).toBe(`-value of ${key}`);
-    expect((await succeed(['del', '--', key])).toString()).toBe('1\n');
-    expectFailure(await run(['get', '--', key]), { exitCode: 4, message: /^error: key not found: / });
+    await succeed(['put', '--', key, `-value of ${key}`]); // as a shell hands it over; the rest within this process
+    const here = (command: string) => runCli([...endpointsFlag(), command, '--', key]);
+    expect((await here('get')).stdout.toString()).toBe(`-value of ${key}`);
+    expect((await here('del')).stdout.toString()).toBe('1\n');
+    expectFailure(await here('get'), { exitCode: 4, message: /^error: key not found: / });
   });
 });
 
@@ -118,7 +124,7 @@ describe('wrong input', () => {
   ])('%s', async (_, args, exitCode, message) => {
     // Within this process: whatever is wrong with the words is found before anything of a process matters.
     const isUsage = ['help', '--help'].includes(args[0] ?? '');
-    const endpoints = isUsage ? [] : ['--endpoints', cluster.endpoints.join(',')];
+    const endpoints = isUsage ? [] : endpointsFlag();
     expectFailure(await runCli([...endpoints, ...args]), { exitCode, message });
   });
 

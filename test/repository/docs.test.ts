@@ -6,7 +6,15 @@ import { CLUSTER_SIZES } from '../../src/epaxos/index.ts';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts';
 import { LIMITS } from '../../src/kv/index.ts';
 import { STATUS_OF_CODE } from '../../src/wire/status.ts';
-import { anchorsIn, codeIn, codeWords, linesOver, linksIn, tableUnder } from './markdown.ts';
+import {
+  anchorsIn,
+  codeIn,
+  codeWords,
+  linesOver,
+  linesWithHalfACodeSpan,
+  linksIn,
+  tableUnder,
+} from './markdown.ts';
 import { declares, faultsOf, placeExists, rulesOf } from './rules.ts';
 import { fileExists, readText, repositoryFiles } from './tree.ts';
 
@@ -105,6 +113,13 @@ describe('every document', () => {
       linesOver(120, readText(file)).map((line) => `${file}: ${line}`),
     );
     expect(over).toEqual([]);
+  });
+
+  test('breaks no code over two lines: who copies it gets half', () => {
+    const broken = documents.flatMap((file) =>
+      linesWithHalfACodeSpan(readText(file)).map((line) => `${file}: ${line}`),
+    );
+    expect(broken).toEqual([]);
   });
 
   test('has links that lead somewhere', () => {
@@ -232,6 +247,11 @@ describe('the checks find what they look for', () => {
       ...[words, `- ${words}`, `  ${words}`, `# ${words}`],
       `see https://example.org/${words}`,
     ]);
+  });
+
+  test('code that is broken over two lines, but not blocks of code', () => {
+    const text = ['run `npm', 'test` or `npm start`', '```sh', 'echo `date', '```', 'a ``b`c`` d'].join('\n');
+    expect(linesWithHalfACodeSpan(text)).toEqual(['run `npm', 'test` or `npm start`']);
   });
 
   test('npm scripts, in blocks and in lines', () => {

@@ -68,3 +68,9 @@ export function linesOver(width: number, text: string): string[] {
       [...line].length > width && !/^ *(?:\||(?:[-*+>] )?(?:\[[^\]]*\]\(\S+\)|\S+:\/\/\S+)$)/.test(line),
   );
 }
+
+/** The lines of prose in which a code span begins and does not end, or the other way round. */
+export function linesWithHalfACodeSpan(text: string): string[] {
+  const lines = text.replaceAll(/^ *```[\s\S]*?^ *```/gm, '').split('\n');
+  return lines.filter((line) => line.replaceAll(/(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)/g, '').includes('`'));
+}

@@ -6,16 +6,16 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** The files that take more than some ten seconds of a whole run, longest first. All others follow, by their size. */
 const LONGEST = [
   'test/e2e/command-line.test.ts',
-  'test/e2e/five-replicas.test.ts',
   'test/e2e/three-replicas.test.ts',
-  'test/model/explore.test.ts',
-  'test/model/mutations.test.ts',
-  'test/cli/start.test.ts',
-  'test/model/walk.test.ts',
-  'test/sim/sweep.test.ts',
-  'test/sim/full/full.test.ts',
-  'test/cli/stop-while-starting.test.ts',
   'test/sim/sabotage.test.ts',
+  'test/sim/full/full.test.ts',
+  'test/cli/start.test.ts',
+  'test/client/kv-client.test.ts',
+  'test/model/explore.test.ts',
+  'test/sim/sweep.test.ts',
+  'test/model/walk.test.ts',
+  'test/cli/stop-while-starting.test.ts',
+  'test/sim/main.test.ts',
 ];
 
 export class LongestFirst extends BaseSequencer {
