@@ -2,8 +2,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 
-const LINE = z.object({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']) });
-const ERROR_LEVELS: readonly string[] = ['error', 'fatal'];
+/** Earlier versions, which bench/compare-versions.ts runs, write pino's numbers. */
+const LEVELS = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60 } as const;
+const NAMES = Object.keys(LEVELS) as (keyof typeof LEVELS)[];
+const LINE = z.object({
+  level: z.union([z.number(), z.enum(NAMES).transform((name) => LEVELS[name])]),
+});
 
 function linesOf(file: string): string[] {
   if (!existsSync(file)) return [];
@@ -16,7 +20,7 @@ function linesOf(file: string): string[] {
 export function problemsIn(file: string): string[] {
   return linesOf(file).filter((line) => {
     const entry = LINE.safeParse(parsed(line));
-    return !entry.success || ERROR_LEVELS.includes(entry.data.level);
+    return !entry.success || entry.data.level >= LEVELS.error;
   });
 }
 
