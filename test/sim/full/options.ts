@@ -113,7 +113,7 @@ export function drawFullOptions(seed: number, replicas: number): FullWorldOption
       writeBufferBytes: chance(prng, 0.5) ? 4 * 1024 * 1024 : prng.integer(2_000, 60_000),
       compactionMs: between(prng, 1, 400),
       limits: drawLimits(prng),
-      snapshots: drawSnapshots(prng),
+      snapshots: drawSnapshots(prng, workload),
       advance: ENDLESS,
       dead,
       laggardFactor: dead === 0 && chance(prng, 0.1) ? between(prng, 100, 2_000) : 1,
@@ -292,10 +292,14 @@ function drawLimits(prng: Prng): NodeOptions['limits'] {
   };
 }
 
-function drawSnapshots(prng: Prng): Partial<SnapshotLimits> {
+/** A value that is to be copied in no more than so many chunks: each takes a round trip, and who copies does not answer. */
+const CHUNKS_OF_A_VALUE = 64;
+
+function drawSnapshots(prng: Prng, { valueBytes }: { readonly valueBytes: number }): Partial<SnapshotLimits> {
   if (chance(prng, 0.3)) return {};
+  const least = Math.ceil(valueBytes / CHUNKS_OF_A_VALUE);
   return {
-    chunkBytes: prng.integer(100, 20_000),
+    chunkBytes: Math.max(prng.integer(100, 20_000), least),
     open: prng.integer(1, 2),
     idleMs: between(prng, 500, 5_000),
   };

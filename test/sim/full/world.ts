@@ -52,6 +52,8 @@ const RECOVERY_MS = 1_000;
 const FORGET_MS = 60_000;
 /** Beside one that lags: it may make up an eighth every 30 s, and is waited for as long as it does (R9.13). */
 const FORGET_BESIDE_LAGGARD_MS = 1_800_000;
+/** So many times as long as one that is silent is one that is behind waited for at the most (R9.13). */
+const PLAN_PATIENCE = 4;
 /** It is looked at what is staged as often as it would take to be dropped: just before that, at the worst. */
 const UNWANTED_LOOKS = 2;
 /** Of the slow clock at rest, until something staged is dropped in several batches. */
@@ -295,7 +297,11 @@ class FullWorld {
     // A turn forgets no more than so many, and at rest it comes with every beat.
     const { prunedPerTurn = DEFAULT_LIMITS.prunedPerTurn } = limits;
     const most = Math.max(...this.#judged.map(({ core }) => (core === null ? 0 : keptInstances(core))));
-    const beatMs = (gaitFor(full.tickMs).restTicks * full.tickMs) / Math.min(...full.clockRates);
+    const { restTicks } = gaitFor(full.tickMs);
+    const { silentTicks = DEFAULT_TIMING.silentTicks } = timing;
+    // Where a peer at rest counts as silent between two beats, each batch takes a plan of its own, and its patience (R9.13).
+    const ticks = silentTicks < restTicks ? restTicks + PLAN_PATIENCE * silentTicks : restTicks;
+    const beatMs = (ticks * full.tickMs) / Math.min(...full.clockRates);
     const patienceMs = full.laggardFactor > 1 ? FORGET_BESIDE_LAGGARD_MS : FORGET_MS;
     const upToMs = this.#setting.queue.nowMs + patienceMs + Math.ceil(most / prunedPerTurn) * beatMs;
     while (whyMuch() !== null && (await this.#step())) {
