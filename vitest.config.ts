@@ -5,7 +5,7 @@ import { LongestFirst } from './test/support/longest-first.ts';
 /** How tests are run, here and in vitest.proofs.config.ts. */
 export const COMMON = {
   setupFiles: ['test/setup.ts'],
-  // Three workers on two cores: much of the time tests wait, for processes that they start and for elections of time.
+  // Three workers on two cores: tests wait much of the time, for processes that they start and for deadlines.
   maxWorkers: 3,
   // Node.js loads what is tested as it loads the product.
   execArgv: ['--import', fileURLToPath(new URL('test/support/load-typescript.mjs', import.meta.url))],

@@ -1,6 +1,9 @@
 /** What the tests of the client library share: clients and replicas that end with the test, and errors. */
 import { afterEach } from 'vitest';
-import { type ConnectOptions, connect, type KvClient, KvError } from '../../src/client/index.ts';
+import { type ConnectOptions, connect, type KvClient } from '../../src/client/index.ts';
+
+export { failureOf } from '../support/failure-of.ts';
+
 import { type Behaviour, FakeReplica, SilentListener } from './fake-replica.ts';
 
 const cleanups: (() => void)[] = [];
@@ -27,14 +30,4 @@ export function client(endpoints: readonly string[], options: Partial<ConnectOpt
   const created = connect({ endpoints, timeoutMs: 30_000, ...options });
   cleanups.push(() => created.close());
   return created;
-}
-
-/** The KvError that a call ends with. */
-export async function failureOf(call: Promise<unknown>): Promise<KvError> {
-  const error = await call.then(
-    () => new Error('the call succeeded'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof KvError)) throw error;
-  return error;
 }

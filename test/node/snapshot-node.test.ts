@@ -9,7 +9,7 @@ import { get, put } from '../kv/operations.ts';
 import { committedRecord } from '../storage/samples.ts';
 import { execution, NOTHING } from './fakes.ts';
 import { submit } from './promised.ts';
-import { chunk, fetch, setUp, stream } from './snapshot-setup.ts';
+import { COPIED, chunk, fetch, setUp, stream } from './snapshot-setup.ts';
 
 describe('a replica that is too far behind', () => {
   it('copies the snapshot, puts it in place between two turns, and goes on with a new core', async () => {
@@ -297,15 +297,7 @@ describe('a snapshot that does not arrive', () => {
 describe('a complete snapshot', () => {
   it('that an earlier process has staged is installed without copying it again', async () => {
     const { log, storage, wanted } = setUp();
-    storage.staging.staged = {
-      source: 3,
-      id: 's',
-      last: Buffer.from('z'),
-      part: null,
-      entries: 9,
-      bytes: 9,
-      complete: true,
-    };
+    storage.staging.staged = COPIED;
     await wanted(2);
     expect(log).toEqual(['snapshot installed', 'restored']);
   });

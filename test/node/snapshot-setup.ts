@@ -17,6 +17,17 @@ export function chunk(id: string, last: string, done = false): SnapshotChunk {
   return { id, pruned, entries: [{ key: Buffer.from(last), value: Buffer.alloc(0) }], rest: 0, done };
 }
 
+/** What an earlier process has copied, all of it. */
+export const COPIED = {
+  source: 3,
+  id: 's',
+  last: Buffer.from('z'),
+  part: null,
+  entries: 9,
+  bytes: 9,
+  complete: true,
+};
+
 export async function* stream(...steps: readonly (SnapshotChunk | Error)[]): AsyncIterable<SnapshotChunk> {
   for (const step of steps) {
     if (step instanceof Error) throw step;

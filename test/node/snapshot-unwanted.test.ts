@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { KvError } from '../../src/errors.ts';
 import { UNWANTED_MS } from '../../src/node/snapshot-fetcher.ts';
-import { chunk, setUp, stream } from './snapshot-setup.ts';
+import { COPIED, chunk, setUp, stream } from './snapshot-setup.ts';
 
 const CLEARED = 'staging cleared';
 
@@ -30,15 +30,7 @@ describe('what was copied of a snapshot', () => {
 
   it('by an earlier process is dropped as well', async () => {
     const { log, storage, passed } = begun();
-    storage.staging.staged = {
-      source: 3,
-      id: 's',
-      last: Buffer.from('z'),
-      part: null,
-      entries: 9,
-      bytes: 9,
-      complete: true,
-    };
+    storage.staging.staged = COPIED;
     await passed(UNWANTED_MS);
     expect(log).toEqual([CLEARED]);
   });

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { KvError } from '../../src/errors.ts';
 import { openLevelStorage, type Storage } from '../../src/storage/index.ts';
+import { failureOf } from '../support/failure-of.ts';
 
 let root = '';
 let directory = '';
@@ -17,15 +17,6 @@ afterEach(() => rm(root, { recursive: true }));
 
 function open(where: string): Promise<Storage> {
   return openLevelStorage({ directory: where, identity: { cluster: 'orders', replica: 1, replicas: 3 } });
-}
-
-async function failureOf(attempt: Promise<unknown>): Promise<KvError> {
-  const outcome = await attempt.then(
-    () => new Error('it did not fail'),
-    (error: unknown) => error,
-  );
-  if (outcome instanceof KvError) return outcome;
-  throw outcome;
 }
 
 test('may be the root of a fresh volume, with what file systems put there', async () => {

@@ -15,6 +15,7 @@ import { FORMAT_VERSION, type Identity, openLevelStorage, type Storage } from '.
 import { IDENTITY_KEY, recordKey } from '../../src/storage/keys.ts';
 import { LevelByteStore } from '../../src/storage/level-byte-store.ts';
 import { assert } from '../../src/util/assert.ts';
+import { failureOf } from '../support/failure-of.ts';
 import { testStorageContract } from './contract.ts';
 import { collect, committedRecord, effectsOf, REPLICAS, rowOf } from './samples.ts';
 
@@ -65,15 +66,6 @@ testStorageContract('on disk', {
   reopen: (storage) => workshop.reopen(storage),
   dispose: () => workshop.dispose(),
 });
-
-async function failureOf(attempt: Promise<unknown>): Promise<KvError> {
-  const outcome = await attempt.then(
-    () => new Error('it did not fail'),
-    (error: unknown) => error,
-  );
-  if (outcome instanceof KvError) return outcome;
-  throw outcome;
-}
 
 describe('a data directory', () => {
   let directory: string;

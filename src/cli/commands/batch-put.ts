@@ -7,7 +7,7 @@ import { EXIT } from '../exit-codes.ts';
 import { flag, integerBetween } from '../flags.ts';
 import { write } from '../io.ts';
 import { PRINTERS } from '../printers.ts';
-import { ProgressBar } from '../progress-bar.ts';
+import { isTerminal, ProgressBar } from '../progress-bar.ts';
 import { globalFlagsOf } from '../session.ts';
 import type { CommandContext } from './context.ts';
 
@@ -57,8 +57,8 @@ export function addBatchPut(program: Command, context: CommandContext): void {
     .addHelpText('after', HELP)
     .action(async (flags: BatchFlags, command: Command) => {
       const { endpoints, commandTimeout, writeOut } = globalFlagsOf(command);
-      const isTerminal = 'isTTY' in context.io.stderr && context.io.stderr.isTTY === true;
-      const bar = isTerminal ? new ProgressBar(context.io.stderr, flags.count) : null;
+      const { stderr } = context.io;
+      const bar = isTerminal(stderr) ? new ProgressBar(stderr, flags.count) : null;
       const summary = await runBatch({
         ...flags,
         endpoints: flags.replica === undefined ? endpoints : [endpointAt(endpoints, flags.replica)],
