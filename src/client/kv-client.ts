@@ -75,10 +75,11 @@ export class KvClient implements MethodOfEachKind {
 
   /** Sets a key's value. The key has 1 to 4096 bytes, the value at most 1 MiB. Resolves when it was executed. */
   put(key: Bytes, value: Bytes, options: WriteOptions = NO_OPTIONS): Promise<PutResult> {
-    return this.#run(PUT, key, options, (name) =>
+    return this.#run(PUT, key, options, ({ sequence, generation }) =>
       encodePut({
         client: this.#clientId,
-        ...name,
+        sequence,
+        generation,
         key: toBytes(key, 'key'),
         value: toBytes(value, 'value'),
         returnPrevious: options.returnPrevious === true,
@@ -115,10 +116,11 @@ export class KvClient implements MethodOfEachKind {
 
   /** Removes a key; no error if it does not exist. */
   delete(key: Bytes, options: WriteOptions = NO_OPTIONS): Promise<DeleteResult> {
-    return this.#run(DELETE, key, options, (name) =>
+    return this.#run(DELETE, key, options, ({ sequence, generation }) =>
       encodeDelete({
         client: this.#clientId,
-        ...name,
+        sequence,
+        generation,
         key: toBytes(key, 'key'),
         returnPrevious: options.returnPrevious === true,
       }),

@@ -12,6 +12,6 @@ export {
   type Timing,
 } from './model/options.ts';
 export * from './model/quorum.ts';
-export type { Execution, Pruned, Ready, TraceEvent } from './model/ready.ts';
+export type { Execution, KeyHandle, Pruned, Ready, TraceEvent } from './model/ready.ts';
 export * from './model/types.ts';
 export { Replica, type ReplicaStatus, type RowProgress, type StoredState } from './replica.ts';

@@ -49,10 +49,14 @@ export class AnswerPage implements AnswerPageId {
   #plain: Uint8Array = NO_BYTES;
   #plainBytes = 0;
 
-  constructor({ generation, client, number }: AnswerPageId) {
+  readonly #isExpectedFull: boolean;
+
+  /** @param isExpectedFull whether its client makes many requests, one after another: then room is made once */
+  constructor({ generation, client, number }: AnswerPageId, { isExpectedFull } = { isExpectedFull: false }) {
     this.generation = generation;
     this.client = client;
     this.number = number;
+    this.#isExpectedFull = isExpectedFull;
   }
 
   /** The answer of a request of this page; undefined if none is recorded. */
@@ -79,7 +83,8 @@ export class AnswerPage implements AnswerPageId {
       return;
     }
     const start = this.#begin(place, key.length, result.version);
-    for (let index = 0; index < key.length; index += 1) this.#plain[start + index] = key.charCodeAt(index);
+    const bytes = this.#plain;
+    for (let index = 0; index < key.length; index += 1) bytes[start + index] = key.charCodeAt(index);
   }
 
   /** The same for one that is a version and no more, as it was stored. @param place where there is none */
@@ -176,7 +181,8 @@ export class AnswerPage implements AnswerPageId {
   #grow(needed: number): void {
     const count = this.size - (this.others?.size ?? 0) + 1;
     const bytesEach = Math.ceil(needed / count);
-    const grown = new Uint8Array(bytesEach * (count === 1 ? FEW_ANSWERS : PAGE_SEQUENCES));
+    const isFew = count === 1 && !this.#isExpectedFull;
+    const grown = new Uint8Array(bytesEach * (isFew ? FEW_ANSWERS : PAGE_SEQUENCES));
     grown.set(this.#plain);
     this.#plain = grown;
   }

@@ -36,6 +36,8 @@ export class Sessions {
   #hasAdvanced = false;
   /** The page that was asked for last: the next request is mostly of the same. */
   #last: AnswerPage | null = null;
+  /** The page that was added to last, and is among the changed ones. */
+  #lastChanged: AnswerPage | null = null;
 
   /**
    * @param pages those of other generations than the present one and the one before are passed over
@@ -92,6 +94,7 @@ export class Sessions {
     this.#generation += 1;
     this.#generations.delete(generation - 1);
     this.#last = null;
+    this.#lastChanged = null;
     this.#hasNews = false;
     this.#hasAdvanced = true;
     // What is gone with the generation need not be written any more.
@@ -103,6 +106,7 @@ export class Sessions {
   takeChanges(): { readonly pages: ReadonlySet<AnswerPage>; readonly generation: number | null } {
     const changes = { pages: this.#changed, generation: this.#hasAdvanced ? this.#generation : null };
     this.#changed = new Set();
+    this.#lastChanged = null;
     this.#hasAdvanced = false;
     return changes;
   }
@@ -145,12 +149,14 @@ export class Sessions {
     const number = Math.floor(sequence / PAGE_SEQUENCES);
     let page = this.#page(answer.request);
     if (page === undefined) {
-      page = new AnswerPage({ generation, client, number });
+      const isNext = this.#last?.client === client && this.#last.number === number - 1;
+      page = new AnswerPage({ generation, client, number }, { isExpectedFull: isNext });
       this.#put(page);
       this.#last = page;
     }
     page.add(answer);
-    this.#changed.add(page);
+    if (page !== this.#lastChanged) this.#changed.add(page);
+    this.#lastChanged = page;
     const kept = this.#kept(generation);
     kept.size += 1;
     kept.valueBytes += answer.result.value?.length ?? 0;

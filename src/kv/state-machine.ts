@@ -18,7 +18,7 @@ import {
 import type { ReadKind, Tables } from './operations/operation-kind.ts';
 import type { Sessions } from './sessions.ts';
 import { Table } from './table.ts';
-import type { OperationResult, Stamp, StampedRow } from './types.ts';
+import type { OperationResult, StampedRow, Turn } from './types.ts';
 
 /** What has changed since the last time it was taken. */
 export interface Changes {
@@ -60,19 +60,19 @@ export class KvState implements Tables {
 
   /**
    * Executes one operation. Values are kept, not copied: nobody changes the bytes of an operation or of a row.
-   * @param at the stamp of what it writes, which nothing else has
+   * @param turn with the stamp of what it writes, which nothing else has
    * @throws KvError as {@link read}, for a read: it need not be executed where nobody waits for its answer; and as
    *   {@link Sessions.check}, for a recorded write. Either has changed nothing; its outcome is not `none`
    */
-  apply(operation: KvOperation, at: Stamp): OperationResult {
+  apply(operation: KvOperation, turn: Turn): OperationResult {
     const kind = kindOf(operation);
     if (kind.role === 'read') return kind.read(this, operation);
-    if (!isRecorded(operation)) return kind.apply(this, operation, at);
+    if (!isRecorded(operation)) return kind.apply(this, operation, turn);
     const { key, request } = operation;
     this.sessions.check(request);
     const recorded = this.sessions.find(request, key);
     if (recorded !== undefined) return recorded;
-    const result = kind.apply(this, operation, at);
+    const result = kind.apply(this, operation, turn);
     this.sessions.record({ request, key, result });
     return result;
   }

@@ -1,4 +1,5 @@
 /** The rows of the key-value table: those in the store, and over them what was changed and is not written yet. */
+import type { KeyHandle } from '../epaxos/index.ts';
 import { assert } from '../util/assert.ts';
 import { NO_BYTES } from '../util/no-bytes.ts';
 import type { Stamp, StampedRow } from './types.ts';
@@ -20,6 +21,8 @@ export interface ValueExtent {
  */
 export class Cell {
   readonly key: string;
+  /** The table that it is a cell of; null once that has let go of it. */
+  table: Table | null;
   isChanged = false;
   /** 0: there is no row. */
   version = 0;
@@ -32,8 +35,9 @@ export class Cell {
   #slot = 0;
   #place = 0;
 
-  constructor(key: string, row: StampedRow | undefined) {
+  constructor(key: string, { table, row }: { readonly table: Table; readonly row: StampedRow | undefined }) {
     this.key = key;
+    this.table = table;
     if (row !== undefined) this.keep(row);
   }
 
@@ -78,6 +82,12 @@ export class Cell {
     this.#source = NO_BYTES;
   }
 
+  /** It is not used any more, and may yet be attached to a key. */
+  letGo(): void {
+    this.table = null;
+    this.#source = NO_BYTES;
+  }
+
   #stampWith({ epoch, id, place }: Stamp): void {
     this.#epoch = epoch;
     this.#replica = id.replica;
@@ -91,8 +101,11 @@ export class Table {
   /** Every changed row, those that are being written, and others that were asked for. */
   #cells = new Map<string, Cell>();
   #changed: Cell[] = [];
-  /** What was taken and is being written; null for nothing. */
-  #writing: ReadonlyMap<string, StampedRow | null> | null = null;
+  /** What was taken and is being written, and whose it is; null for nothing. */
+  #writing: {
+    readonly rows: ReadonlyMap<string, StampedRow | null>;
+    readonly cells: readonly Cell[];
+  } | null = null;
 
   /** @param stored the row of a key in the store; undefined if there is none */
   constructor(stored: (key: string) => StampedRow | undefined) {
@@ -105,13 +118,16 @@ export class Table {
     return cell === undefined ? this.#stored(key) : (cell.row ?? undefined);
   }
 
-  /** The same to be changed, by {@link put} and {@link remove}. */
-  cell(key: string): Cell {
+  /** The same to be changed, by {@link put} and {@link remove}. @param handle the key's, if it is at hand */
+  cell(key: string, handle?: KeyHandle): Cell {
+    const attached = handle?.attachment;
+    if (attached instanceof Cell && attached.table === this) return attached;
     let cell = this.#cells.get(key);
     if (cell === undefined) {
-      cell = new Cell(key, this.#stored(key));
+      cell = new Cell(key, { table: this, row: this.#stored(key) });
       this.#cells.set(key, cell);
     }
+    if (handle !== undefined) handle.attachment = cell;
     return cell;
   }
 
@@ -128,7 +144,7 @@ export class Table {
 
   /** Every row that may not be in the store as it is now; null where it was removed. */
   changedRows(): ReadonlyMap<string, StampedRow | null> {
-    const rows = new Map(this.#writing);
+    const rows = new Map(this.#writing?.rows);
     for (const { key, row } of this.#changed) rows.set(key, row);
     return rows;
   }
@@ -141,7 +157,7 @@ export class Table {
       rows.set(cell.key, cell.row);
       cell.isChanged = false;
     }
-    this.#writing = rows;
+    this.#writing = { rows, cells: this.#changed };
     this.#changed = [];
     return rows;
   }
@@ -149,9 +165,10 @@ export class Table {
   /** What was taken is in the store. */
   written(): void {
     assert(this.#writing !== null, 'what is written was taken');
-    for (const key of this.#writing.keys()) this.#keep(key);
+    for (const cell of this.#writing.cells) this.#keep(cell);
     this.#writing = null;
     if (this.#cells.size <= CACHED_ROWS) return;
+    for (const cell of this.#cells.values()) if (!cell.isChanged) cell.letGo();
     this.#cells = new Map(this.#changed.map((cell) => [cell.key, cell]));
   }
 
@@ -159,12 +176,15 @@ export class Table {
    * A row is in the store, and kept for the next read, with a copy of its value: that is a view of all that arrived
    * together with it.
    */
-  #keep(key: string): void {
-    const cell = this.#cells.get(key);
-    if (cell === undefined || cell.isChanged) return;
+  #keep(cell: Cell): void {
+    if (cell.isChanged) return;
     const { value } = cell;
-    if (value === null || value.length > CACHED_VALUE_BYTES) this.#cells.delete(key);
-    else cell.keepValue(new Uint8Array(value));
+    if (value !== null && value.length <= CACHED_VALUE_BYTES) {
+      cell.keepValue(new Uint8Array(value));
+      return;
+    }
+    this.#cells.delete(cell.key);
+    cell.letGo();
   }
 
   #changes(cell: Cell): void {

@@ -1,5 +1,5 @@
 /** The words of the state machine: requests, rows, and what executing an operation answers. */
-import type { InstanceId } from '../epaxos/index.ts';
+import type { InstanceId, KeyHandle } from '../epaxos/index.ts';
 
 /**
  * Names one request for ever, whatever replica it is sent to and however often (R7.6).
@@ -40,6 +40,12 @@ export interface Stamp {
   readonly id: InstanceId;
   /** ≥ 0. */
   readonly place: number;
+}
+
+/** An operation's turn to be executed: the stamp of what it writes, and its key, or the first of its keys, if that is at hand. It is for this
+ * moment: nobody keeps it. */
+export interface Turn extends Stamp {
+  readonly handle?: KeyHandle | undefined;
 }
 
 /** What executing one operation answers. */

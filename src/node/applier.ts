@@ -14,7 +14,7 @@ import {
   type OperationResult,
   type ReadOperation,
   type Sessions,
-  type Stamp,
+  type Turn,
 } from '../kv/index.ts';
 import type { Storage } from '../storage/index.ts';
 import { assert } from '../util/assert.ts';
@@ -82,15 +82,16 @@ export class Applier {
    * before {@link write}. A read changes nothing, so one in a command is executed only where somebody waits for it (R8.6).
    */
   execute({ executions, reads }: Pick<Ready, 'executions' | 'reads'>, answering: Answering): void {
-    for (const { id, command } of executions) {
+    for (const { id, command, keys } of executions) {
       this.#executed.push(id);
       if (command === null) continue;
-      let place = 0;
+      // One for all its operations: nobody keeps it.
+      const turn = { epoch: FIRST_EPOCH, id, place: 0, handle: keys?.[0] };
       for (const each of command.operations) {
         const operation = asKvOperation(each);
-        if (!isRead(operation) || answering.isAwaited(operation))
-          this.#apply(operation, { epoch: FIRST_EPOCH, id, place }, answering);
-        place += 1;
+        turn.handle = keys?.[turn.place];
+        if (!isRead(operation) || answering.isAwaited(operation)) this.#apply(operation, turn, answering);
+        turn.place += 1;
       }
       command.letGoOfOperations();
     }
@@ -101,9 +102,9 @@ export class Applier {
     }
   }
 
-  #apply(operation: KvOperation, at: Stamp, answering: Answering): void {
+  #apply(operation: KvOperation, turn: Turn, answering: Answering): void {
     try {
-      answering.answer(operation, this.#state.apply(operation, at));
+      answering.answer(operation, this.#state.apply(operation, turn));
     } catch (error) {
       if (!(error instanceof KvError) || error.outcome === 'none') throw error;
       answering.refuse(operation, error);

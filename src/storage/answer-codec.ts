@@ -98,7 +98,7 @@ export function decodeAnswers(id: AnswerPageId, bytes: Uint8Array): AnswerPage {
     page.restorePlain(place, { key, version });
   }
   for (const { sequence, key, version, value, previousVersion } of others) {
-    checkRequestName({ clientBytes: CLIENT_ID_BYTES, sequence });
+    checkRequestName(CLIENT_ID_BYTES, { sequence });
     const request = { client: id.client, sequence, generation: id.generation };
     if (Math.floor(sequence / PAGE_SEQUENCES) !== id.number)
       throw malformed('an answer is on the wrong page');

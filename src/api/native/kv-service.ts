@@ -92,7 +92,10 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
   });
   const put: Conversion<PutRequest, PutResponse> = {
     operationOf({ key, value, returnPrevious, requestId }) {
-      return decodeOperation(encodePut({ ...nameOf(requestId), key, value, returnPrevious }));
+      const { client, sequence, generation, unrecorded } = nameOf(requestId);
+      return decodeOperation(
+        encodePut({ client, sequence, generation, unrecorded, key, value, returnPrevious }),
+      );
     },
     responseOf: written,
   };
@@ -118,7 +121,8 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
   };
   const remove: Conversion<DeleteRequest, DeleteResponse> = {
     operationOf({ key, returnPrevious, requestId }) {
-      return decodeOperation(encodeDelete({ ...nameOf(requestId), key, returnPrevious }));
+      const { client, sequence, generation, unrecorded } = nameOf(requestId);
+      return decodeOperation(encodeDelete({ client, sequence, generation, unrecorded, key, returnPrevious }));
     },
     responseOf: written,
   };
@@ -141,6 +145,7 @@ interface Conversion<Request, Response, Operation = KvOperation> {
 
 /** How an operation is named: what is left out of a request here is what its operation says about it. */
 interface RequestName extends RequestIdBytes {
+  readonly generation: number;
   readonly unrecorded: boolean;
 }
 
@@ -152,7 +157,10 @@ function requestNames(): (given: RequestIdBytes | null) => RequestName {
   const client = randomBytes(CLIENT_ID_BYTES);
   let last = 0;
   return (given) => {
-    if (given !== null) return { ...given, unrecorded: false };
+    if (given !== null) {
+      const { client, sequence, generation = 0 } = given;
+      return { client, sequence, generation, unrecorded: false };
+    }
     last += 1;
     return { client, sequence: last, generation: 0, unrecorded: true };
   };

@@ -113,6 +113,7 @@ export class Proposer {
     this.arrived = [];
     const target = Math.min(operationsPerInstance, this.operationsEach(queue.length));
     const batches: Batch[] = [];
+    const only: KeyEntry[] = [];
     /** The batch that is being filled. */
     let current = -1;
     for (let index = 0; index < queue.length; index += 1) {
@@ -127,7 +128,7 @@ export class Proposer {
         batches.push(this.alone(proposal));
         continue;
       }
-      const entries = operation.accesses.map(({ key }) => this.index.enter(key));
+      const entries = this.entriesOf(operation, only);
       const holder = this.holder(proposal, entries, batches);
       if (holder !== null) {
         this.holdFor(holder, proposal);
@@ -145,7 +146,7 @@ export class Proposer {
           batches.push({
             operations: [],
             proposals: [],
-            touches: { entries: [], writes: [] },
+            touches: { entries: [], writes: [], ofOperations: [] },
             bytes: 0,
           });
         }
@@ -215,6 +216,14 @@ export class Proposer {
     return again.length > 0;
   }
 
+  /** The entries of an operation's keys, in their order. @param only the list of it, if there is one: made once for many */
+  private entriesOf({ accesses }: Operation, only: KeyEntry[]): readonly KeyEntry[] {
+    const [access] = accesses;
+    if (access === undefined || accesses.length > 1) return accesses.map(({ key }) => this.index.enter(key));
+    only[0] = this.index.enter(access.key);
+    return only;
+  }
+
   /** How many operations go into each instance of a turn that has so many of them. */
   private operationsEach(count: number): number {
     const { instancesPerTurn } = this.limits;
@@ -258,13 +267,11 @@ export class Proposer {
     const { operation } = proposal;
     this.leave(proposal);
     proposal.stage = 'proposed';
+    const entries = [this.index.enter(EVERYTHING)];
     return {
       operations: [operation],
       proposals: [proposal],
-      touches: {
-        entries: [this.index.enter(EVERYTHING)],
-        writes: [operation.accesses[0]?.writes === true],
-      },
+      touches: { entries, writes: [operation.accesses[0]?.writes === true], ofOperations: entries },
       bytes: operation.size,
     };
   }
@@ -294,6 +301,8 @@ export class Proposer {
     batch.proposals.push(proposal);
     batch.operations.push(operation);
     batch.bytes += operation.size;
+    const [first] = entries;
+    if (first !== undefined) touches.ofOperations.push(first);
     for (let index = 0; index < entries.length; index += 1) {
       const entry = entries[index];
       const own = ownUse(entry);

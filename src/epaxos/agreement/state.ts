@@ -21,7 +21,7 @@ import {
   type Timing,
 } from '../model/options.ts';
 import { type Quorums, quorumsOf, replicaIds } from '../model/quorum.ts';
-import { Outbox, type Ready } from '../model/ready.ts';
+import { type KeyHandle, Outbox, type Ready } from '../model/ready.ts';
 import {
   type Attributes,
   type Ballot,
@@ -49,6 +49,8 @@ export interface News {
 function noNews(): News {
   return { commits: 0, executed: [] };
 }
+
+const NO_KEYS: readonly KeyHandle[] = [];
 
 interface Value {
   /** Null for the no-op. */
@@ -307,7 +309,8 @@ export class ReplicaState {
   markExecuted(record: InstanceRecord): void {
     this.space.put({ ...record, status: Status.executed });
     const command = record.noOp ? null : record.command;
-    this.outbox.executions.push({ id: record.id, command });
+    const keys = command === null ? NO_KEYS : this.index.takeOfOperations(record.id);
+    this.outbox.executions.push({ id: record.id, command, keys });
     this.unflushed = true;
     this.unflushedInstances += 1;
     if (command !== null) this.unflushedBytes += command.size;

@@ -29,7 +29,11 @@ export const WRITE = { writes: true };
 export interface Touches {
   readonly entries: KeyEntry[];
   readonly writes: boolean[];
+  /** Of each operation the entry of its key, or of the first of its keys. None once that was handed over with its execution. */
+  ofOperations: KeyEntry[];
 }
+
+const NO_ENTRIES: KeyEntry[] = [];
 
 export class InterferenceIndex {
   readonly keys: KeyTable;
@@ -69,6 +73,15 @@ export class InterferenceIndex {
     this.keys.forget(id, touches?.entries.length ?? 0);
     this.touches.delete(key);
     this.found = null;
+  }
+
+  /** Hands over, once, the entry of each operation's key of a known instance. */
+  takeOfOperations(id: InstanceId): readonly KeyEntry[] {
+    const touches = this.touches.get(instanceKey(id));
+    assert(touches !== undefined, 'what a known command touches');
+    const { ofOperations } = touches;
+    touches.ofOperations = NO_ENTRIES;
+    return ofOperations;
   }
 
   /** True if that is what a wide command touches. */
@@ -221,13 +234,16 @@ export class InterferenceIndex {
   private visit(command: Command): Touches {
     this.visits += 1;
     // Nearly always each operation touches one key, and another one. Made to measure, the lists need not grow.
-    const entries = new Array<KeyEntry>(command.operations.length);
-    const writes = new Array<boolean>(command.operations.length);
+    const { operations } = command;
+    const entries = new Array<KeyEntry>(operations.length);
+    const writes = new Array<boolean>(operations.length);
+    const ofOperations = new Array<KeyEntry>(operations.length);
     let count = 0;
-    for (const { accesses } of command.operations) {
-      for (const access of accesses) {
+    for (let at = 0; at < operations.length; at += 1) {
+      for (const access of operations[at]?.accesses ?? []) {
         if (access.key === EVERYTHING) return this.visitEverything(command);
         const entry = this.keys.enter(access.key);
+        ofOperations[at] ??= entry;
         if (entry.visit !== this.visits) {
           entry.visit = this.visits;
           entry.place = count;
@@ -241,11 +257,12 @@ export class InterferenceIndex {
     }
     entries.length = count;
     writes.length = count;
-    return { entries, writes };
+    return { entries, writes, ofOperations };
   }
 
   private visitEverything({ operations }: Command): Touches {
     const writes = operations.some(({ accesses }) => accesses.some((access) => access.writes));
-    return { entries: [this.enter(EVERYTHING)], writes: [writes] };
+    const entries = [this.enter(EVERYTHING)];
+    return { entries, writes: [writes], ofOperations: entries };
   }
 }

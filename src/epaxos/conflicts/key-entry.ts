@@ -3,6 +3,7 @@
  * no others: only where there are any do they take room.
  */
 import type { Proposal } from '../agreement/proposal.ts';
+import type { KeyHandle } from '../model/ready.ts';
 import type { Deps, InstanceId, ReplicaId, Slot } from '../model/types.ts';
 
 /** A slot that touches the key, as one number in the order of slots: twice the slot, plus one if it writes the key. */
@@ -28,13 +29,13 @@ export interface Addition extends InstanceId {
   readonly settled: Slot;
 }
 
-export class KeyEntry {
+export class KeyEntry implements KeyHandle {
   readonly key: string;
   /** By row: the highest slot that touches the key, and the highest that writes it; 0 for none. */
   readonly lastAccess: Slot[];
   readonly lastWrite: Slot[];
-  /** By row: what touches the key below the highest slot that does, ascending, each once; null for nothing. */
-  readonly earlier: (Touch[] | null)[];
+  /** By row: what touches the key below the highest slot that does, ascending, each once; null for nothing, or none at all. */
+  earlier: (Touch[] | null)[] | null = null;
   /** The highest seq known of any command that touches the key, and of any that writes it. */
   accessSeq = 0;
   writeSeq = 0;
@@ -45,12 +46,12 @@ export class KeyEntry {
   place = 0;
   /** What the proposer keeps of the key; null if it never had to do with it. */
   own: OwnUse | null = null;
+  attachment: object | null = null;
 
   constructor(key: string, replicas: number) {
     this.key = key;
     this.lastAccess = new Array<Slot>(replicas).fill(0);
     this.lastWrite = new Array<Slot>(replicas).fill(0);
-    this.earlier = new Array<Touch[] | null>(replicas).fill(null);
   }
 
   /** By row: the highest slot that interferes with an access. */
@@ -69,7 +70,7 @@ export class KeyEntry {
     const last = this.lastAccess[rowIndex] ?? 0;
     if (slot > last) {
       if (last > settled) this.addEarlier(rowIndex, touch(last, last === this.lastWrite[rowIndex]));
-      else this.earlier[rowIndex] = null;
+      else this.setEarlier(rowIndex, null);
       this.lastAccess[rowIndex] = slot;
     } else {
       this.addEarlier(rowIndex, touch(slot, access.writes));
@@ -85,7 +86,7 @@ export class KeyEntry {
     const rowIndex = place.replica - 1;
     const last = this.lastInterfering(access)[rowIndex] ?? 0;
     if (last <= place.upTo) return last;
-    const earlier = this.earlier[rowIndex] ?? [];
+    const earlier = this.earlier?.[rowIndex] ?? [];
     for (let index = countUpTo(earlier, place.upTo) - 1; index >= 0; index -= 1) {
       const found = earlier[index] ?? 0;
       if (access.writes || found % 2 === 1) return Math.floor(found / 2);
@@ -109,7 +110,7 @@ export class KeyEntry {
         this.dropEarlier(rowIndex, bound);
       } else {
         this.lastAccess[rowIndex] = 0;
-        this.earlier[rowIndex] = null;
+        this.setEarlier(rowIndex, null);
       }
     }
     if (!isEmpty) return;
@@ -118,18 +119,27 @@ export class KeyEntry {
   }
 
   private addEarlier(rowIndex: number, added: Touch): void {
-    const earlier = this.earlier[rowIndex] ?? null;
-    if (earlier === null) this.earlier[rowIndex] = [added];
+    const earlier = this.earlier?.[rowIndex] ?? null;
+    if (earlier === null) this.setEarlier(rowIndex, [added]);
     else if ((earlier.at(-1) ?? 0) < added) earlier.push(added);
     else earlier.splice(countUpTo(earlier, Math.floor(added / 2)), 0, added);
   }
 
+  private setEarlier(rowIndex: number, touches: Touch[] | null): void {
+    if (this.earlier === null) {
+      if (touches === null) return;
+      this.earlier = this.lastAccess.map(() => null);
+    }
+    this.earlier[rowIndex] = touches;
+    if (touches === null && this.earlier.every((each) => each === null)) this.earlier = null;
+  }
+
   private dropEarlier(rowIndex: number, bound: Slot): void {
-    const earlier = this.earlier[rowIndex] ?? null;
+    const earlier = this.earlier?.[rowIndex] ?? null;
     if (earlier === null) return;
     const count = countUpTo(earlier, bound);
     if (count === earlier.length) {
-      this.earlier[rowIndex] = null;
+      this.setEarlier(rowIndex, null);
     } else if (count > 0) {
       earlier.copyWithin(0, count);
       earlier.length -= count;

@@ -23,7 +23,7 @@ import { finishRead } from './read-barrier.ts';
 import { keyOf, NO_REPLICA } from './reads.ts';
 
 const DONE: Dependency = 0;
-const NOTHING: Touches = { entries: [], writes: [] };
+const NOTHING: Touches = { entries: [], writes: [], ofOperations: [] };
 
 /**
  * Why not every dependency is an edge. Say w depends on x, a write, and on y, which lies below x in the
@@ -200,7 +200,7 @@ export class Dependencies implements DependencySource {
     if (read !== undefined) {
       const entry = index.find(keyOf(read));
       return {
-        touches: entry === undefined ? NOTHING : { entries: [entry], writes: [false] },
+        touches: entry === undefined ? NOTHING : { ...NOTHING, entries: [entry], writes: [false] },
         deps: read.deps,
       };
     }

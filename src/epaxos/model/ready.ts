@@ -9,11 +9,22 @@ import type { Envelope } from './messages.ts';
 import type { Operation } from './operation.ts';
 import type { Deps, InstanceId, InstanceKey, InstanceRecord, ReplicaId, Slot } from './types.ts';
 
+/**
+ * A key that commands touch. Who executes them can attach something to it, and need not look the key up the next time: what
+ * it then looks for is where the core has just been. The core never looks at it, and forgets it with the key.
+ */
+export interface KeyHandle {
+  readonly key: string;
+  attachment: object | null;
+}
+
 /** A committed instance whose turn has come. No-ops are reported too: their executed mark must be kept. */
 export interface Execution {
   readonly id: InstanceId;
   /** Null for a no-op. */
   readonly command: Command | null;
+  /** Of each operation its key, or the first of its keys. Without, they are to be looked up. */
+  readonly keys?: readonly KeyHandle[];
 }
 
 /** What the core did, for counters, logs and the simulator's checkers. The core itself never logs. */

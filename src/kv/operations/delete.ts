@@ -8,8 +8,8 @@ export interface DeleteOperation extends WriteBase {
 export const DELETE: WriteKind<DeleteOperation> = {
   role: 'write',
   touches: 'key',
-  apply({ table }, operation) {
-    const cell = table.cell(operation.key);
+  apply({ table }, operation, { handle }) {
+    const cell = table.cell(operation.key, handle);
     const { version } = cell;
     const value = operation.returnPrevious ? cell.value : null;
     if (version > 0) table.remove(cell);

@@ -2,7 +2,7 @@
 import type { Operation } from '../../epaxos/index.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Table } from '../table.ts';
-import type { OperationResult, RequestId, Stamp } from '../types.ts';
+import type { OperationResult, RequestId, Turn } from '../types.ts';
 
 /** What every operation has. Whatever is not needed all the time is made anew when it is asked for: ask once. */
 export interface OperationBase extends Operation {
@@ -52,9 +52,9 @@ export interface WriteKind<Write extends OperationBase> {
   readonly touches: Scope;
   /**
    * Executes it for the first time. Values are kept, not copied: nobody changes the bytes of an operation or of a row.
-   * @param at the stamp of what it writes, which nothing else has
+   * @param turn with the stamp of what it writes, which nothing else has
    */
-  apply(tables: Tables, operation: Write, at: Stamp): OperationResult;
+  apply(tables: Tables, operation: Write, turn: Turn): OperationResult;
 }
 
 /** Of replicas, never of clients. No answer of it is recorded, so a second copy must by itself have no effect. */
@@ -62,7 +62,7 @@ export interface ControlKind<Control extends OperationBase> {
   readonly role: 'control';
   readonly touches: Scope;
   /** Executes it, whether for the first time or not. */
-  apply(tables: Tables, operation: Control, at: Stamp): OperationResult;
+  apply(tables: Tables, operation: Control, turn: Turn): OperationResult;
 }
 
 /** Everything there is to know of a kind of operation, but for its bytes. */

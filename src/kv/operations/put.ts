@@ -14,11 +14,11 @@ export interface PutOperation extends WriteBase {
 export const PUT: WriteKind<PutOperation> = {
   role: 'write',
   touches: 'key',
-  apply({ table }, operation, at) {
-    const cell = table.cell(operation.key);
+  apply({ table }, operation, turn) {
+    const cell = table.cell(operation.key, turn.handle);
     const value = operation.returnPrevious ? cell.value : null;
     const previousVersion = operation.returnPrevious ? cell.version : 0;
-    table.put(cell, operation, at);
+    table.put(cell, operation, turn);
     return { version: cell.version, value, previousVersion };
   },
 };

@@ -49,12 +49,10 @@ export function checkOperationBytes(length: number): void {
  * ≥ 0, which is the default.
  * @throws KvError invalidArgument
  */
-export function checkRequestName(name: {
-  readonly clientBytes: number;
-  readonly sequence: number;
-  readonly generation?: number;
-}): void {
-  const { clientBytes, sequence, generation = 0 } = name;
+export function checkRequestName(
+  clientBytes: number,
+  { sequence, generation = 0 }: { readonly sequence: number; readonly generation?: number },
+): void {
   if (clientBytes !== CLIENT_ID_BYTES) {
     throw refuse('invalidArgument', `the client id has ${clientBytes} bytes instead of ${CLIENT_ID_BYTES}`);
   }

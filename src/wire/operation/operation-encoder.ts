@@ -145,9 +145,9 @@ function begin(
   kind: number,
   bodyLength: number,
 ): { readonly bytes: Buffer; readonly position: number } {
-  checkRequestName({ clientBytes: client.length, sequence, generation });
-  checkKeyBytes(key.length);
   const name = { client, sequence, generation };
+  checkRequestName(client.length, name);
+  checkKeyBytes(key.length);
   const bytes = Buffer.allocUnsafe(fieldLength(nameLength(name)) + fieldLength(bodyLength));
   let at = writeName(bytes, 0, name);
   at = writeInteger(bytes, at, kind, bodyLength);

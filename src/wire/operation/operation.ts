@@ -55,9 +55,7 @@ class DecodedOperation implements Access {
   key = '';
   returnPrevious = false;
   unrecorded = false;
-  #client = '';
-  #sequence = 0;
-  #generation = 0;
+  readonly request: RequestId;
   readonly source: Buffer;
   readonly #start: number;
   readonly #end: number;
@@ -70,13 +68,12 @@ class DecodedOperation implements Access {
     this.#start = extent.start;
     this.#end = extent.end;
     const reader = new WireReader(source, 'Operation', extent);
-    let isNamed = false;
+    let request: RequestId | null = null;
     let body: Body | null = null;
     while (!reader.isDone) {
       const tag = reader.varint();
       if (tag === TAGS.request) {
-        isNamed = true;
-        this.#readRequest(reader);
+        request = readRequest(reader);
         continue;
       }
       const found = BODIES[tag];
@@ -91,12 +88,9 @@ class DecodedOperation implements Access {
       if (found.fields !== null) this.#readBody(reader, found.fields);
       else this.#readValue(reader);
     }
-    if (!isNamed) throw refuse('invalidArgument', 'the operation names no request');
-    checkRequestName({
-      clientBytes: this.#client.length,
-      sequence: this.#sequence,
-      generation: this.#generation,
-    });
+    if (request === null) throw refuse('invalidArgument', 'the operation names no request');
+    checkRequestName(request.client.length, request);
+    this.request = request;
     if (body === null) throw refuse('invalidArgument', 'the operation is of no known kind');
     this.#body = body;
     if (body.fields === null) return;
@@ -113,10 +107,6 @@ class DecodedOperation implements Access {
 
   get kind(): KindName {
     return this.#body.kind;
-  }
-
-  get request(): RequestId {
-    return { client: this.#client, sequence: this.#sequence, generation: this.#generation };
   }
 
   get accesses(): readonly Access[] {
@@ -137,21 +127,6 @@ class DecodedOperation implements Access {
 
   get value(): Buffer {
     return this.source.subarray(this.valueStart, this.valueEnd);
-  }
-
-  #readRequest(reader: WireReader): void {
-    this.#client = '';
-    this.#sequence = 0;
-    this.#generation = 0;
-    const outer = reader.enter();
-    while (!reader.isDone) {
-      const tag = reader.varint();
-      if (tag === TAGS.requestId.client) this.#client = reader.recurringText();
-      else if (tag === TAGS.requestId.sequence) this.#sequence = reader.varint();
-      else if (tag === TAGS.requestId.generation) this.#generation = reader.varint();
-      else reader.skip(tag);
-    }
-    reader.leave(outer);
   }
 
   /** Reads what touches one key; of several the last one counts. */
@@ -184,4 +159,20 @@ class DecodedOperation implements Access {
     this.valueStart = start;
     this.valueEnd = end;
   }
+}
+
+function readRequest(reader: WireReader): RequestId {
+  let client = '';
+  let sequence = 0;
+  let generation = 0;
+  const outer = reader.enter();
+  while (!reader.isDone) {
+    const tag = reader.varint();
+    if (tag === TAGS.requestId.client) client = reader.recurringText();
+    else if (tag === TAGS.requestId.sequence) sequence = reader.varint();
+    else if (tag === TAGS.requestId.generation) generation = reader.varint();
+    else reader.skip(tag);
+  }
+  reader.leave(outer);
+  return { client, sequence, generation };
 }

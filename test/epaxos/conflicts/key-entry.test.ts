@@ -74,9 +74,9 @@ test('what is settled when more is added takes no room, and changes nothing abov
   const entry = new KeyEntry('key', REPLICAS);
   entry.add({ replica: 1, slot: 1, settled: 0 }, { writes: true });
   entry.add({ replica: 1, slot: 2, settled: 0 }, { writes: true });
-  expect(entry.earlier[0]).toHaveLength(1);
+  expect(entry.earlier?.[0]).toHaveLength(1);
   entry.add({ replica: 1, slot: 3, settled: 2 }, { writes: true });
-  expect(entry.earlier[0]).toBeNull();
+  expect(entry.earlier).toBeNull();
 });
 
 test('dropping the lower end of the rows leaves the rest, to which may be added', () => {

@@ -305,7 +305,7 @@ describe('R3.7: Commit', () => {
     replica.takeReady();
     replica.step(2, commit);
     const ready = replica.takeReady();
-    expect(ready.executions).toEqual([{ id, command }]);
+    expect(ready.executions).toMatchObject([{ id, command }]);
     expect(ready.messages).toEqual([]);
   });
 
