@@ -31,6 +31,8 @@ export interface ByteReader {
 
 /** As {@link ByteReader}, for all that is written, too. */
 export interface ByteStore extends ByteReader {
+  /** The number of the newest batch that is on disk, with all before it; the first has 1, and none is ever used twice. */
+  readonly synced: number;
   /** All entries as they are now, whatever is written later, until it is closed. To be closed before the store. */
   snapshot(): ByteReader;
   /**

@@ -28,6 +28,7 @@ import {
   encodePruned,
   encodeRecordApart,
   MAX_SLOT,
+  type StoreMark,
 } from '../wire/index.ts';
 import { decodeAnswers, encodeAnswers } from './answer-codec.ts';
 import type { ByteStore, ByteWrite } from './byte-store.ts';
@@ -49,10 +50,11 @@ import {
   rowKey,
   slotRange,
 } from './keys.ts';
-import { decodePeer, encodePeer } from './peer-codec.ts';
+import { decodePeer, encodePeer, type StoredPeer } from './peer-codec.ts';
 import { rememberNoOp } from './pruned-no-ops.ts';
 import { decodeReservation, encodeReservation } from './reservation-codec.ts';
 import { decodeRow, encodeRow } from './row-codec.ts';
+import { Runs } from './runs.ts';
 import { StoredSnapshot } from './snapshot-view.ts';
 import { Staging } from './staging.ts';
 import type { Effects, SnapshotView, Storage } from './storage.ts';
@@ -73,6 +75,7 @@ export class EncodedStorage implements Storage {
   readonly staging: Staging;
   readonly #store: ByteStore;
   readonly #replicas: number;
+  readonly #runs: Runs;
   /** Commands that are in the store, with the instance under which they are. */
   readonly #storedCommands = new WeakMap<Command, InstanceKey>();
   /** There are no old answers before this key. */
@@ -82,6 +85,8 @@ export class EncodedStorage implements Storage {
     readonly store: ByteStore;
     /** The store's id. */
     readonly id: string;
+    /** The name of this run of it, which no other has (R6.13). */
+    readonly run: string;
     /** N. */
     readonly replicas: number;
   }) {
@@ -89,6 +94,7 @@ export class EncodedStorage implements Storage {
     this.staging = new Staging(options);
     this.#store = options.store;
     this.#replicas = options.replicas;
+    this.#runs = this.#read('its runs', () => new Runs(options.store, options.run));
   }
 
   /** Finishes what a crash cut off. Called once, before anything else. */
@@ -165,7 +171,10 @@ export class EncodedStorage implements Storage {
       writes.push({ key: commandKey(id), value: commandToWire(command) });
       this.#storedCommands.set(command, instanceKey(id));
     }
+    const run = sync ? this.#runs.note() : null;
+    if (run !== null) writes.push(run);
     if (writes.length > 0 || sync) await this.#store.write(writes, { sync });
+    if (sync) this.#runs.synced();
   }
 
   async writeEffects(effects: Effects): Promise<void> {
@@ -224,12 +233,34 @@ export class EncodedStorage implements Storage {
   }
 
   peerStore(peer: ReplicaId): string | undefined {
+    return this.#peer(peer)?.store;
+  }
+
+  async rememberPeerStore(peer: ReplicaId, store: string): Promise<void> {
+    await this.#store.write([{ key: peerKey(peer), value: encodePeer({ store, mark: null }) }], {
+      sync: true,
+    });
+  }
+
+  peerMark(peer: ReplicaId): StoreMark | null {
+    return this.#peer(peer)?.mark ?? null;
+  }
+
+  async rememberPeerMark(peer: ReplicaId, store: string, mark: StoreMark): Promise<void> {
+    await this.#store.write([{ key: peerKey(peer), value: encodePeer({ store, mark }) }], { sync: false });
+  }
+
+  #peer(peer: ReplicaId): StoredPeer | undefined {
     const bytes = this.#store.get(peerKey(peer));
     return bytes && this.#read(`the store of replica ${peer}`, () => decodePeer(bytes));
   }
 
-  async rememberPeerStore(peer: ReplicaId, store: string): Promise<void> {
-    await this.#store.write([{ key: peerKey(peer), value: encodePeer(store) }], { sync: true });
+  mark(): StoreMark | null {
+    return this.#runs.mark();
+  }
+
+  holds(mark: StoreMark): boolean {
+    return this.#runs.holds(mark);
   }
 
   openSnapshot(): SnapshotView {

@@ -15,6 +15,7 @@ export interface StoredIdentity extends FormattedIdentity {
 }
 
 const STORE_ID_BYTES = 16;
+const RUN_ID_BYTES = 8;
 
 const identityType = messageCodec<StoredIdentity>('StoredIdentity');
 
@@ -38,6 +39,11 @@ export function decodeIdentity(bytes: Uint8Array): StoredIdentity {
 /** An id for a new store: 128 random bits. */
 export function drawStoreId(): string {
   return randomBytes(STORE_ID_BYTES).toString('hex');
+}
+
+/** A name for a run of a store (R6.13): 64 random bits. */
+export function drawRunId(): string {
+  return randomBytes(RUN_ID_BYTES).toString('hex');
 }
 
 /** Whether both are the same replica's, whatever store it has. */

@@ -19,6 +19,7 @@
  * | 10         | a key with first byte 1                   | its value, of a no-op that was pruned while a snapshot was copied |
  * | 11         | offset (8)                                | a piece of the value of an entry of another replica's snapshot |
  * | 12         |                                           | StoredGeneration                             |
+ * | 13         |                                           | StoredRuns                                   |
  *
  * Epoch and bucket take one byte up to 239; first bytes from 240 on are kept for larger numbers, which take more. There is
  * one epoch as yet, and one bucket, that of the keys that are in none.
@@ -47,6 +48,7 @@ const Kind = {
   prunedNoOp: 10,
   piece: 11,
   generation: 12,
+  runs: 13,
 } as const;
 type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -91,6 +93,8 @@ export const PRUNED_KEY: Uint8Array = Buffer.from([Kind.pruned, FIRST_EPOCH]);
 export const RESERVATION_KEY: Uint8Array = Buffer.from([Kind.reservation, FIRST_EPOCH]);
 /** Where the present generation of request ids is noted. */
 export const GENERATION_KEY: Uint8Array = Buffer.from([Kind.generation]);
+/** Where its runs are noted (R6.13). */
+export const RUNS_KEY: Uint8Array = Buffer.from([Kind.runs]);
 /** Where it is noted how far the copy of a snapshot has come. */
 export const STAGING_KEY: Uint8Array = Buffer.from([Kind.staging]);
 

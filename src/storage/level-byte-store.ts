@@ -32,6 +32,7 @@ export class LevelByteStore implements ByteStore {
   readonly #log: LevelLog;
   /** The number of the newest batch; the first has 1. */
   #batches: number;
+  #synced: number;
   /** Settles with the last write: batches are written one after another. */
   #lastWrite: Promise<void> = Promise.resolve();
   #failure: KvError | null = null;
@@ -43,6 +44,7 @@ export class LevelByteStore implements ByteStore {
     this.#log = options.log;
     this.#reader = new LevelReader(options);
     this.#batches = options.batches;
+    this.#synced = options.batches; // opening syncs what it finds
   }
 
   /**
@@ -107,6 +109,10 @@ export class LevelByteStore implements ByteStore {
     return new LevelByteStore({ location, database, log, batches: await countBatches(database, location) });
   }
 
+  get synced(): number {
+    return this.#synced;
+  }
+
   get(key: Uint8Array): Uint8Array | undefined {
     return this.#reader.get(key);
   }
@@ -161,11 +167,16 @@ export class LevelByteStore implements ByteStore {
     put(batchKey(this.#batches + 1), NO_BYTES);
     if (this.#batches > 0) remove(batchKey(this.#batches));
     this.#batches += 1;
+    const number = this.#batches;
     await this.#lastWrite;
     // What follows a batch that is missing must not be there: the database itself may well recover.
     if (this.#failure) throw this.#failure;
     try {
-      await this.#log.write(changes, (isLast) => batch.write({ sync: options.sync || isLast }));
+      await this.#log.write(changes, async (isLast) => {
+        const sync = options.sync || isLast;
+        await batch.write({ sync });
+        if (sync) this.#synced = number;
+      });
     } catch (error) {
       this.#failure = failure(this.location, 'writing', error);
       throw this.#failure;

@@ -15,6 +15,7 @@ import { EncodedStorage } from './encoded-storage.ts';
 import {
   decodeIdentity,
   describeIdentity,
+  drawRunId,
   drawStoreId,
   encodeIdentity,
   type FormattedIdentity,
@@ -52,7 +53,12 @@ export async function openLevelStorage(options: {
   const store = await LevelByteStore.open({ location: join(directory, STORE), create: false });
   try {
     const stored = checkIdentity({ directory, asked: identity, stored: store.get(IDENTITY_KEY) });
-    const storage = new EncodedStorage({ store, id: stored.store, replicas: identity.replicas });
+    const storage = new EncodedStorage({
+      store,
+      id: stored.store,
+      run: drawRunId(),
+      replicas: identity.replicas,
+    });
     await storage.recover();
     return storage;
   } catch (error) {

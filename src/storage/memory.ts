@@ -7,7 +7,7 @@ import { KvError } from '../errors.ts';
 import { keyToBytes, keyToString } from '../wire/index.ts';
 import type { ByteRange, ByteReader, ByteStore, ByteWrite } from './byte-store.ts';
 import { EncodedStorage } from './encoded-storage.ts';
-import { drawStoreId } from './identity.ts';
+import { drawRunId, drawStoreId } from './identity.ts';
 
 /** A map of bytes; keys as binary strings. The arrays in it are never changed. */
 type Contents = ReadonlyMap<string, Uint8Array>;
@@ -78,7 +78,13 @@ export class MemoryByteStore implements ByteStore {
   /** Written since the last sync, oldest first: of these a crash leaves the first few. */
   readonly #unsynced: Batch[] = [];
 
-  constructor(contents: Contents) {
+  #batches: number;
+  #onDisk: number;
+
+  /** @param batches how many were written to what it begins with */
+  constructor(contents: Contents, batches = 0) {
+    this.#batches = batches;
+    this.#onDisk = batches;
     this.#current = new Map(contents);
     this.#reader = new MemoryReader(this.#current);
     this.#synced = new Map(contents);
@@ -86,6 +92,10 @@ export class MemoryByteStore implements ByteStore {
 
   get unsyncedBatches(): number {
     return this.#unsynced.length;
+  }
+
+  get synced(): number {
+    return this.#onDisk;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -112,6 +122,7 @@ export class MemoryByteStore implements ByteStore {
     this.#reader.refuseIfClosed();
     apply(batch, this.#current);
     this.#unsynced.push(batch);
+    this.#batches += 1;
     if (options.sync) this.#sync();
   }
 
@@ -125,12 +136,16 @@ export class MemoryByteStore implements ByteStore {
   /** Closes at once, losing what the options do not keep; returns what is left. */
   crash(keepUnsynced: number): Contents {
     void this.#reader.close();
-    for (const batch of this.#unsynced.splice(0).slice(0, keepUnsynced)) apply(batch, this.#synced);
+    for (const batch of this.#unsynced.splice(0).slice(0, keepUnsynced)) {
+      apply(batch, this.#synced);
+      this.#onDisk += 1;
+    }
     return this.#synced;
   }
 
   #sync(): void {
     for (const batch of this.#unsynced.splice(0)) apply(batch, this.#synced);
+    this.#onDisk = this.#batches;
   }
 }
 
@@ -143,11 +158,13 @@ export class MemoryStorage extends EncodedStorage {
   constructor(options: {
     readonly replicas: number;
     readonly contents?: Contents;
+    /** How many batches were written to that. */
+    readonly batches?: number;
     /** The store's id; drawn at random if absent. */
     readonly id?: string;
   }) {
-    const store = new MemoryByteStore(options.contents ?? new Map());
-    super({ store, id: options.id ?? drawStoreId(), replicas: options.replicas });
+    const store = new MemoryByteStore(options.contents ?? new Map(), options.batches);
+    super({ store, id: options.id ?? drawStoreId(), run: drawRunId(), replicas: options.replicas });
     this.#store = store;
     this.#replicas = options.replicas;
   }
@@ -165,6 +182,7 @@ export class MemoryStorage extends EncodedStorage {
    */
   crash(options: { readonly keepUnsynced?: number } = {}): MemoryStorage {
     const contents = this.#store.crash(options.keepUnsynced ?? 0);
-    return new MemoryStorage({ replicas: this.#replicas, contents, id: this.id });
+    const batches = this.#store.synced;
+    return new MemoryStorage({ replicas: this.#replicas, contents, batches, id: this.id });
   }
 }

@@ -6,7 +6,7 @@
 
 import type { InstanceId, InstanceRecord, Pruned, ReplicaId, Slot } from '../epaxos/index.ts';
 import type { AnswerPage, StampedRow } from '../kv/index.ts';
-import type { SnapshotChunk, SnapshotEntry } from '../wire/index.ts';
+import type { SnapshotChunk, SnapshotEntry, StoreMark } from '../wire/index.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
 export const FORMAT_VERSION = 6;
@@ -140,6 +140,14 @@ export interface Storage {
   peerStore(peer: ReplicaId): string | undefined;
   /** Remembers it; it is on disk when this resolves. */
   rememberPeerStore(peer: ReplicaId, store: string): Promise<void>;
+  /** How far the store of a peer, which is remembered, had come when that was last remembered; null: never. Synchronous. */
+  peerMark(peer: ReplicaId): StoreMark | null;
+  /** Remembers it beside the id of that store, not synced. */
+  rememberPeerMark(peer: ReplicaId, store: string, mark: StoreMark): Promise<void>;
+  /** How far this store has come on disk; null for a new one. Synchronous. */
+  mark(): StoreMark | null;
+  /** Whether this store holds all it had on disk at this mark of it, which a peer heard: if not, it has gone back. Synchronous. */
+  holds(mark: StoreMark): boolean;
   /** The store as it is now. @throws KvError overloaded while a snapshot is put in place: half of it would be told */
   openSnapshot(): SnapshotView;
   /** Waits for writes under way, then lets go of the store. Idempotent. */

@@ -93,6 +93,7 @@ export class GrpcTransport implements Transport {
     this.#incoming.start({
       onFrame,
       onViolation,
+      onDisowned: (error) => events.onDisowned(error),
       serveSnapshot: (peer, request) => events.serveSnapshot(peer, request),
     });
     for (const link of this.#links.values()) {

@@ -5,6 +5,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { FIRST_EPOCH, type ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
+import { formatStoreMark, parseStoreMark, type StoreMark } from '../wire/index.ts';
 
 /** Raised by any change of the peers' protocol that older replicas cannot follow. */
 export const PROTOCOL_VERSION = 7;
@@ -26,6 +27,14 @@ export interface PeerStores {
   readonly own: string;
   /** True if the peer had this store at first contact, which may be now: then it is remembered from now on. */
   accepts(peer: ReplicaId, store: string): boolean;
+  /** How far this replica's store has come (R6.13); null for a new one. */
+  mark(): StoreMark | null;
+  /** Whether it still holds all that it had on disk at this mark. */
+  holds(mark: StoreMark): boolean;
+  /** A peer, whose store is accepted, says how far that has come. */
+  heard(peer: ReplicaId, mark: StoreMark): void;
+  /** What was heard last; null for nothing. */
+  heardOf(peer: ReplicaId): StoreMark | null;
 }
 
 const KEYS = {
@@ -36,14 +45,15 @@ const KEYS = {
   from: 'epaxos-from',
   to: 'epaxos-to',
   store: 'epaxos-store',
+  heard: 'epaxos-heard',
 } as const;
 
 /** The metadata with which `membership.self` calls the peer `to`. */
 export function handshakeMetadata(
   membership: Membership,
-  { to, store }: { readonly to: ReplicaId /** The caller's. */; readonly store: string },
+  { to, stores }: { readonly to: ReplicaId; readonly stores: PeerStores },
 ): Metadata {
-  const metadata = answerMetadata(store);
+  const metadata = answerMetadata(to, stores);
   metadata.set(KEYS.protocol, String(PROTOCOL_VERSION));
   metadata.set(KEYS.epoch, String(FIRST_EPOCH));
   // A header carries printable ASCII only; a cluster may be named otherwise.
@@ -54,11 +64,34 @@ export function handshakeMetadata(
   return metadata;
 }
 
-/** The headers with which a call is answered that was let in. */
-export function answerMetadata(store: string): Metadata {
+/** The headers with which a call of a peer is answered that was let in. */
+export function answerMetadata(peer: ReplicaId, stores: PeerStores): Metadata {
   const metadata = new Metadata();
-  metadata.set(KEYS.store, store);
+  metadata.set(KEYS.store, stores.own);
+  const heard = stores.heardOf(peer);
+  if (heard !== null) metadata.set(KEYS.heard, formatStoreMark(heard));
   return metadata;
+}
+
+/**
+ * Checks this replica's own store by what the peer at the other end has heard of it, as it says in its metadata (R6.13).
+ * @throws KvError dataDirectoryMismatch if the store has gone back, invalidArgument for what is no mark
+ */
+export function checkOwnStore(
+  metadata: Metadata,
+  { peer, stores }: { readonly peer: ReplicaId; readonly stores: PeerStores },
+): void {
+  const heard = metadata.get(KEYS.heard)[0];
+  if (heard === undefined) return;
+  const mark = parseStoreMark(String(heard));
+  if (stores.holds(mark)) return;
+  throw new KvError(
+    'dataDirectoryMismatch',
+    `replica ${peer} has heard that this replica had written batch ${mark.batch} of run ${mark.run} to disk, which is not ` +
+      'in its data directory: that is an older copy, or damaged at its end, and the replica no longer knows what it ' +
+      'promised to the others. It takes no part any more: bring back the newest data directory; if it is lost for good, ' +
+      'the cluster goes on with the other replicas, and a new cluster must be made from a copy of their data',
+  );
 }
 
 /**

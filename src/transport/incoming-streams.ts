@@ -21,7 +21,14 @@ import {
   type SnapshotRequest,
   toServiceError,
 } from '../wire/index.ts';
-import { answerMetadata, checkHandshake, checkStore, type Membership, type PeerStores } from './handshake.ts';
+import {
+  answerMetadata,
+  checkHandshake,
+  checkOwnStore,
+  checkStore,
+  type Membership,
+  type PeerStores,
+} from './handshake.ts';
 import type { QueueLimits, TransportObserver } from './options.ts';
 import { OutboundQueue } from './outbound-queue.ts';
 import { sendSnapshot } from './snapshot-stream.ts';
@@ -52,6 +59,8 @@ export interface RequestListener {
   onFrame(peer: ReplicaId, lane: Lane, frame: Buffer): void;
   /** A heartbeat that is none. */
   onViolation(peer: ReplicaId, reason: KvError): void;
+  /** A peer has heard of more than this replica's store holds. */
+  onDisowned(error: KvError): void;
   serveSnapshot(peer: ReplicaId, request: SnapshotRequest): AsyncIterable<SnapshotChunk>;
 }
 
@@ -116,14 +125,28 @@ export class IncomingStreams {
     try {
       const peer = checkHandshake(call.metadata, membership, peers);
       checkStore(call.metadata, { peer, stores, code: 'dataDirectoryMismatch' });
+      if (this.#hasGoneBack(call, peer)) return null;
       this.#refusals.delete(peer);
-      call.sendMetadata(answerMetadata(stores.own));
+      call.sendMetadata(answerMetadata(peer, stores));
       return peer;
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       this.#reportRefusal(call.metadata, error);
       refuse(call, error);
       return null;
+    }
+  }
+
+  /** Whether the peer knows that this replica's store has gone back: then it is told to everybody here, and nothing to the peer. */
+  #hasGoneBack(call: FrameCall | SnapshotCall, peer: ReplicaId): boolean {
+    try {
+      checkOwnStore(call.metadata, { peer, stores: this.#options.stores });
+      return false;
+    } catch (error) {
+      if (!(error instanceof KvError) || error.code !== 'dataDirectoryMismatch') throw error;
+      this.#listener?.onDisowned(error);
+      refuse(call, new KvError('shuttingDown', STOPPING));
+      return true;
     }
   }
 
@@ -182,7 +205,10 @@ export class IncomingStreams {
     // A peer that does not read its pongs gets no more of them.
     if (call.writableNeedDrain || !call.writable) return;
     try {
-      call.write(encodeBeat(decodeBeat(frame)));
+      const { sequence, mark } = decodeBeat(frame);
+      const { stores } = this.#options;
+      if (mark !== null) stores.heard(peer, mark);
+      call.write(encodeBeat({ sequence, mark: stores.mark() }));
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       this.#listener?.onViolation(peer, error);

@@ -6,6 +6,7 @@
 import type { ClientDuplexStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import { KvError } from '../errors.ts';
 import {
+  type BeatMessage,
   type DisposableChannel,
   decodeBeat,
   encodeBeat,
@@ -17,6 +18,7 @@ import {
   openChannel,
   type ReplicaStream,
   replicaService,
+  type StoreMark,
 } from '../wire/index.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { QueueLimits, TransportTiming } from './options.ts';
@@ -31,6 +33,8 @@ export interface PeerConnectionOptions {
   readonly metadata: Metadata;
   /** Throws a KvError if the peer that answers is not to be talked to; nothing is used before. */
   readonly check: (answer: Metadata) => void;
+  /** How far this replica's store has come. */
+  readonly mark: () => StoreMark | null;
   readonly timing: TransportTiming;
   readonly limits: QueueLimits;
   readonly events: PeerConnectionEvents;
@@ -45,6 +49,8 @@ export interface PeerConnectionEvents {
   onFrame(lane: Lane, frame: Buffer): void;
   /** A heartbeat was answered with what is none. */
   onViolation(reason: KvError): void;
+  /** How far the peer's store has come. */
+  onMark(mark: StoreMark): void;
   onRoundTrip(roundTripMs: number): void;
   onDropped(count: number): void;
   /** The connection ended by itself. */
@@ -141,7 +147,9 @@ export class PeerConnection {
 
   #beat(): void {
     const beat = this.#heartbeat.beat(performance.now());
-    if (beat.type === 'ping') this.#heartbeatStream.write(encodeBeat(beat.sequence));
+    if (beat.type === 'ping') {
+      this.#heartbeatStream.write(encodeBeat({ sequence: beat.sequence, mark: this.#options.mark() }));
+    }
     if (beat.type === 'silent') {
       this.breakOff(new KvError('unreachable', `no answer for ${Math.round(beat.forMs)} ms`));
     }
@@ -156,16 +164,17 @@ export class PeerConnection {
   }
 
   #onPong(frame: Buffer): void {
-    let sequence: number;
+    let pong: BeatMessage;
     try {
-      sequence = decodeBeat(frame);
+      pong = decodeBeat(frame);
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       this.#options.events.onViolation(error);
       return;
     }
     const opened = !this.#heartbeat.answered;
-    const roundTripMs = this.#heartbeat.pong(sequence, performance.now());
+    if (pong.mark !== null) this.#options.events.onMark(pong.mark);
+    const roundTripMs = this.#heartbeat.pong(pong.sequence, performance.now());
     if (roundTripMs !== null) this.#options.events.onRoundTrip(roundTripMs);
     this.#noteQuiet();
     if (!opened) return;

@@ -7,7 +7,13 @@ import type { ReplicaId } from '../epaxos/index.ts';
 import type { KvError } from '../errors.ts';
 import type { Lane, MessageStream, SnapshotChunk, SnapshotRequest } from '../wire/index.ts';
 import { Backoff } from './backoff.ts';
-import { checkStore, handshakeMetadata, type Membership, type PeerStores } from './handshake.ts';
+import {
+  checkOwnStore,
+  checkStore,
+  handshakeMetadata,
+  type Membership,
+  type PeerStores,
+} from './handshake.ts';
 import type { QueueLimits, TransportObserver, TransportTiming } from './options.ts';
 import type { OutboundQueue } from './outbound-queue.ts';
 import { PeerConnection } from './peer-connection.ts';
@@ -85,7 +91,7 @@ export class PeerLink {
     const { membership, stores, peer, address, timing } = this.#options;
     return receiveSnapshot({
       address,
-      metadata: handshakeMetadata(membership, { to: peer, store: stores.own }),
+      metadata: handshakeMetadata(membership, { to: peer, stores }),
       check: (answer) => checkStore(answer, { peer, stores, code: 'peerMismatch' }),
       request,
       replicas: membership.replicas,
@@ -118,8 +124,9 @@ export class PeerLink {
     this.#storeRefused = false;
     this.#connection = new PeerConnection({
       address,
-      metadata: handshakeMetadata(membership, { to: peer, store: stores.own }),
+      metadata: handshakeMetadata(membership, { to: peer, stores }),
       check: (answer) => this.#check(answer),
+      mark: () => stores.mark(),
       timing,
       limits,
       events: {
@@ -127,6 +134,7 @@ export class PeerLink {
         onQuiet: (quiet) => this.#onQuiet(quiet),
         onFrame: (lane, frame) => this.#events?.onFrame(peer, lane, frame),
         onViolation: (reason) => this.#events?.onViolation(peer, reason),
+        onMark: (mark) => stores.heard(peer, mark),
         onRoundTrip: (roundTripMs) => {
           this.#roundTripMs = roundTripMs;
         },
@@ -181,7 +189,10 @@ export class PeerLink {
     observer({ type, peer, address, error });
   }
 
-  /** @throws KvError peerMismatch unless the peer has the store it had at first contact */
+  /**
+   * @throws KvError peerMismatch unless the peer has the store it had at first contact, dataDirectoryMismatch if it has heard
+   *   of more than this replica's store holds
+   */
   #check(answer: Metadata): void {
     const { peer, stores } = this.#options;
     try {
@@ -190,6 +201,7 @@ export class PeerLink {
       this.#storeRefused = true;
       throw error;
     }
+    checkOwnStore(answer, { peer, stores });
   }
 }
 

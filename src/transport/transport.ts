@@ -27,8 +27,8 @@ export interface TransportEvents {
   /** Called when a peer becomes reachable or stops being so. */
   onReachable(peer: ReplicaId, reachable: boolean): void;
   /**
-   * Called when a peer says that this replica has run before with another store (`dataDirectoryMismatch`): it
-   * must not go on (R6.5).
+   * Called when a peer says that this replica has run before with another store, or that its store held more
+   * (`dataDirectoryMismatch`): it must not go on (R6.5, R6.13).
    */
   onDisowned(error: KvError): void;
   /** Called for a peer that asks for a snapshot; what it throws, as a KvError, the peer is told. */

@@ -22,6 +22,7 @@ export {
 export * from './peer/instance.ts';
 export * from './peer/pruned.ts';
 export {
+  type BeatMessage,
   decodeBeat,
   decodeFrame,
   encodeBeat,
@@ -29,6 +30,7 @@ export {
 } from './peer/replica-codec.ts';
 export * from './peer/routes.ts';
 export * from './peer/snapshot.ts';
+export * from './peer/store-mark.ts';
 export * from './protobuf.ts';
 export * from './schema.ts';
 export * from './services.ts';

@@ -226,6 +226,20 @@ export class FakeStorage implements Storage {
 
   async rememberPeerStore(): Promise<void> {}
 
+  peerMark(): null {
+    return null;
+  }
+
+  async rememberPeerMark(): Promise<void> {}
+
+  mark(): null {
+    return null;
+  }
+
+  holds(): boolean {
+    return true;
+  }
+
   openSnapshot(): SnapshotView {
     throw new Error('nobody asks this store for a snapshot');
   }

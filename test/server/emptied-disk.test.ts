@@ -1,10 +1,10 @@
 /** A replica never answers from an empty disk under an identity that has run before: its peers remember (R6.5). */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { cpSync, renameSync, rmSync } from 'node:fs';
+import { describe, expect, it, vi } from 'vitest';
 import { createPeerStores } from '../../src/node/peer-stores.ts';
-import { MemoryStorage } from '../../src/storage/index.ts';
+import { MemoryStorage, openLevelStorage } from '../../src/storage/index.ts';
 import { PROGRAM } from '../support/child-process.ts';
 import { Cluster, WAIT } from './servers.ts';
 
@@ -89,6 +89,45 @@ describe('a replica whose data directory is gone', () => {
   });
 });
 
+describe('a replica whose data directory is an older copy', () => {
+  it('is told so by who has heard of more, and ends; with the newest one it goes on', async () => {
+    const cluster = await Cluster.start();
+    await allMet(cluster, [1, 2, 3]);
+    await cluster.put(3, 'a', '1');
+    await cluster.stop(3);
+    const { dataDir } = cluster.config(3);
+    cpSync(dataDir, `${dataDir}.old`, { recursive: true });
+    await cluster.start(3);
+    await allMet(cluster, [1, 2, 3]);
+    await cluster.put(3, 'a', '2');
+
+    // What a peer hears first after its start it remembers at once.
+    await cluster.stop(1);
+    const { id, cluster: name, peers, dataDir: directory } = cluster.config(1);
+    const identity = { cluster: name, replica: id, replicas: peers.size };
+    const storage = await openLevelStorage({ directory, identity });
+    const remember = vi.spyOn(storage, 'rememberPeerMark');
+    await cluster.start(1, { storage });
+    await expect.poll(() => remember.mock.calls.filter(([peer]) => peer === 3).length, WAIT).toBe(1);
+
+    await cluster.stop(3);
+    renameSync(dataDir, `${dataDir}.newest`);
+    cpSync(`${dataDir}.old`, dataDir, { recursive: true });
+    expect(await (await cluster.start(3)).failed).toMatchObject({
+      code: 'dataDirectoryMismatch',
+      message: expect.stringMatching(/^replica 1 has heard .* older copy, or damaged at its end.*bring back/),
+    });
+    await expect(cluster.put(3, 'a', 'from the past')).rejects.toMatchObject({ outcome: 'notApplied' });
+    await cluster.stop(3);
+
+    rmSync(dataDir, { recursive: true });
+    renameSync(`${dataDir}.newest`, dataDir);
+    await cluster.start(3);
+    await allMet(cluster, [1, 2, 3]);
+    expect(await cluster.value(3, 'a')).toBe('2');
+  });
+});
+
 describe('the stores of peers', () => {
   it('are written down at first contact, and found again by the next process', async () => {
     const storage = new MemoryStorage({ replicas: 3 });
@@ -112,5 +151,19 @@ describe('the stores of peers', () => {
     storage.rememberPeerStore = () => Promise.reject(new Error('the disk is gone'));
     stores.accepts(2, 'two');
     await expect.poll(() => failures, WAIT).toHaveLength(1);
+  });
+
+  it('remember the newest that was heard of each, and on disk what came first and then some of it', () => {
+    const storage = new MemoryStorage({ replicas: 3 });
+    const remember = vi.spyOn(storage, 'rememberPeerMark').mockResolvedValue();
+    const stores = createPeerStores(storage, (error) => expect.fail(String(error)));
+    expect(stores.heardOf(2)).toBeNull();
+    expect(stores.accepts(2, 'two')).toBe(true);
+    for (let batch = 1; batch <= 130; batch += 1) stores.heard(2, { run: 'a', batch });
+    stores.heard(2, { run: 'a', batch: 5 }); // an earlier one that comes late
+    expect(stores.heardOf(2)).toEqual({ run: 'a', batch: 130 });
+    expect(remember.mock.calls.map(([, , { batch }]) => batch)).toEqual([1, 66]);
+    stores.heard(2, { run: 'b', batch: 131 });
+    expect(stores.heardOf(2)).toEqual({ run: 'b', batch: 131 });
   });
 });

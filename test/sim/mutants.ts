@@ -15,8 +15,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'noSyncAtLogChange',
     file: 'src/storage/level-byte-store.ts',
-    from: 'batch.write({ sync: options.sync || isLast })',
-    to: 'batch.write({ sync: options.sync && isLast !== null })',
+    from: 'const sync = options.sync || isLast;',
+    to: 'const sync = options.sync && isLast !== null;',
   },
   {
     name: 'messagesBeforeRecords',

@@ -13,6 +13,10 @@ export class FailingStore<T extends ByteStore> implements ByteStore {
     this.#left = writes;
   }
 
+  get synced(): number {
+    return this.inner.synced;
+  }
+
   get(key: Uint8Array): Uint8Array | undefined {
     return this.inner.get(key);
   }

@@ -213,7 +213,7 @@ function expectInstalled(after: State, { known, before, sent }: Prepared): void 
 }
 
 function storageOn(store: ByteStore): EncodedStorage {
-  return new EncodedStorage({ store, id: 'a', replicas: REPLICAS });
+  return new EncodedStorage({ store, id: 'a', run: 'f', replicas: REPLICAS });
 }
 
 /** @returns false if the disk was gone before it was finished */

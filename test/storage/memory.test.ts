@@ -102,7 +102,7 @@ describe('a crash while much is pruned', () => {
     const slots = 1_500; // of three rows: several batches, and two of them hold the end of one row and the start of the next
     const upTo = { pruned: [slots - 1, slots - 1, slots - 1], floor: [7, 8, 9] };
     const filled = new MemoryByteStore(new Map());
-    await fill(new EncodedStorage({ store: filled, id: 'a', replicas: REPLICAS }), slots);
+    await fill(new EncodedStorage({ store: filled, id: 'a', run: 'f', replicas: REPLICAS }), slots);
     await filled.close();
     const contents = new Map(filled.crash(0));
     const prunedButFor = async (kept: number) => {
@@ -127,15 +127,16 @@ describe('a crash while much is pruned', () => {
   test('leaves nothing of what it says is pruned, which nobody would remove any more', async () => {
     const slots = 1_500;
     const filled = new MemoryByteStore(new Map());
-    await fill(new EncodedStorage({ store: filled, id: 'a', replicas: REPLICAS }), slots);
+    await fill(new EncodedStorage({ store: filled, id: 'a', run: 'f', replicas: REPLICAS }), slots);
     const contents = new Map(filled.crash(10));
     const upTo = [slots - 1, slots - 1, slots - 1];
     for (let kept = 0; kept <= 4; kept += 1) {
       const store = new MemoryByteStore(new Map(contents));
-      const storage = new EncodedStorage({ store, id: 'a', replicas: REPLICAS });
+      const storage = new EncodedStorage({ store, id: 'a', run: 'f', replicas: REPLICAS });
       await storage.writeEffects(effectsOf({ pruned: { pruned: upTo, floor: upTo } }));
       const left = new MemoryByteStore(new Map(store.crash(kept)));
-      const { pruned } = new EncodedStorage({ store: left, id: 'a', replicas: REPLICAS }).pruned() ?? {};
+      const { pruned } =
+        new EncodedStorage({ store: left, id: 'a', run: 'f', replicas: REPLICAS }).pruned() ?? {};
       const ids = (await collect(left.keys(INSTANCE_RANGE))).flatMap(
         (key) => parseInstanceKey(key)?.id ?? [],
       );
@@ -146,7 +147,7 @@ describe('a crash while much is pruned', () => {
 
   test('no batch holds more than a few thousand changes', async () => {
     const { store, sizes } = countingStore();
-    const storage = new EncodedStorage({ store, id: 'a', replicas: REPLICAS });
+    const storage = new EncodedStorage({ store, id: 'a', run: 'f', replicas: REPLICAS });
     await storage.writeEffects(effectsOf({ pruned: { pruned: [20_000, 0, 0], floor: [0, 0, 0] } }));
     expect(sizes.length).toBeGreaterThan(1);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(4_000);

@@ -26,7 +26,7 @@ function rowsOf(value: string) {
 }
 
 function storageOn(store: ByteStore): EncodedStorage {
-  return new EncodedStorage({ store, id: 'a', replicas: REPLICAS });
+  return new EncodedStorage({ store, id: 'a', run: 'f', replicas: REPLICAS });
 }
 
 async function chunksOfSender(): Promise<SnapshotChunk[]> {

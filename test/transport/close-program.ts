@@ -14,7 +14,14 @@ async function startReplica(
   const peers = addresses
     .map((address, index) => ({ id: index + 1, address }))
     .filter(({ id }) => id !== self);
-  const stores = { own: `${self}`, accepts: () => true };
+  const stores = {
+    own: `${self}`,
+    accepts: () => true,
+    mark: () => null,
+    holds: () => true,
+    heard: () => {},
+    heardOf: () => null,
+  };
   const replica = new GrpcTransport({ self, cluster: 'test', replicas: 5, stores, peers });
   const server = new Server();
   server.addService(replica.service.definition, { ...replica.service.implementation });

@@ -9,6 +9,7 @@ import {
   freePort,
   freePorts,
   PATIENT,
+  peerStores,
   RawStream,
   startReplicas,
   storeOf,
@@ -19,7 +20,7 @@ const us = { cluster: 'ours', replicas: 3, self: 1 };
 const peers = [2, 3];
 
 function changed(key: string, value: string | null): Metadata {
-  const metadata = handshakeMetadata({ ...us, self: 2 }, { to: 1, store: storeOf(2) });
+  const metadata = handshakeMetadata({ ...us, self: 2 }, { to: 1, stores: peerStores(storeOf(2)) });
   metadata.remove(key);
   if (value !== null) metadata.set(key, value);
   return metadata;
@@ -28,11 +29,19 @@ function changed(key: string, value: string | null): Metadata {
 describe('the check', () => {
   it('lets a peer in and says who it is', () => {
     expect(
-      checkHandshake(handshakeMetadata({ ...us, self: 3 }, { to: 1, store: storeOf(2) }), us, peers),
+      checkHandshake(
+        handshakeMetadata({ ...us, self: 3 }, { to: 1, stores: peerStores(storeOf(2)) }),
+        us,
+        peers,
+      ),
     ).toBe(3);
     const named = { ...us, cluster: 'Zürich, ☃ & more' };
     expect(
-      checkHandshake(handshakeMetadata({ ...named, self: 2 }, { to: 1, store: storeOf(2) }), named, peers),
+      checkHandshake(
+        handshakeMetadata({ ...named, self: 2 }, { to: 1, stores: peerStores(storeOf(2)) }),
+        named,
+        peers,
+      ),
     ).toBe(2);
   });
 

@@ -43,6 +43,50 @@ describe('the check', () => {
   });
 });
 
+describe('a store that has gone back (R6.13)', () => {
+  it('is told by beats in both directions how far the other has come', async () => {
+    const ports = await freePorts();
+    const marks = (run: string) => ({ mark: () => ({ run, batch: 7 }), holds: () => true });
+    const one = await new TestReplica({ self: 1, ports, marks: marks('1a') }).start();
+    const two = await new TestReplica({ self: 2, ports, marks: marks('2a') }).start();
+    await eventually(() => {
+      expect(one.stores.heardOf(2)).toEqual({ run: '2a', batch: 7 });
+      expect(two.stores.heardOf(1)).toEqual({ run: '1a', batch: 7 });
+    });
+  });
+
+  it.each([
+    ['whom it calls', 2],
+    ['who calls it', 3],
+  ])('is told so by %s, and uses nothing of what that one says', async (_, self) => {
+    const ports = await freePorts();
+    const holds = (mark: { readonly batch: number }) => mark.batch <= 5;
+    const gone = new TestReplica({ self, ports, marks: { mark: () => null, holds } });
+    const one = new TestReplica({ self: 1, ports: self === 2 ? ports : [ports[0] ?? 0] });
+    one.stores.heard(self, { run: 'a', batch: 6 });
+    await gone.start();
+    await one.start();
+    await eventually(() => expect(gone.disowned.length).toBeGreaterThan(0));
+    expect(gone.disowned[0]).toMatchObject({
+      code: 'dataDirectoryMismatch',
+      message: expect.stringMatching(/^replica 1 has heard .* batch 6 of run a .* older copy/),
+    });
+    expect(gone.reachability).toEqual([]);
+    expect(one.disowned).toEqual([]);
+  });
+
+  it('has not gone back if it holds what the others heard of', async () => {
+    const ports = await freePorts();
+    const holds = (mark: { readonly batch: number }) => mark.batch <= 5;
+    const two = new TestReplica({ self: 2, ports, marks: { mark: () => null, holds } });
+    const one = new TestReplica({ self: 1, ports });
+    one.stores.heard(2, { run: 'a', batch: 5 });
+    await Promise.all([one.start(), two.start()]);
+    await Promise.all([one.sees(2), two.sees(1)]);
+    expect(two.disowned).toEqual([]);
+  });
+});
+
 describe('on the wire', () => {
   it('a replica with another store is refused in both directions, and told by each peer', async () => {
     const ports = await freePorts();
@@ -109,12 +153,12 @@ describe('on the wire', () => {
     await new RawStream(
       port,
       'PreAccept',
-      handshakeMetadata(membership, { to: 1, store: 'first' }),
+      handshakeMetadata(membership, { to: 1, stores: peerStores('first') }),
     ).accepted();
     const second = new RawStream(
       port,
       'Commit',
-      handshakeMetadata(membership, { to: 1, store: 'second' }),
+      handshakeMetadata(membership, { to: 1, stores: peerStores('second') }),
     ).read();
     await eventually(() => expect(second.error).toMatchObject({ code: status.FAILED_PRECONDITION }));
     expect(second.error?.details).toMatch(/bring back the old data directory/);

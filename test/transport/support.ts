@@ -27,6 +27,7 @@ import {
   type ReplicaStream,
   replicaService,
   SERVER_OPTIONS,
+  type StoreMark,
 } from '../../src/wire/index.ts';
 
 const HOST = '127.0.0.1';
@@ -105,9 +106,19 @@ export function storeOf(replica: ReplicaId): string {
 }
 
 /** What a replica knows of stores, in memory. */
-export function peerStores(own: string, known = new Map<ReplicaId, string>()): PeerStores {
+export function peerStores(
+  own: string,
+  known = new Map<ReplicaId, string>(),
+  marks: Partial<Pick<PeerStores, 'mark' | 'holds'>> = {},
+): PeerStores {
+  const heard = new Map<ReplicaId, StoreMark>();
   return {
     own,
+    mark: () => null,
+    holds: () => true,
+    heard: (peer, mark) => heard.set(peer, mark),
+    heardOf: (peer) => heard.get(peer) ?? null,
+    ...marks,
     accepts(peer, store) {
       if (!known.has(peer)) known.set(peer, store);
       return known.get(peer) === store;
@@ -117,7 +128,7 @@ export function peerStores(own: string, known = new Map<ReplicaId, string>()): P
 
 /** With which replica 2 calls replica 1, of a cluster of three. */
 export function asReplica2(store = storeOf(2)): Metadata {
-  return handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, store });
+  return handshakeMetadata({ cluster: 'test', replicas: 3, self: 2 }, { to: 1, stores: peerStores(store) });
 }
 
 function noSnapshot(): never {
@@ -132,6 +143,8 @@ type ReplicaOptions = Pick<GrpcTransportOptions, 'self'> &
     readonly store?: string;
     /** The stores that peers had at first contact. */
     readonly known?: Map<ReplicaId, string>;
+    /** How far its own store has come; nothing to tell if absent. */
+    readonly marks?: Pick<PeerStores, 'mark' | 'holds'>;
     readonly serveSnapshot?: TransportEvents['serveSnapshot'];
   };
 
@@ -143,6 +156,7 @@ export class TestReplica {
   readonly events: TransportEvent[] = [];
   /** Why this replica must not go on, as peers say. */
   readonly disowned: KvError[] = [];
+  readonly stores: PeerStores;
   readonly #serveSnapshot: TransportEvents['serveSnapshot'];
   readonly #server = new Server(SERVER_OPTIONS);
   readonly #port: number;
@@ -152,11 +166,12 @@ export class TestReplica {
     const { store = storeOf(self), known = new Map(), serveSnapshot = noSnapshot } = options;
     this.#port = ports[self - 1] ?? 0;
     this.#serveSnapshot = serveSnapshot;
+    this.stores = peerStores(store, known, options.marks);
     this.transport = new GrpcTransport({
       self,
       cluster,
       replicas,
-      stores: peerStores(store, known),
+      stores: this.stores,
       timing,
       limits,
       peers: Array.from({ length: replicas }, (_, index) => index + 1)
@@ -232,7 +247,7 @@ type RawCall = ServerDuplexStream<Buffer, Buffer>;
 export async function startRawPeer(
   port: number,
   handlers: Partial<Record<ReplicaStream, (call: RawCall) => void>>,
-  headers: Metadata = answerMetadata('raw'),
+  headers: Metadata = answerMetadata(1, peerStores('raw')),
 ): Promise<Server> {
   const server = new Server(SERVER_OPTIONS);
   const ignore = (call: RawCall) => call.resume();

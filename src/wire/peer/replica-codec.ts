@@ -16,6 +16,7 @@ import {
   type MessageStream,
   ROUTES,
 } from './routes.ts';
+import { type StoreMark, type StoreMarkFields, storeMarkFields, storeMarkOf } from './store-mark.ts';
 
 /** A frame as a plain object: by field, the messages of one type; and the epoch that all of them are of. */
 type Frame = Readonly<Record<string, readonly unknown[] | number>>;
@@ -36,7 +37,17 @@ const LANES = Object.fromEntries(
   ]),
 ) as Readonly<Record<MessageStream, Readonly<Record<Direction, LaneCodec>>>>;
 
-const beatType = messageCodec<{ readonly sequence: number; readonly epoch: number }>('Ping');
+/** A ping or a pong: they look the same. */
+export interface BeatMessage {
+  /** ≥ 1; a pong has its ping's. */
+  readonly sequence: number;
+  /** How far the sender's store has come; null: nothing to tell yet. */
+  readonly mark: StoreMark | null;
+}
+
+const beatType = messageCodec<{ readonly sequence: number; readonly epoch: number } & StoreMarkFields>(
+  'Ping',
+);
 
 /** The frame that holds this one message; several of one lane, concatenated, are a frame too. */
 export function encodeMessage(message: Message): Buffer {
@@ -67,21 +78,17 @@ export function decodeFrame(bytes: Uint8Array, lane: Lane, context: DecodeContex
   return messages;
 }
 
-/** A ping or a pong: they look the same. */
-export function encodeBeat(sequence: number): Buffer {
-  return beatType.encode({ sequence, epoch: FIRST_EPOCH });
+export function encodeBeat({ sequence, mark }: BeatMessage): Buffer {
+  return beatType.encode({ sequence, ...storeMarkFields(mark), epoch: FIRST_EPOCH });
 }
 
-/**
- * The sequence of a ping or a pong.
- * @throws KvError invalidArgument
- */
-export function decodeBeat(bytes: Uint8Array): number {
+/** @throws KvError invalidArgument */
+export function decodeBeat(bytes: Uint8Array): BeatMessage {
   const beat = beatType.decode(bytes);
   checkEpoch(beat.epoch);
   const sequence = checkCount(beat.sequence, "the heartbeat's sequence");
   if (sequence === 0) throw malformed("the heartbeat's sequence is missing");
-  return sequence;
+  return { sequence, mark: storeMarkOf(beat) };
 }
 
 function laneCodec(lane: Lane): LaneCodec {

@@ -131,7 +131,7 @@ async function store(
     directory: database.directory,
     writeBufferBytes: volume.writeBufferBytes,
   });
-  const storage = new EncodedStorage({ store: bytes, id: storeId, replicas });
+  const storage = new EncodedStorage({ store: bytes, id: storeId, run: '0b', replicas });
   const sessions = new Sessions();
   for (let from = 0; from < executed.length; from += BATCH) {
     const batch = executed.slice(from, from + BATCH);

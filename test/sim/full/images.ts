@@ -30,7 +30,7 @@ export async function checkImage(
       directory: database.directory,
       writeBufferBytes: image.writeBufferBytes,
     });
-    const storage = new EncodedStorage({ store: bytes, id: store.id, replicas: store.replicas });
+    const storage = new EncodedStorage({ store: bytes, id: store.id, run: '0a', replicas: store.replicas });
     await storage.recover();
     storage.pruned();
     storage.reserved();

@@ -37,6 +37,7 @@ export class FullMachine implements Member {
   readonly volume: Volume;
   readonly disk: DurableView;
   readonly storeId: string;
+  #runs = 0;
   /** How many milliseconds of its clock pass in one. */
   readonly clockRate: number;
   isPaused = false;
@@ -68,6 +69,12 @@ export class FullMachine implements Member {
     this.disk = new DurableView(this.volume, replicas);
     this.storeId = `store-${id}`.padEnd(32, '0');
     this.clockRate = full.clockRates[id - 1] ?? 1;
+  }
+
+  /** The name of the next run of its store. */
+  nextRun(): string {
+    this.#runs += 1;
+    return `${this.id}`.padStart(2, '0') + `${this.#runs}`.padStart(6, '0');
   }
 
   get isUp(): boolean {

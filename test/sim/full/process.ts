@@ -6,6 +6,7 @@ import { gaitFor } from '../../../src/node/gait.ts';
 import { type Clock, createPeerStores, type OpenedNode, openNode } from '../../../src/node/index.ts';
 import { DEFAULT_SNAPSHOT_LIMITS } from '../../../src/node/snapshot-server.ts';
 import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
+import type { StoreMark } from '../../../src/wire/index.ts';
 import type { Reply } from '../calls.ts';
 import { SimulatedDatabase } from './database.ts';
 import { silentLogger } from './logger.ts';
@@ -69,6 +70,11 @@ export class FullProcess {
       peerStore: (peer: ReplicaId) => storage.current?.peerStore(peer),
       rememberPeerStore: (peer: ReplicaId, store: string) =>
         storage.current?.rememberPeerStore(peer, store) ?? Promise.resolve(),
+      peerMark: (peer: ReplicaId) => storage.current?.peerMark(peer) ?? null,
+      rememberPeerMark: (peer: ReplicaId, store: string, mark: StoreMark) =>
+        storage.current?.rememberPeerMark(peer, store, mark) ?? Promise.resolve(),
+      mark: () => storage.current?.mark() ?? null,
+      holds: (mark: StoreMark) => storage.current?.holds(mark) ?? true,
     };
     this.transport = new SimulatedTransport({
       host: {
@@ -167,7 +173,10 @@ export class FullProcess {
       directory: this.#database.directory,
       writeBufferBytes: full.writeBufferBytes,
     });
-    const storage = new WatchedStorage({ store, id: storeId, replicas }, this.watcher);
+    const storage = new WatchedStorage(
+      { store, id: storeId, run: this.#machine.nextRun(), replicas },
+      this.watcher,
+    );
     await storage.recover();
     if (this.isDead) return;
     this.#storage.current = storage;

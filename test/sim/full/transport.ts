@@ -91,13 +91,27 @@ export class SimulatedTransport implements Transport {
   /** What a peer sent has arrived. */
   receive(from: ReplicaId, messages: readonly Message[]): void {
     const peer = this.#network.isOpen(from, this.#host.id) ? this.#host.peer(from) : null;
-    if (peer !== null && !this.#stores.accepts(from, peer.store)) return;
+    if (peer !== null && !this.#meets(from, peer)) return;
     this.#events?.onMessages(from, messages.map(copyOf));
   }
 
-  /** The id of this replica's store, as it says it to its peers. */
-  get store(): string {
-    return this.#stores.own;
+  /** What this replica says of its own store to its peers, and has heard of theirs. */
+  get stores(): PeerStores {
+    return this.#stores;
+  }
+
+  /** The handshake, and what a beat tells. @returns whether the two may talk */
+  #meets(peer: ReplicaId, { stores }: SimulatedTransport): boolean {
+    if (!this.#stores.accepts(peer, stores.own)) return false;
+    const heard = stores.heardOf(this.#host.id);
+    if (heard !== null && !this.#stores.holds(heard)) {
+      const message = `replica ${peer} has heard of batch ${heard.batch} of run ${heard.run}`;
+      this.#events?.onDisowned(new KvError('dataDirectoryMismatch', message));
+      return false;
+    }
+    const mark = stores.mark();
+    if (mark !== null) this.#stores.heard(peer, mark);
+    return true;
   }
 
   /** What is known of a peer now. */
@@ -106,8 +120,8 @@ export class SimulatedTransport implements Transport {
     if (known === undefined || this.#events === null) return;
     if (now.reachable) known.roundTripMs = now.roundTripMs;
     if (known.reachable === now.reachable) return;
-    const store = this.#host.peer(peer)?.store;
-    if (now.reachable && store !== undefined) this.#stores.accepts(peer, store);
+    const other = this.#host.peer(peer);
+    if (now.reachable && other !== null && !this.#meets(peer, other)) return;
     known.reachable = now.reachable;
     this.#events.onReachable(peer, now.reachable);
   }

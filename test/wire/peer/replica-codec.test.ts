@@ -271,10 +271,14 @@ it('no bytes whatsoever make the decoder fail otherwise', () => {
 });
 
 it('heartbeats carry their sequence, and nothing else passes for one', () => {
-  expect(decodeBeat(encodeBeat(1))).toBe(1);
-  expect(decodeBeat(encodeBeat(Number.MAX_SAFE_INTEGER))).toBe(Number.MAX_SAFE_INTEGER);
-  expect(() => decodeBeat(encodeBeat(0))).toThrow(/sequence is missing/);
+  const full = { sequence: Number.MAX_SAFE_INTEGER, mark: { run: 'a1', batch: Number.MAX_SAFE_INTEGER } };
+  for (const beat of [{ sequence: 1, mark: null }, full]) expect(decodeBeat(encodeBeat(beat))).toEqual(beat);
+  expect(() => decodeBeat(encodeBeat({ sequence: 0, mark: null }))).toThrow(/sequence is missing/);
   expect(() => decodeBeat(Buffer.alloc(0))).toThrow(/of epoch 0/);
-  expect(() => decodeBeat(encodeBeat(2 ** 60))).toThrow(/not an integer/);
+  expect(() => decodeBeat(encodeBeat({ sequence: 2 ** 60, mark: null }))).toThrow(/not an integer/);
   expect(() => decodeBeat(Buffer.from([0xff]))).toThrow(/malformed Ping/);
+  const run = (name: string, batch = 1) => encodeBeat({ sequence: 1, mark: { run: name, batch } });
+  expect(() => decodeBeat(run('x'))).toThrow(/hexadecimal/);
+  expect(() => decodeBeat(run('a'.repeat(33)))).toThrow(/hexadecimal/);
+  expect(() => decodeBeat(run('a', 2 ** 60))).toThrow(/not an integer/);
 });
