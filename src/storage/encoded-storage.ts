@@ -53,6 +53,7 @@ import { decodePeer, encodePeer } from './peer-codec.ts';
 import { rememberNoOp } from './pruned-no-ops.ts';
 import { decodeReservation, encodeReservation } from './reservation-codec.ts';
 import { decodeRow, encodeRow } from './row-codec.ts';
+import { type ScrubbedSlice, scrubEntries } from './scrub.ts';
 import { StoredSnapshot } from './snapshot-view.ts';
 import { Staging } from './staging.ts';
 import type { Effects, SnapshotView, Storage } from './storage.ts';
@@ -73,6 +74,7 @@ export class EncodedStorage implements Storage {
   readonly staging: Staging;
   readonly #store: ByteStore;
   readonly #replicas: number;
+  readonly #scrubFiles: () => AsyncIterable<{ readonly bytes: number }>;
   /** Commands that are in the store, with the instance under which they are. */
   readonly #storedCommands = new WeakMap<Command, InstanceKey>();
   /** There are no old answers before this key. */
@@ -84,8 +86,11 @@ export class EncodedStorage implements Storage {
     readonly id: string;
     /** N. */
     readonly replicas: number;
+    /** Looks for damage in the files of the store, one at each step. Absent: it has none. */
+    readonly scrubFiles?: () => AsyncIterable<{ readonly bytes: number }>;
   }) {
     this.id = options.id;
+    this.#scrubFiles = options.scrubFiles ?? noFiles;
     this.staging = new Staging(options);
     this.#store = options.store;
     this.#replicas = options.replicas;
@@ -232,6 +237,11 @@ export class EncodedStorage implements Storage {
     await this.#store.write([{ key: peerKey(peer), value: encodePeer(store) }], { sync: true });
   }
 
+  async *scrub(): AsyncIterable<ScrubbedSlice> {
+    yield* scrubEntries(this.#store);
+    for await (const { bytes } of this.#scrubFiles()) yield { entries: 0, bytes };
+  }
+
   openSnapshot(): SnapshotView {
     if (this.staging.isInstalling) {
       throw new KvError('overloaded', 'a snapshot is being put in place here: try again later');
@@ -287,3 +297,5 @@ export class EncodedStorage implements Storage {
     return new KvError('storageFailure', `${location}: ${what} cannot be read back: ${reason}`, { cause });
   }
 }
+
+async function* noFiles(): AsyncIterable<never> {}

@@ -226,6 +226,8 @@ export class FakeStorage implements Storage {
 
   async rememberPeerStore(): Promise<void> {}
 
+  async *scrub(): AsyncIterable<never> {}
+
   openSnapshot(): SnapshotView {
     throw new Error('nobody asks this store for a snapshot');
   }
