@@ -56,7 +56,7 @@ export class Node {
       clock,
       logger,
       onComplete: () => this.#wake(),
-      onFailure: (error) => this.#fail(error),
+      onFailure: (error) => this.fail(error),
     });
     this.#records = new RecordWriter(storage);
     this.#advancer = new Advancer(options);
@@ -102,7 +102,7 @@ export class Node {
         this.#wake();
       },
       onReachable: (peer, reachable) => this.#onReachable(peer, reachable),
-      onDisowned: (error) => this.#fail(error),
+      onDisowned: (error) => this.fail(error),
       serveSnapshot,
     });
     this.#ticker.start();
@@ -220,7 +220,7 @@ export class Node {
     try {
       return this.#inbox.removeRequest(request) || this.#core.withdraw(request);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
       return false;
     }
   }
@@ -252,7 +252,7 @@ export class Node {
       if (!this.#inbox.isEmpty || this.#hasWork()) this.#wake();
       this.#stopIfDrained();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -378,8 +378,8 @@ export class Node {
       .finally(() => this.#stopped.resolve());
   }
 
-  /** The end: a store that cannot be written to, or a bug. Nothing may happen after it. */
-  #fail(reason: unknown): void {
+  /** The end: a store that is damaged or cannot be written to, or a bug. Nothing may happen after it. */
+  fail(reason: unknown): void {
     if (this.#state === 'failed') return;
     const error = reason instanceof Error ? reason : new Error(String(reason));
     this.#state = 'failed';

@@ -22,6 +22,7 @@ import { Connections } from './connections.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { requireOpenFiles } from './open-files.ts';
 import { RepeatedLines } from './repeated-lines.ts';
+import { SCRUB_LIMITS, Scrubber, type ScrubLimits } from './scrubber.ts';
 import { observeRefusals, observeTransport } from './transport-log.ts';
 
 /** How long things may take when a server stops, in milliseconds. */
@@ -43,6 +44,8 @@ export interface ServerParts {
   /** The core's patience and limits, where they are to differ from the defaults. */
   readonly replica?: Pick<ReplicaOptions, 'timing' | 'limits'>;
   readonly snapshots?: Partial<SnapshotLimits>;
+  /** How fast the store is looked through for damage, where that is to differ from {@link SCRUB_LIMITS}. */
+  readonly scrub?: ScrubLimits;
   /** When generations end, where that is to differ from the default. */
   readonly advance?: AdvanceLimits;
   /** Instead of the machine's own. */
@@ -126,6 +129,12 @@ export async function startServer(
     const address = await listen(connections, config.listen);
     signal?.throwIfAborted();
     node.start();
+    const scrubber = new Scrubber({
+      storage,
+      limits: parts.scrub ?? SCRUB_LIMITS,
+      logger,
+      onDamage: (error) => node.fail(error),
+    });
     services.setHealth('server', true);
     logger.info({ address, version: PROGRAM_VERSION }, 'serving');
     if (config.thrifty) {
@@ -147,6 +156,7 @@ export async function startServer(
       await closeServer(server);
       repeated.close();
       await snapshots.close();
+      await scrubber.stop();
       await storage.close();
       logger.info('stopped');
     };

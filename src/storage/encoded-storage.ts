@@ -55,6 +55,7 @@ import { rememberNoOp } from './pruned-no-ops.ts';
 import { decodeReservation, encodeReservation } from './reservation-codec.ts';
 import { decodeRow, encodeRow } from './row-codec.ts';
 import { Runs } from './runs.ts';
+import { type ScrubbedSlice, scrubEntries } from './scrub.ts';
 import { StoredSnapshot } from './snapshot-view.ts';
 import { Staging } from './staging.ts';
 import type { Effects, SnapshotView, Storage } from './storage.ts';
@@ -76,6 +77,7 @@ export class EncodedStorage implements Storage {
   readonly #store: ByteStore;
   readonly #replicas: number;
   readonly #runs: Runs;
+  readonly #scrubFiles: () => AsyncIterable<{ readonly bytes: number }>;
   /** Commands that are in the store, with the instance under which they are. */
   readonly #storedCommands = new WeakMap<Command, InstanceKey>();
   /** There are no old answers before this key. */
@@ -89,8 +91,11 @@ export class EncodedStorage implements Storage {
     readonly run: string;
     /** N. */
     readonly replicas: number;
+    /** Looks for damage in the files of the store, one at each step. Absent: it has none. */
+    readonly scrubFiles?: () => AsyncIterable<{ readonly bytes: number }>;
   }) {
     this.id = options.id;
+    this.#scrubFiles = options.scrubFiles ?? noFiles;
     this.staging = new Staging(options);
     this.#store = options.store;
     this.#replicas = options.replicas;
@@ -263,6 +268,11 @@ export class EncodedStorage implements Storage {
     return this.#runs.holds(mark);
   }
 
+  async *scrub(): AsyncIterable<ScrubbedSlice> {
+    yield* scrubEntries(this.#store);
+    for await (const { bytes } of this.#scrubFiles()) yield { entries: 0, bytes };
+  }
+
   openSnapshot(): SnapshotView {
     if (this.staging.isInstalling) {
       throw new KvError('overloaded', 'a snapshot is being put in place here: try again later');
@@ -318,3 +328,5 @@ export class EncodedStorage implements Storage {
     return new KvError('storageFailure', `${location}: ${what} cannot be read back: ${reason}`, { cause });
   }
 }
+
+async function* noFiles(): AsyncIterable<never> {}

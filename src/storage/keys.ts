@@ -112,6 +112,18 @@ export const STAGED_RANGE: ByteRange = rangeOf(Kind.staged);
 export const PIECE_RANGE: ByteRange = rangeOf(Kind.piece);
 /** All no-ops that were pruned while a snapshot was copied. */
 export const PRUNED_NO_OP_RANGE: ByteRange = rangeOf(Kind.prunedNoOp);
+/** Every key there can be. */
+export const ALL_KEYS: ByteRange = { start: Buffer.from([Kind.identity]), end: Buffer.from([0xff]) };
+/** The few entries on which all else depends (pinned-store.ts). */
+export const PINNED_RANGES: readonly ByteRange[] = [
+  rangeOf(Kind.identity),
+  rangeOf(Kind.pruned),
+  rangeOf(Kind.peer),
+  rangeOf(Kind.staging),
+  rangeOf(Kind.reservation),
+  GENERATION_RANGE,
+  rangeOf(Kind.runs),
+];
 /** All numbers of batches. */
 export const BATCH_RANGE: ByteRange = rangeOf(Kind.batch);
 
@@ -212,6 +224,22 @@ export function parseAnswersKey(bytes: Uint8Array): AnswerPageId | undefined {
 /** Where a peer is remembered. */
 export function peerKey(peer: ReplicaId): Buffer {
   return Buffer.from([Kind.peer, peer]);
+}
+
+/** Whether the key is in one of {@link PINNED_RANGES}. */
+export function isPinned(key: Uint8Array): boolean {
+  switch (key[0]) {
+    case Kind.identity:
+    case Kind.pruned:
+    case Kind.peer:
+    case Kind.staging:
+    case Kind.reservation:
+    case Kind.generation:
+    case Kind.runs:
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** What a key is the key of; undefined if it is none that a snapshot may hold. */

@@ -11,6 +11,7 @@ import { KvError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
 import { makeDirectory } from '../util/make-directory.ts';
 import { PROGRAM_VERSION } from '../util/program-version.ts';
+import type { ByteStore } from './byte-store.ts';
 import { EncodedStorage } from './encoded-storage.ts';
 import {
   decodeIdentity,
@@ -25,8 +26,10 @@ import {
 } from './identity.ts';
 import { IDENTITY_KEY } from './keys.ts';
 import { LevelByteStore } from './level-byte-store.ts';
+import { PinnedStore } from './pinned-store.ts';
 import type { Identity, Storage } from './storage.ts';
 import { syncDirectory } from './sync-directory.ts';
+import { checkTables } from './tables.ts';
 
 const STORE = 'store';
 const NEW_STORE = 'store.new';
@@ -50,7 +53,8 @@ export async function openLevelStorage(options: {
   const identity = withFormat(options.identity);
   assert(isClusterSize(identity.replicas), `a cluster has 3, 5 or 7 replicas, not ${identity.replicas}`);
   if (await prepareDirectory(directory)) await createStore(directory, identity);
-  const store = await LevelByteStore.open({ location: join(directory, STORE), create: false });
+  const location = join(directory, STORE);
+  const store = await openChecked(location);
   try {
     const stored = checkIdentity({ directory, asked: identity, stored: store.get(IDENTITY_KEY) });
     const storage = new EncodedStorage({
@@ -58,9 +62,25 @@ export async function openLevelStorage(options: {
       id: stored.store,
       run: drawRunId(),
       replicas: identity.replicas,
+      scrubFiles: () => checkTables(location),
     });
     await storage.recover();
     return storage;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a store that is there, and all of whose tables have good checksums.
+ * @throws KvError dataDirectoryLocked or storageFailure, as {@link openLevelStorage}
+ */
+export async function openChecked(location: string): Promise<ByteStore> {
+  for await (const _ of checkTables(location)); // it throws
+  const store = await LevelByteStore.open({ location, create: false });
+  try {
+    return await PinnedStore.over(store);
   } catch (error) {
     await store.close();
     throw error;

@@ -7,6 +7,7 @@
 import type { InstanceId, InstanceRecord, Pruned, ReplicaId, Slot } from '../epaxos/index.ts';
 import type { AnswerPage, StampedRow } from '../kv/index.ts';
 import type { SnapshotChunk, SnapshotEntry, StoreMark } from '../wire/index.ts';
+import type { ScrubbedSlice } from './scrub.ts';
 
 /** The format of everything in a data directory; raised by any change that older code cannot read. */
 export const FORMAT_VERSION = 6;
@@ -148,6 +149,11 @@ export interface Storage {
   mark(): StoreMark | null;
   /** Whether this store holds all it had on disk at this mark of it, which a peer heard: if not, it has gone back. Synchronous. */
   holds(mark: StoreMark): boolean;
+  /**
+   * Looks for damage in all that is stored (R6.14), a slice of a bounded size at each step. Nothing is held open between two
+   * steps. The iteration throws KvError storageFailure for what is damaged: then nothing stored can be relied on.
+   */
+  scrub(): AsyncIterable<ScrubbedSlice>;
   /** The store as it is now. @throws KvError overloaded while a snapshot is put in place: half of it would be told */
   openSnapshot(): SnapshotView;
   /** Waits for writes under way, then lets go of the store. Idempotent. */

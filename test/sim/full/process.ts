@@ -6,6 +6,7 @@ import { gaitFor } from '../../../src/node/gait.ts';
 import { type Clock, createPeerStores, type OpenedNode, openNode } from '../../../src/node/index.ts';
 import { DEFAULT_SNAPSHOT_LIMITS } from '../../../src/node/snapshot-server.ts';
 import { LevelByteStore } from '../../../src/storage/level-byte-store.ts';
+import { PinnedStore } from '../../../src/storage/pinned-store.ts';
 import type { StoreMark } from '../../../src/wire/index.ts';
 import type { Reply } from '../calls.ts';
 import { SimulatedDatabase } from './database.ts';
@@ -167,12 +168,13 @@ export class FullProcess {
     const { options } = world;
     const { full, replicas } = options;
     const location = `the store of replica ${this.#machine.id}`;
-    const store = await LevelByteStore.over({
+    const bytes = await LevelByteStore.over({
       location,
       database: this.#database.asLevel,
       directory: this.#database.directory,
       writeBufferBytes: full.writeBufferBytes,
     });
+    const store = await PinnedStore.over(bytes);
     const storage = new WatchedStorage(
       { store, id: storeId, run: this.#machine.nextRun(), replicas },
       this.watcher,
