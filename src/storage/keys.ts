@@ -121,8 +121,8 @@ export const PINNED_RANGES: readonly ByteRange[] = [
   rangeOf(Kind.peer),
   rangeOf(Kind.staging),
   rangeOf(Kind.reservation),
-  GENERATION_RANGE,
   rangeOf(Kind.runs),
+  GENERATION_RANGE,
 ];
 /** All numbers of batches. */
 export const BATCH_RANGE: ByteRange = rangeOf(Kind.batch);

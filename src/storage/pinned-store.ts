@@ -1,5 +1,5 @@
 /**
- * A store that has the few entries in memory on which all else depends: identity, what is pruned and reserved, peers,
+ * A store that has the few entries in memory on which all else depends: identity, runs, what is pruned and reserved, peers,
  * generation, and how far a snapshot has come. They are read once, by iterating, as LevelDB's `get` believes a
  * filter (a Bloom filter): one wrong bit in it hides an entry, or all of its newest version.
  */

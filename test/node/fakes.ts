@@ -239,6 +239,7 @@ export class FakeStorage implements Storage {
   holds(): boolean {
     return true;
   }
+
   async *scrub(): AsyncIterable<never> {}
 
   openSnapshot(): SnapshotView {
