@@ -6,6 +6,7 @@
 import { assertNever } from '../util/assert.ts';
 import { onAccept, onAcceptReply } from './agreement/accept.ts';
 import { onCommit } from './agreement/commit.ts';
+import { isPlausible, mayOpen, slotWindow } from './agreement/plausible.ts';
 import {
   advancePreAccept,
   answerPreAccepts,
@@ -112,7 +113,9 @@ export class Replica {
     const { state } = this;
     const own = state.space.row(state.id);
     state.space.reserve({ replica: state.id, slot: reserved });
-    for (let slot = own.committed + 1; slot <= own.highest; slot += 1) {
+    // What lies farther on the store may have been told by a peer that was mistaken (R3.13): it was never proposed.
+    const last = Math.max(reserved, Math.min(own.highest, own.committed + slotWindow(state.limits)));
+    for (let slot = own.committed + 1; slot <= last; slot += 1) {
       const id = { replica: state.id, slot };
       if (!isCommitted(state.space.get(id))) state.leaveUnsettled(id);
     }
@@ -146,10 +149,14 @@ export class Replica {
     return withdrawRead(this.state, proposal.operation) || this.proposer.withdraw(proposal);
   }
 
-  /** A message from a peer has arrived. What it has no right to say is ignored (R3.11). */
+  /** A message from a peer has arrived. What it has no right to say (R3.11), or cannot know (R3.13), is ignored. */
   step(from: ReplicaId, message: Message): void {
     const { state } = this;
     if (!mayComeFrom(from, message, state.quorums.replicas)) return;
+    if (!isPlausible(state, from, message)) {
+      state.outbox.events.push({ type: 'disbelieved', from, message: message.type });
+      return;
+    }
     noteReceived(state, state.peer(from), message);
     if (isAboutPruned(state, message)) {
       // Old news, or somebody so far behind that only a snapshot helps: it will know by these.
@@ -196,7 +203,12 @@ export class Replica {
   /** True if `takeReady` has something to give, or work left to do. */
   hasReady(): boolean {
     const { outbox, executor } = this.state;
-    return !outbox.isEmpty || this.proposer.hasWork || canStartReads(this.state) || executor.hasWork;
+    return (
+      !outbox.isEmpty ||
+      (this.proposer.hasWork && mayOpen(this.state)) ||
+      canStartReads(this.state) ||
+      executor.hasWork
+    );
   }
 
   /**
@@ -219,7 +231,7 @@ export class Replica {
   takeReady(): Ready {
     const { state } = this;
     this.followUp();
-    for (const batch of this.proposer.takeBatches()) {
+    for (const batch of mayOpen(state) ? this.proposer.takeBatches() : []) {
       const command = new Command(batch.operations);
       state.index.expect(command, batch.touches);
       this.proposer.opened(propose(state, command), batch);

@@ -10,6 +10,7 @@ import { isReadOfOneKey, type KvOperation, type OperationResult, type ReadOperat
 import { createDeferred } from '../util/deferred.ts';
 import { Advancer } from './advancer.ts';
 import { Applier } from './applier.ts';
+import { logEvent } from './event-log.ts';
 import { Inbox } from './inbox.ts';
 import { InstanceLatencyCounters } from './instance-latencies.ts';
 import { PathCounters } from './metrics.ts';
@@ -354,9 +355,7 @@ export class Node {
     }
     if (ready.snapshotFrom !== null) this.#fetcher.wanted(ready.snapshotFrom);
     this.#paths.count(ready.events);
-    for (const event of ready.events) {
-      if (event.type === 'recoveryStarted') this.#options.logger.debug(event, 'recovery started');
-    }
+    for (const event of ready.events) logEvent(this.#options.logger, event);
   }
 
   /** Writes what lies in memory only. */

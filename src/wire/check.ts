@@ -16,9 +16,19 @@ export function malformed(reason: string): KvError {
   return new KvError('invalidArgument', reason);
 }
 
+/** Whether {@link checkCount} lets it pass. */
+export function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Whether {@link checkSlot} lets it pass. */
+export function isSlot(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= MAX_SLOT;
+}
+
 /** @throws KvError invalidArgument unless `value` is an integer from 0 to 2^53 − 1 */
 export function checkCount(value: number, what: string): number {
-  if (!Number.isSafeInteger(value) || value < 0) {
+  if (!isCount(value)) {
     throw malformed(`${what} is ${value}, not an integer from 0 to 2^53 - 1`);
   }
   return value;
@@ -26,7 +36,7 @@ export function checkCount(value: number, what: string): number {
 
 /** @throws KvError invalidArgument unless `value` is an integer from 1 to {@link MAX_SLOT} */
 export function checkSlot(value: number, what: string): Slot {
-  if (!Number.isInteger(value) || value < 1 || value > MAX_SLOT) {
+  if (!isSlot(value)) {
     throw malformed(`${what} is ${value}, not an integer from 1 to 2^50 - 1`);
   }
   return value;

@@ -6,6 +6,7 @@
 import { assert } from '../../util/assert.ts';
 import type { Command } from '../model/command.ts';
 import { noDeps, raiseDeps } from '../model/deps.ts';
+import type { SlotRange } from '../model/messages.ts';
 import { EVERYTHING } from '../model/operation.ts';
 import {
   type Attributes,
@@ -13,6 +14,8 @@ import {
   type InstanceId,
   type InstanceKey,
   instanceKey,
+  instanceOfKey,
+  MAX_NUMBER,
   type Slot,
 } from '../model/types.ts';
 import { type Addition, KeyEntry } from './key-entry.ts';
@@ -34,6 +37,11 @@ export interface Touches {
 }
 
 const NO_ENTRIES: KeyEntry[] = [];
+
+/** The next seq: higher, unless a peer that was mistaken again and again has brought it to the highest there is (R3.13). */
+function after(seq: number): number {
+  return Math.min(seq + 1, MAX_NUMBER);
+}
 
 export class InterferenceIndex {
   readonly keys: KeyTable;
@@ -148,7 +156,7 @@ export class InterferenceIndex {
       seq = Math.max(seq, wide.interferingSeq(access));
       raiseDeps(deps, wide.lastInterfering(access));
     }
-    return { seq: seq + 1, deps };
+    return { seq: after(seq), deps };
   }
 
   /** The contribution for a command that touches everything (R2.8). */
@@ -159,7 +167,7 @@ export class InterferenceIndex {
       floor,
       last.map((slot, rowIndex) => (slot > (forgotten[rowIndex] ?? 0) ? slot : 0)),
     );
-    return { seq: 1 + (writes ? this.accessSeq : this.writeSeq), deps: floor };
+    return { seq: after(writes ? this.accessSeq : this.writeSeq), deps: floor };
   }
 
   /**
@@ -202,17 +210,29 @@ export class InterferenceIndex {
     const { highest, forgotten } = this.keys;
     return deps.flatMap((floor, rowIndex) => {
       const found: InstanceId[] = [];
-      for (
-        let slot = Math.max(floor, forgotten[rowIndex] ?? 0) + 1;
-        slot <= (highest[rowIndex] ?? 0);
-        slot += 1
-      ) {
+      const range = {
+        replica: rowIndex + 1,
+        from: Math.max(floor, forgotten[rowIndex] ?? 0) + 1,
+        to: highest[rowIndex] ?? 0,
+      };
+      for (const slot of this.knownSlots(range)) {
         const id = { replica: rowIndex + 1, slot };
         const touches = this.touches.get(instanceKey(id));
         if (touches !== undefined && interferes(touches)) found.push(id);
       }
       return found;
     });
+  }
+
+  /** The slots of a range of which something may be known, ascending: no more than are known in all, however long the range. */
+  private *knownSlots({ replica, from, to }: SlotRange): Iterable<Slot> {
+    if (to - from < this.touches.size) {
+      for (let slot = from; slot <= to; slot += 1) yield slot;
+      return;
+    }
+    const ids = [...this.touches.keys()].map(instanceOfKey);
+    const known = ids.filter((id) => id.replica === replica && id.slot >= from && id.slot <= to);
+    yield* known.map(({ slot }) => slot).sort((one, other) => one - other);
   }
 
   /** The entry of a key, made if there is none, or of everything. To be used before anything is forgotten. */

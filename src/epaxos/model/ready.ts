@@ -5,7 +5,7 @@
  */
 
 import type { Command } from './command.ts';
-import type { Envelope } from './messages.ts';
+import type { Envelope, MessageType } from './messages.ts';
 import type { Operation } from './operation.ts';
 import type { Deps, InstanceId, InstanceKey, InstanceRecord, ReplicaId, Slot } from './types.ts';
 
@@ -37,7 +37,9 @@ export type TraceEvent =
     }
   | { readonly type: 'recoveryStarted'; readonly id: InstanceId; readonly ballot: number }
   | { readonly type: 'reproposed'; readonly id: InstanceId }
-  | { readonly type: 'fetched'; readonly slots: number };
+  | { readonly type: 'fetched'; readonly slots: number }
+  /** R3.13: a message was ignored, as what it says is too far beyond all that is known here. */
+  | { readonly type: 'disbelieved'; readonly from: ReplicaId; readonly message: MessageType };
 
 /** What a replica has forgotten, and must not be asked for any more (R9.2). */
 export interface Pruned {

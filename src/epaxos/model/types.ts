@@ -21,6 +21,9 @@ export interface InstanceId {
 /** 0, or k·N + r, owned by replica r (ballot.ts). */
 export type Ballot = number;
 
+/** No seq and no ballot is believed to be higher (R3.13): what is computed from them stays exact. */
+export const MAX_NUMBER = 2 ** 52;
+
 /**
  * How far an instance has come at one replica. Numbers, so that "at least committed" is a comparison.
  * Invariant: a status never goes back, except that an accept at a higher ballot replaces one at a lower.

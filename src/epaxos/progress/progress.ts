@@ -72,4 +72,7 @@ export class Progress {
   /** What each peer last told of itself. */
   readonly reports = new Map<ReplicaId, Report>();
   prunePlan: PrunePlan | null = null;
+  /** By peer: the highest seq, and ballot, that it has told and that was not believed of it alone (R3.13). */
+  readonly toldSeqs = new Map<ReplicaId, number>();
+  readonly toldBallots = new Map<ReplicaId, Ballot>();
 }

@@ -21,6 +21,7 @@
  * of y does not agree to such deps. So it takes |Q| − e + 1 of them, and with so many nothing is forgotten.
  */
 
+import { reachesNear } from '../agreement/plausible.ts';
 import type { ReplicaState } from '../agreement/state.ts';
 import { covers, meetDeps, mergeDeps } from '../model/deps.ts';
 import type { Watermarks } from '../model/messages.ts';
@@ -85,13 +86,18 @@ export function advancePruning(state: ReplicaState): void {
   if (covers(state.space.pruned(), plan.upTo)) state.progress.prunePlan = null;
 }
 
-/** Everybody but those who were not heard for long, or are left out for once, as they do not get on (R9.2, R9.13). */
-function countedPeers({ peers, progress, now, timing }: ReplicaState): readonly ReplicaId[] {
+/**
+ * Everybody but those who were not heard for long, or are left out for once, as they do not get on (R9.2, R9.13), or have heard of
+ * what nobody else believes (R3.13).
+ */
+function countedPeers(state: ReplicaState): readonly ReplicaId[] {
+  const { peers, progress, now, timing } = state;
   return peers
     .map(({ id }) => id)
     .filter((id) => {
       const report = progress.reports.get(id);
-      return now - (report?.at ?? 0) < timing.silentTicks && !report?.backlog?.isLeftOut;
+      const isCounted = now - (report?.at ?? 0) < timing.silentTicks && !report?.backlog?.isLeftOut;
+      return isCounted && (report === undefined || reachesNear(state, report.highest));
     });
 }
 

@@ -21,6 +21,8 @@ import {
   checkSlot,
   checkSlotOrNone,
   type DecodeContext,
+  isCount,
+  isSlot,
   malformed,
 } from '../check.ts';
 import { commandFromWire, commandToWire, type WireCommand } from '../operation/command.ts';
@@ -74,11 +76,26 @@ function findContradiction(record: InstanceRecord): string | null {
   return command || noOp ? null : 'a record with a value has neither command nor no-op';
 }
 
+/** What could not be read back, as a number that left its range; null for nothing. */
+function findUnreadable({ id, ballot, acceptedBallot, attributes, initial }: InstanceRecord): string | null {
+  if (!isSlot(id.slot)) return `the slot is ${id.slot}`;
+  if (!isCount(ballot) || !isCount(acceptedBallot)) return `the ballots are ${ballot} and ${acceptedBallot}`;
+  if (!isReadable(attributes) || !isReadable(initial)) return 'seq or deps are out of range';
+  return null;
+}
+
+function isReadable(attributes: Attributes | null): boolean {
+  if (attributes === null) return true;
+  if (!isCount(attributes.seq)) return false;
+  for (const slot of attributes.deps) if (slot !== 0 && !isSlot(slot)) return false;
+  return true;
+}
+
 /** A record as it travels and is stored: `executed` as committed, for the executed mark is kept apart. */
 export function recordToWire(record: InstanceRecord): WireRecord {
   // What could not be read back must not be written: a replica would find out only when it starts again.
-  const contradiction = findContradiction(record);
-  assert(contradiction === null, `${formatInstance(record.id)}: ${contradiction}`);
+  const fault = findContradiction(record) ?? findUnreadable(record);
+  assert(fault === null, `${formatInstance(record.id)}: ${fault}`);
   return {
     id: record.id,
     status: Math.min(record.status, Status.committed),

@@ -11,6 +11,7 @@ import {
   type Contradiction,
   formatInstance,
   type InstanceId,
+  type InstanceRecord,
   type Message,
   type MessageType,
   type ReplicaId,
@@ -156,7 +157,7 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
     fromWire: ({ ballot, record }, context) => ({
       type: 'prepareReply',
       ballot: recoveryBallotOf(ballot, context),
-      record: recordFromWire(record, context),
+      record: checkRecord(recordFromWire(record, context), context),
     }),
   },
   validate: {
@@ -240,9 +241,27 @@ function idAndAttributes(
 ): { readonly id: InstanceId; readonly attributes: Attributes } {
   const id = instanceIdFromWire(wire.id, context);
   const attributes = attributesFromWire(wire.attributes, context);
+  checkOwnRow(id, attributes);
+  return { id, attributes };
+}
+
+function checkOwnRow(id: InstanceId, attributes: Attributes): void {
   const own = attributes.deps[id.replica - 1] ?? 0;
   if (own >= id.slot) throw malformed(`instance ${formatInstance(id)} depends on slot ${own} of its own row`);
-  return { id, attributes };
+}
+
+/** A record as a peer tells it: it keeps to what always holds of one (R2.5, I3). */
+function checkRecord(record: InstanceRecord, context: DecodeContext): InstanceRecord {
+  const { id, ballot, acceptedBallot, attributes, initial } = record;
+  ballotOf(ballot, context);
+  ballotOf(acceptedBallot, context);
+  if (acceptedBallot > ballot)
+    throw malformed(
+      `instance ${formatInstance(id)} is accepted at ${acceptedBallot}, and promised at ${ballot}`,
+    );
+  if (attributes !== null) checkOwnRow(id, attributes);
+  if (initial !== null) checkOwnRow(id, initial);
+  return record;
 }
 
 /** A command, or that it was sent before, or the no-op. */

@@ -69,14 +69,24 @@ function proposal(replicas: number): fc.Arbitrary<{ id: InstanceId; attributes: 
 }
 
 function record(replicas: number): fc.Arbitrary<InstanceRecord> {
+  const ballots = fc.tuple(ballot(replicas), ballot(replicas));
   const common = {
-    ballot: ballot(replicas),
-    acceptedBallot: ballot(replicas),
+    ballots: ballots.map(([one, other]) => ({
+      ballot: Math.max(one, other),
+      acceptedBallot: Math.min(one, other),
+    })),
     follower: fc.option(fc.integer({ min: 1, max: replicas })),
   };
   const unknown = fc
     .record({ ...common, id: instance(replicas), command: fc.option(command) })
-    .map((fields) => ({ ...fields, status: Status.none, noOp: false, attributes: null, initial: null }));
+    .map(({ ballots, ...fields }) => ({
+      ...fields,
+      ...ballots,
+      status: Status.none,
+      noOp: false,
+      attributes: null,
+      initial: null,
+    }));
   const known = fc
     .record({
       ...common,
@@ -85,8 +95,9 @@ function record(replicas: number): fc.Arbitrary<InstanceRecord> {
       command: fc.option(command),
       hasInitial: fc.boolean(),
     })
-    .map(({ proposal, hasInitial, ...fields }) => ({
+    .map(({ proposal, hasInitial, ballots, ...fields }) => ({
       ...fields,
+      ...ballots,
       ...proposal,
       noOp: fields.command === null,
       initial: hasInitial ? proposal.attributes : null,

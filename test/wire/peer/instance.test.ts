@@ -170,3 +170,37 @@ describe('records', () => {
     decodesOrRefuses((bytes) => decodeRecordApart(bytes, three), anyRecord(3).map(encodeRecordApart));
   });
 });
+
+describe('what could not be read back is not written', () => {
+  const attributes = { seq: 1, deps: [0, 0, 0] };
+  const good = {
+    id: { replica: 2, slot: MAX_SLOT },
+    status: Status.committed,
+    ballot: Number.MAX_SAFE_INTEGER,
+    acceptedBallot: 0,
+    command: null,
+    noOp: true,
+    attributes: { seq: Number.MAX_SAFE_INTEGER, deps: [MAX_SLOT, 0, 1] },
+    initial: attributes,
+    follower: null,
+  };
+  const bad: [string, object][] = [
+    ['a slot beyond the last', { id: { replica: 2, slot: MAX_SLOT + 1 } }],
+    ['slot 0', { id: { replica: 2, slot: 0 } }],
+    ['a ballot that is not exact', { ballot: 2 ** 53 }],
+    ['an accepted ballot that is no number', { acceptedBallot: Number.NaN }],
+    ['a seq that is not exact', { attributes: { ...attributes, seq: 2 ** 53 } }],
+    ['deps beyond the last slot', { attributes: { ...attributes, deps: [0, MAX_SLOT + 1, 0] } }],
+    ['initial deps below none', { initial: { ...attributes, deps: [0, 0, -1] } }],
+    ['an initial seq that is a fraction', { initial: { ...attributes, seq: 0.5 } }],
+  ];
+
+  test('numbers at their limits are read back', () => {
+    const read = decodeRecordApart(encodeRecordApart(good), { replicas: 3 }).withCommand(null);
+    expect(read).toEqual(good);
+  });
+
+  test.each(bad)('%s', (_, fields) => {
+    expect(() => encodeRecordApart({ ...good, ...fields })).toThrow(AssertionError);
+  });
+});

@@ -155,6 +155,19 @@ const MALFORMED: Readonly<Record<MessageType, readonly (readonly [wire: object, 
     [{ ballot: 4, record: { ...record, attributes: null } }, /no attributes/],
     [{ ballot: 4, record: { ...record, noOp: false } }, /neither command nor no-op/],
     [{ ballot: 4, record: { ...record, follower: 9 } }, /replica 9/],
+    [{ ballot: 4, record: { ...record, ballot: 3 } }, /no replica owns ballot 3/],
+    [
+      { ballot: 4, record: { ...record, ballot: 4, acceptedBallot: 5 } },
+      /1\.5 is accepted at 5, and promised at 4/,
+    ],
+    [
+      { ballot: 4, record: { ...record, attributes: { seq: 1, deps: [5, 0, 0] } } },
+      /depends on slot 5 of its own row/,
+    ],
+    [
+      { ballot: 4, record: { ...record, initial: { seq: 1, deps: [6, 0, 0] } } },
+      /depends on slot 6 of its own row/,
+    ],
   ],
   validate: [
     [{ id, ballot: 4, attributes }, /command is missing/],
