@@ -105,9 +105,15 @@ function isNear(state: ReplicaState, { replica, slot }: InstanceId): boolean {
   );
 }
 
-/** The slot up to which two peers at the least say that the row is committed. */
-function vouchedFor({ progress }: ReplicaState, rowIndex: number): number {
-  return secondHighest([...progress.reports.values()].map(({ committed }) => committed[rowIndex] ?? 0));
+/**
+ * The slot up to which two peers at the least say that the row is committed; or the only one that is heard: with it alone this
+ * replica may have to make a majority, however far behind it is, and one that is dead is fault enough.
+ */
+function vouchedFor({ peers, progress, now, timing }: ReplicaState, rowIndex: number): number {
+  const reports = peers.map(({ id }) => progress.reports.get(id));
+  const heard = reports.filter((report) => now - (report?.at ?? 0) < timing.silentTicks);
+  const told = heard.map((report) => report?.committed[rowIndex] ?? 0);
+  return told.length === 1 ? (told[0] ?? 0) : secondHighest(told);
 }
 
 function areNear({ state, from }: Said, { seq, deps }: Attributes): boolean {

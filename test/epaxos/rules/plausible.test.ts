@@ -121,6 +121,18 @@ describe('slots', () => {
     expect(isBelieved(replica, 2, far)).toBe(true);
   });
 
+  test('the only peer that is heard is believed: the two may have to be the majority', () => {
+    const far = commit(`2.${1_000_000 + WINDOW}`, [0, 0, 0]);
+    const replica = replicaOf(3);
+    replica.step(3, committedUpTo(2, 0));
+    const { silentTicks } = replica.state.timing;
+    for (let tick = 1; tick < silentTicks; tick += 1) replica.tick();
+    replica.step(2, committedUpTo(2, 1_000_000));
+    expect(isBelieved(replica, 2, far)).toBe(false);
+    replica.tick();
+    expect(isBelieved(replica, 2, far)).toBe(true);
+  });
+
   test('a read goes on with the next answer when one is not believed', () => {
     const replica = replicaOf(3);
     const operation = get('r', 'x');
