@@ -298,12 +298,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'this.#progress = null;\n      if (!',
   },
   {
-    name: 'proposedRequestLostAtInstall',
-    file: 'src/node/pending.ts',
-    from: 'return !this.mayBeApplied || isRepeatable(this.operation);',
-    to: 'return !this.mayBeApplied;',
-  },
-  {
     name: 'requestBytesWithoutLimit',
     file: 'src/node/pending.ts',
     from: ' || this.#bytes + bytes > requestBytes',
