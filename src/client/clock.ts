@@ -12,44 +12,28 @@ export class Clock {
   /** How far the wall clock was ahead of the monotonic one when last looked at. */
   #aheadMs: number;
   #sleptMs = 0;
-  /** Whether it was looked at in this turn of the event loop. */
-  #hasLooked = false;
-  readonly #afterTurn: (callback: () => void) => void;
 
-  /**
-   * @param monotonicMs in milliseconds, as the wall clock is
-   * @param afterTurn has something done after this turn of the event loop: in one turn the wall clock is looked at once
-   */
-  constructor(monotonicMs: () => number, wallMs: () => number, afterTurn: (callback: () => void) => void) {
+  /** @param monotonicMs in milliseconds, as the wall clock is */
+  constructor(monotonicMs: () => number, wallMs: () => number) {
     this.#monotonicMs = monotonicMs;
     this.#wallMs = wallMs;
-    this.#afterTurn = afterTurn;
     this.#aheadMs = wallMs() - monotonicMs();
   }
 
   /** In milliseconds, from some moment on. */
   nowMs(): number {
     const monotonicMs = this.#monotonicMs();
-    if (!this.#hasLooked) this.#look(monotonicMs);
-    return monotonicMs + this.#sleptMs;
-  }
-
-  #look(monotonicMs: number): void {
-    this.#hasLooked = true;
-    this.#afterTurn(() => {
-      this.#hasLooked = false;
-    });
     const aheadMs = this.#wallMs() - monotonicMs;
     const gainedMs = aheadMs - this.#aheadMs;
     if (gainedMs >= LEAST_SLEEP_MS) this.#sleptMs += gainedMs;
     this.#aheadMs = aheadMs;
+    return monotonicMs + this.#sleptMs;
   }
 }
 
 const clock = new Clock(
   () => performance.now(),
   () => Date.now(),
-  setImmediate,
 );
 
 /** The time by the one clock of this process's clients, in milliseconds. */

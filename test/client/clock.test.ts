@@ -5,16 +5,13 @@ import { Clock } from '../../src/client/clock.ts';
 let monotonicMs: number;
 let wallMs: number;
 let clock: Clock;
-let afterTurn: (() => void)[];
 beforeEach(() => {
   monotonicMs = 5_000;
   wallMs = 1_000_000;
   clock = new Clock(
     () => monotonicMs,
     () => wallMs,
-    (callback) => afterTurn.push(callback),
   );
-  afterTurn = [];
 });
 
 /** How much of the clock's time passes as so much does on the machine's two. */
@@ -22,7 +19,6 @@ function passed(onMonotonicMs: number, onWallMs: number): number {
   const beforeMs = clock.nowMs();
   monotonicMs += onMonotonicMs;
   wallMs += onWallMs;
-  for (const callback of afterTurn.splice(0)) callback();
   return clock.nowMs() - beforeMs;
 }
 
@@ -37,16 +33,6 @@ describe("the client's clock", () => {
     expect(passed(10, 300_000)).toBe(300_000);
     expect(passed(10, 10)).toBe(10); // once
     expect(passed(0, 60_000)).toBe(60_000);
-  });
-
-  it('looks at the wall clock once in a turn of the event loop', () => {
-    const beforeMs = clock.nowMs();
-    monotonicMs += 1;
-    wallMs += 60_000;
-    expect(clock.nowMs()).toBe(beforeMs + 1);
-    for (const callback of afterTurn.splice(0)) callback();
-    expect(clock.nowMs()).toBe(beforeMs + 60_000);
-    expect(afterTurn).toHaveLength(1);
   });
 
   it('never goes back', () => {

@@ -102,8 +102,8 @@ describe('schema', () => {
       const { requestSerialize, requestDeserialize } = heartbeat;
       return (sequence: number) => requestDeserialize(requestSerialize({ sequence }));
     };
-    expect(load(Number)(2 ** 40)).toEqual({ sequence: 2 ** 40, epoch: 0 });
-    expect(load(String)(2 ** 40)).toEqual({ sequence: String(2 ** 40), epoch: '0' });
+    expect(load(Number)(2 ** 40)).toEqual({ sequence: 2 ** 40, run: '', batch: 0, epoch: 0 });
+    expect(load(String)(2 ** 40)).toEqual({ sequence: String(2 ** 40), run: '', batch: '0', epoch: '0' });
     // The library itself is as others expect it: with Long objects.
     expect(protobuf.util.Long).toBeDefined();
   });
