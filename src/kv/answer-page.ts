@@ -48,7 +48,6 @@ export class AnswerPage implements AnswerPageId {
   #high = 0;
   #plain: Uint8Array = NO_BYTES;
   #plainBytes = 0;
-
   readonly #isExpectedFull: boolean;
 
   /** @param isExpectedFull whether its client makes many requests, one after another: then room is made once */

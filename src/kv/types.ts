@@ -42,8 +42,10 @@ export interface Stamp {
   readonly place: number;
 }
 
-/** An operation's turn to be executed: the stamp of what it writes, and its key, or the first of its keys, if that is at hand. It is for this
- * moment: nobody keeps it. */
+/**
+ * An operation's turn to be executed: the stamp of what it writes, and its key, or the first of its keys, if that is at
+ * hand. It is for this moment: nobody keeps it.
+ */
 export interface Turn extends Stamp {
   readonly handle?: KeyHandle | undefined;
 }
