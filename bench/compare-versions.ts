@@ -1,10 +1,14 @@
 /**
  * What does a change cost? Two built checkouts of this project are measured side by side in one run: in every round
  * each line once for either, one right after the other, who comes first taking turns; who is not measured is
- * suspended. Either is loaded through its own client library. A line's ratio is the median of its rounds.
+ * suspended. Either is loaded through its own client library.
  *
- *   npx tsx bench/compare-versions.ts BEFORE AFTER [--rounds 5] [--seconds 3] [--warm-up 2] [--only pipelined-put,…]
- *     [--clients 3] [--depth 1000] [--concurrency 256] [--keys 10000] [--value-size 100] [--seed 1]
+ * Two starts of the very same program differ by some percent, for as long as they run, and so does who was started
+ * first: so both are started `--starts` times, in either order by turns. A line's ratio is the geometric mean of all its
+ * rounds; how far that can be trusted is told by how much the starts differ.
+ *
+ *   npx tsx bench/compare-versions.ts BEFORE AFTER [--starts 4] [--rounds 10] [--seconds 1] [--warm-up 0.3]
+ *     [--only pipelined-put,…] [--clients 3] [--depth 1000] [--concurrency 256] [--keys 10000] [--value-size 100] [--seed 1]
  *
  * BEFORE and AFTER are directories in which `npm ci` was run.
  */
@@ -12,22 +16,23 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fillKeys } from '../src/load/index.ts';
-import { linesOf, type Stores } from './compare-lines.ts';
+import { type Line, linesOf, type Stores } from './compare-lines.ts';
 import { number, table } from './compare-table.ts';
 import { type Figures, measure, type Run, type RunSettings } from './measure.ts';
 import { median } from './process-use.ts';
 import { closeAll, type RunningReplicas, startReplicas, type Version } from './stores.ts';
 
 /** Until then the programs are still being compiled. */
-const UNCOUNTED = 1;
+const UNCOUNTED = 4;
 const FILL_DEPTH = 64;
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
-    'warm-up': { type: 'string', default: '2' },
+    starts: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '1' },
+    'warm-up': { type: 'string', default: '0.3' },
     clients: { type: 'string', default: '3' },
     depth: { type: 'string', default: '1000' },
     concurrency: { type: 'string', default: '256' },
@@ -48,7 +53,10 @@ const settings: RunSettings = {
   seed: Number(flags.seed),
 };
 const rounds = Number(flags.rounds);
-if (!(rounds >= 1 && settings.durationMs > 0)) throw new Error('--rounds and --seconds are numbers above 0');
+const starts = Number(flags.starts);
+if (!(starts >= 1 && rounds >= 1 && settings.durationMs > 0)) {
+  throw new Error('--starts, --rounds and --seconds are numbers above 0');
+}
 
 /** What is run of a version: the side of ours in the comparison with etcd. */
 const lines = linesOf({
@@ -86,23 +94,31 @@ async function runAlone(
   return best;
 }
 
-interface Row {
-  readonly what: string;
-  readonly pairs: { readonly before: Figures; readonly after: Figures }[];
-  readonly value: (figures: Figures) => number;
+interface Pair {
+  readonly before: Figures;
+  readonly after: Figures;
 }
 
-async function measureAll(count: 3 | 5, versions: readonly [Version, Version]): Promise<Row[]> {
-  const wanted = lines.filter(({ needsFive = false }) => needsFive === (count === 5));
-  if (wanted.length === 0) return [];
+interface Row {
+  readonly line: Line;
+  /** Of each start, of each round. */
+  readonly pairs: (readonly Pair[])[];
+}
+
+/** Every line that needs so many replicas, for as many rounds as are wanted. @param isSwapped whether AFTER is started first */
+async function measureStart(
+  versions: { readonly before: Version; readonly after: Version },
+  options: { readonly count: 3 | 5; readonly wanted: readonly Line[]; readonly isSwapped: boolean },
+): Promise<Pair[][]> {
+  const { count, wanted, isSwapped } = options;
   const stores: RunningReplicas[] = [];
   try {
-    for (const version of versions) {
+    for (const version of isSwapped ? [versions.after, versions.before] : [versions.before, versions.after]) {
       stores.at(-1)?.suspend();
       stores.push(await start(version, count));
     }
-    const [old, young] = stores as [RunningReplicas, RunningReplicas];
-    const rows: Row[] = wanted.map(({ name, value }) => ({ what: name, pairs: [], value }));
+    const [old, young] = (isSwapped ? [...stores].reverse() : stores) as [RunningReplicas, RunningReplicas];
+    const pairs: Pair[][] = wanted.map(() => []);
     for (let round = 1 - UNCOUNTED; round <= rounds; round += 1) {
       for (const [index, line] of wanted.entries()) {
         const runsOf = (store: RunningReplicas): readonly Run[] => {
@@ -111,55 +127,90 @@ async function measureAll(count: 3 | 5, versions: readonly [Version, Version]): 
         };
         const measureOne = (measured: RunningReplicas, other: RunningReplicas) =>
           runAlone(runsOf(measured), line.value, { measured, other });
-        const isSwapped = round % 2 !== 0;
-        const first = isSwapped ? await measureOne(young, old) : null;
-        const ofOld = await measureOne(old, young);
-        const ofYoung = first ?? (await measureOne(young, old));
-        console.error(
-          `round ${round}, ${line.name}: ${number(line.value(ofOld))} ${number(line.value(ofYoung))}`,
-        );
-        if (round > 0) rows[index]?.pairs.push({ before: ofOld, after: ofYoung });
+        const first = round % 2 === 0 ? null : await measureOne(young, old);
+        const before = await measureOne(old, young);
+        const after = first ?? (await measureOne(young, old));
+        if (round > 0) pairs[index]?.push({ before, after });
       }
     }
-    return rows;
+    return pairs;
   } finally {
     await Promise.all(stores.map((store) => store.resume()));
     await closeAll(stores);
   }
 }
 
-function report(rows: readonly Row[]): string {
-  const head = [
-    'line',
-    'before',
-    'after',
-    'after / before',
-    'rounds',
-    'CPU µs before',
-    'after',
-    'after / before',
-  ];
-  return table(
-    head,
-    rows.map(({ what, pairs, value }) => {
-      const ratios = pairs.map((pair) => value(pair.after) / value(pair.before));
-      const costs = pairs.map((pair) => pair.after.serverCpuMicroseconds / pair.before.serverCpuMicroseconds);
-      const middle = (values: readonly number[]) => number(median(values));
-      return [
-        what,
-        middle(pairs.map((pair) => value(pair.before))),
-        middle(pairs.map((pair) => value(pair.after))),
-        median(ratios).toFixed(3),
-        `${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}`,
-        middle(pairs.map((pair) => pair.before.serverCpuMicroseconds)),
-        middle(pairs.map((pair) => pair.after.serverCpuMicroseconds)),
-        median(costs).toFixed(3),
-      ];
-    }),
-  );
+async function measureAll(
+  count: 3 | 5,
+  versions: { readonly before: Version; readonly after: Version },
+): Promise<Row[]> {
+  const wanted = lines.filter(({ needsFive = false }) => needsFive === (count === 5));
+  const rows: Row[] = wanted.map((line) => ({ line, pairs: [] }));
+  if (wanted.length === 0) return rows;
+  for (let one = 0; one < starts; one += 1) {
+    const measured = await measureStart(versions, { count, wanted, isSwapped: one % 2 === 1 });
+    for (const [index, row] of rows.entries()) {
+      row.pairs.push(measured[index] ?? []);
+      console.error(`start ${one + 1}, ${count} replicas: ${summary(row).join(', ')}`);
+    }
+  }
+  return rows;
 }
 
+const COSTS = {
+  replicas: ({ serverCpuMicroseconds }: Figures) => serverCpuMicroseconds,
+  all: ({ serverCpuMicroseconds, loadCpuMicroseconds }: Figures) =>
+    serverCpuMicroseconds + loadCpuMicroseconds,
+};
+
+/** A line's row of the table. */
+function summary({ line, pairs }: Row): readonly string[] {
+  const all = pairs.flat();
+  const middle = (side: 'before' | 'after', value: (figures: Figures) => number) =>
+    number(median(all.map((pair) => value(pair[side]))));
+  return [
+    line.name,
+    middle('before', line.value),
+    middle('after', line.value),
+    ratio(pairs, line.value),
+    middle('before', COSTS.replicas),
+    middle('after', COSTS.replicas),
+    ratio(pairs, COSTS.replicas),
+    ratio(pairs, COSTS.all),
+  ];
+}
+
+/** After by before: the geometric mean of all rounds, its standard error from that of the starts, and their range. */
+function ratio(pairs: readonly (readonly Pair[])[], value: (figures: Figures) => number): string {
+  const ofStarts = pairs.map((ofOne) =>
+    mean(ofOne.map(({ before, after }) => Math.log(value(after) / value(before)))),
+  );
+  const middle = mean(ofStarts);
+  const squares = ofStarts.reduce((sum, one) => sum + (one - middle) ** 2, 0);
+  const error = Math.sqrt(squares / ((ofStarts.length - 1) * ofStarts.length)); // of the logarithm: of the ratio, relative
+  const [least, greatest] = [Math.min, Math.max].map((choose) => Math.exp(choose(...ofStarts)).toFixed(3));
+  const range = ofStarts.length === 1 ? '' : ` ± ${error.toFixed(3)} (${least} to ${greatest})`;
+  return `${Math.exp(middle).toFixed(3)}${range}`;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, one) => sum + one, 0) / values.length;
+}
+
+const HEAD = [
+  'line',
+  'before',
+  'after',
+  'after / before (starts)',
+  'CPU µs before',
+  'after',
+  'after / before (starts)',
+  'with the load',
+];
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
-const versions = [await load(before), await load(after)] as const;
+const versions = { before: await load(before), after: await load(after) };
 const rows = [...(await measureAll(3, versions)), ...(await measureAll(5, versions))];
-console.log(`\n${rounds} rounds, ${settings.durationMs / 1000} s a measurement\n\n${report(rows)}`);
+console.log(
+  `\n${starts} starts of ${rounds} rounds, ${settings.durationMs / 1000} s a measurement\n\n${table(HEAD, rows.map(summary))}`,
+);

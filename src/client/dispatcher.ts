@@ -68,7 +68,9 @@ export class Dispatcher {
         this.#window.leave(request);
       },
     });
-    this.#window = new RequestWindow(WINDOW_LIMITS, (request) => this.#failover.begin(request));
+    this.#window = new RequestWindow(WINDOW_LIMITS, (request, hasWaited) =>
+      this.#failover.begin(request, hasWaited ? nowMs() : request.startedMs),
+    );
   }
 
   /**

@@ -41,8 +41,8 @@ export class Failover {
   }
 
   /** Sends a request for the first time. */
-  begin(request: Request): void {
-    this.#attempt(request, this.#options.now());
+  begin(request: Request, nowMs: number): void {
+    this.#attempt(request, nowMs);
   }
 
   /** The request's endpoint has answered it. */

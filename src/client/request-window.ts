@@ -28,14 +28,14 @@ export const WINDOW_LIMITS: WindowLimits = {
 
 export class RequestWindow {
   readonly #limits: WindowLimits;
-  readonly #begin: (request: Request) => void;
+  readonly #begin: (request: Request, hasWaited: boolean) => void;
   readonly #waiting = new RequestList<Request>();
   #requests = 0;
   #bytes = 0;
   #isGranting = false;
 
-  /** @param begin called once for each request when its turn has come */
-  constructor(limits: WindowLimits, begin: (request: Request) => void) {
+  /** @param begin called once for each request when its turn has come, at once or after it has waited */
+  constructor(limits: WindowLimits, begin: (request: Request, hasWaited: boolean) => void) {
     this.#limits = limits;
     this.#begin = begin;
   }
@@ -45,7 +45,7 @@ export class RequestWindow {
    * @throws KvError `overloaded` with the outcome `notApplied` if too many wait already
    */
   enter(request: Request): void {
-    if (this.#waiting.size === 0 && this.#fits(request)) this.#admit(request);
+    if (this.#waiting.size === 0 && this.#fits(request)) this.#admit(request, false);
     else if (this.#waiting.size < this.#limits.waiting) this.#waiting.push(request);
     else {
       throw new KvError('overloaded', `${this.#waiting.size} requests of this client are waiting already`, {
@@ -76,16 +76,16 @@ export class RequestWindow {
     this.#isGranting = true;
     for (let next = this.#waiting.head; next !== null && this.#fits(next); next = this.#waiting.head) {
       this.#waiting.remove(next);
-      this.#admit(next);
+      this.#admit(next, true);
     }
     this.#isGranting = false;
   }
 
-  #admit(request: Request): void {
+  #admit(request: Request, hasWaited: boolean): void {
     this.#requests += 1;
     request.windowBytes = request.operation.length;
     this.#bytes += request.windowBytes;
-    this.#begin(request);
+    this.#begin(request, hasWaited);
   }
 
   #fits(request: Request): boolean {

@@ -47,7 +47,7 @@ describe('which endpoints are tried', () => {
     const world = new RequestWorld();
     const [a, b] = [world.target('a:1'), world.target('b:2')];
     const requests = Array.from({ length: 100 }, () => requestOf({ startedMs: world.nowMs }));
-    for (const request of requests) world.failover.begin(request);
+    for (const request of requests) world.failover.begin(request, world.nowMs);
     expect(a.sent).toEqual(requests);
     const lost = new KvError('connectionLost', 'lost', { outcome: 'unknown' });
     for (const request of requests) world.failover.failed(request, lost);
@@ -122,7 +122,7 @@ describe('how long a silent endpoint is waited for', () => {
     const world = new RequestWorld();
     const a = world.target('a:1');
     const request = requestOf({ startedMs: world.nowMs });
-    world.failover.begin(request);
+    world.failover.begin(request, world.nowMs);
     for (let index = 0; index < 10; index++) {
       world.pass(900);
       a.lastActiveMs = world.nowMs;
@@ -270,7 +270,7 @@ describe('the error of all attempts together', () => {
       reject: (error) => errors.push(error),
       resolve: (result) => results.push(result),
     });
-    world.failover.begin(request);
+    world.failover.begin(request, world.nowMs);
     world.pass(200);
     world.failover.served(request, { version: 1, value: null, previousVersion: 0 });
     world.failover.failed(request, new KvError('overloaded', 'late', { outcome: 'notApplied' }));

@@ -153,7 +153,7 @@ export class RequestWorld {
         });
       };
     }
-    this.failover.begin(request);
+    this.failover.begin(request, this.nowMs);
     while (!request.isSettled) {
       const next = due.shift();
       if (next === undefined) this.pass(TICK_MS);

@@ -31,9 +31,12 @@ export interface Addition extends InstanceId {
 
 export class KeyEntry implements KeyHandle {
   readonly key: string;
-  /** By row: the highest slot that touches the key, and the highest that writes it; 0 for none. */
+  /**
+   * By row: the highest slot that touches the key, and the highest that writes it; 0 for none. They are one list as long
+   * as nothing but writes has touched it: of most keys, and what is looked up for every operation is better small.
+   */
   readonly lastAccess: Slot[];
-  readonly lastWrite: Slot[];
+  lastWrite: Slot[];
   /** By row: what touches the key below the highest slot that does, ascending, each once; null for nothing, or none at all. */
   earlier: (Touch[] | null)[] | null = null;
   /** The highest seq known of any command that touches the key, and of any that writes it. */
@@ -51,7 +54,7 @@ export class KeyEntry implements KeyHandle {
   constructor(key: string, replicas: number) {
     this.key = key;
     this.lastAccess = new Array<Slot>(replicas).fill(0);
-    this.lastWrite = new Array<Slot>(replicas).fill(0);
+    this.lastWrite = this.lastAccess;
   }
 
   /** By row: the highest slot that interferes with an access. */
@@ -67,6 +70,7 @@ export class KeyEntry implements KeyHandle {
   /** The command of an instance touches the key. To be told once for each instance. */
   add({ replica, slot, settled }: Addition, access: { readonly writes: boolean }): void {
     const rowIndex = replica - 1;
+    if (!access.writes && this.lastWrite === this.lastAccess) this.lastWrite = [...this.lastAccess];
     const last = this.lastAccess[rowIndex] ?? 0;
     if (slot > last) {
       if (last > settled) this.addEarlier(rowIndex, touch(last, last === this.lastWrite[rowIndex]));
