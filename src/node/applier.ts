@@ -2,7 +2,7 @@
  * The state machine of this replica: the table in the store, the recorded answers in memory and in the store. The loop
  * hands it what has become executable.
  */
-import { FIRST_EPOCH, type InstanceId, type Ready } from '../epaxos/index.ts';
+import { type Execution, FIRST_EPOCH, type Ready } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
   asKvOperation,
@@ -38,7 +38,7 @@ export interface Answering {
 }
 
 export interface ApplierOptions {
-  readonly storage: Pick<Storage, 'row' | 'writeEffects' | 'removeOldAnswers'>;
+  readonly storage: Pick<Storage, 'row' | 'command' | 'writeEffects' | 'removeOldAnswers'>;
   /** The generation and the answers that the store holds. */
   readonly sessions: Sessions;
 }
@@ -47,7 +47,7 @@ export class Applier {
   readonly #storage: ApplierOptions['storage'];
   readonly #state: KvState;
   /** Executed, with effects that are not written yet. */
-  #executed: InstanceId[] = [];
+  #executed: Pick<Execution, 'id' | 'command'>[] = [];
   /** The store may hold answers that are not kept any more; so it may at the start, if a process was killed on the way. */
   #hasOldAnswers = true;
 
@@ -83,7 +83,7 @@ export class Applier {
    */
   execute({ executions, reads }: Pick<Ready, 'executions' | 'reads'>, answering: Answering): void {
     for (const { id, command, keys } of executions) {
-      this.#executed.push(id);
+      this.#executed.push({ id, command });
       if (command === null) continue;
       // One for all its operations: nobody keeps it.
       const turn = { epoch: FIRST_EPOCH, id, place: 0, handle: keys?.[0] };
@@ -135,9 +135,12 @@ export class Applier {
       return;
     }
     const { rows, pages, generation } = this.#state.takeChanges();
-    const executed = this.#executed;
+    const instances = this.#executed;
+    const executed = instances.map(({ id }) => id);
     this.#executed = [];
     await this.#storage.writeEffects({ rows, pages, generation, executed, pruned });
+    // Their records are stored (Ready.flush). They are kept for peers, which mostly never ask: the disk does for that.
+    for (const { id, command } of instances) command?.letGo(() => this.#storage.command(id));
     this.#state.written();
     if (generation !== null) this.#hasOldAnswers = true;
   }

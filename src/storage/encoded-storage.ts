@@ -159,7 +159,15 @@ export class EncodedStorage implements Storage {
     if (record.status !== Status.committed) {
       throw this.#unreadable(`instance ${name}`, 'it is marked executed without being committed');
     }
+    record.command?.letGo(() => this.command(id));
     return { ...record, status: Status.executed };
+  }
+
+  command(id: InstanceId): Command {
+    const name = formatInstance(id);
+    const bytes = this.#store.get(commandKey(id));
+    if (bytes === undefined) throw this.#unreadable(`the command of instance ${name}`, 'it is not there');
+    return this.#read(`the command of instance ${name}`, () => commandFromWire(bytes));
   }
 
   async writeRecords(

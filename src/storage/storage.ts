@@ -4,7 +4,7 @@
  * suite (test/storage) holds for every adapter.
  */
 
-import type { InstanceId, InstanceRecord, Pruned, ReplicaId, Slot } from '../epaxos/index.ts';
+import type { Command, InstanceId, InstanceRecord, Pruned, ReplicaId, Slot } from '../epaxos/index.ts';
 import type { AnswerPage, StampedRow } from '../kv/index.ts';
 import type { SnapshotChunk, SnapshotEntry, StoreMark } from '../wire/index.ts';
 import type { ScrubbedSlice } from './scrub.ts';
@@ -109,7 +109,8 @@ export interface Storage {
   /** The last own slot that was reserved (R6.4); 0 if none ever was. Synchronous. */
   reserved(): Slot;
   /**
-   * Every record above what was pruned, by replica and then by slot; those marked executed have the status executed.
+   * Every record above what was pruned, by replica and then by slot; those marked executed have the status executed, and
+   * have let go of their commands.
    * @throws KvError storageFailure if anything stored cannot be read back
    */
   records(): AsyncIterable<InstanceRecord>;
@@ -122,6 +123,11 @@ export interface Storage {
     records: readonly InstanceRecord[],
     options: { readonly sync: boolean; readonly reserved?: Slot | null },
   ): Promise<void>;
+  /**
+   * The command of an instance above what was pruned, as it is stored. Synchronous.
+   * @throws KvError storageFailure if it is not there, or cannot be read back
+   */
+  command(id: InstanceId): Command;
   /** Writes all of it, see {@link Effects}; nothing is synced: execution can be repeated. */
   writeEffects(effects: Effects): Promise<void>;
   /** The row of a key, or undefined; sees every effect whose write has resolved. Synchronous. */

@@ -3,6 +3,8 @@
 import type {
   Envelope,
   Execution,
+  InstanceId,
+  InstanceKey,
   InstanceRecord,
   Message,
   Operation,
@@ -12,7 +14,7 @@ import type {
   ReplicaId,
   RowProgress,
 } from '../../src/epaxos/index.ts';
-import { Command } from '../../src/epaxos/index.ts';
+import { Command, formatInstance, instanceKey } from '../../src/epaxos/index.ts';
 import { Outbox } from '../../src/epaxos/model/ready.ts';
 import { KvError } from '../../src/errors.ts';
 import type { AnswerPage, KvOperation, StampedRow } from '../../src/kv/index.ts';
@@ -200,6 +202,7 @@ export class FakeStorage implements Storage {
   readonly log: string[];
   readonly staging: FakeStaging;
   readonly table = new Map<string, StampedRow>();
+  readonly commands = new Map<InstanceKey, Command>();
   /** The next write fails with it. */
   error: Error | null = null;
   /** Pages of answers that are not kept any more. */
@@ -262,6 +265,9 @@ export class FakeStorage implements Storage {
   ): Promise<void> {
     this.#reserved = reserved ?? this.#reserved;
     this.log.push(`write ${records.length}${sync ? ' synced' : ''}`);
+    for (const { id, command } of records) {
+      if (command !== null) this.commands.set(instanceKey(id), new Command([...command.operations]));
+    }
     await this.#write();
     this.log.push('written');
   }
@@ -290,6 +296,12 @@ export class FakeStorage implements Storage {
   }
 
   async *records(): AsyncIterable<InstanceRecord> {}
+
+  command(id: InstanceId): Command {
+    const command = this.commands.get(instanceKey(id));
+    if (command === undefined) throw new Error(`the command of ${formatInstance(id)} was never written`);
+    return command;
+  }
 
   generation(): number {
     return 1;

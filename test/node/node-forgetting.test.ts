@@ -1,5 +1,6 @@
 /** The loop: what is pruned from the store, and when old answers are removed from it (R2.7, R7.12). */
 import { describe, expect, it } from 'vitest';
+import { type Execution, emptyRecord } from '../../src/epaxos/index.ts';
 import { REMOVED_PAGES } from '../../src/node/applier.ts';
 import { advance, put } from '../kv/operations.ts';
 import { execution } from './fakes.ts';
@@ -17,6 +18,23 @@ describe('what is no longer needed', () => {
       'effects of 1.1: 1 rows, 1 answers, pruned to 1 0 0',
       'effects of : 0 rows, 0 answers, pruned to 1 0 0',
     ]);
+  });
+});
+
+describe('a command that is executed', () => {
+  it('is kept until its effects are written, and then had from the store', async () => {
+    const { storage, perform } = setUp();
+    const first = execution(1, put('a', '1'));
+    const second = execution(2, put('b', '2'));
+    const recordsOf = (...all: Execution[]) => all.map((each) => ({ ...emptyRecord(each.id), ...each }));
+    await perform({ records: recordsOf(first), sync: true, executions: [first] });
+    const operations = first.command?.operations;
+    expect(first.command?.operations).toBe(operations);
+    // The second is written with the effects: it need not have been on disk before.
+    await perform({ records: recordsOf(second), executions: [second], flush: true });
+    for (const each of [first, second]) {
+      expect(each.command?.operations).toBe(storage.command(each.id).operations);
+    }
   });
 });
 

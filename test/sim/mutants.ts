@@ -49,6 +49,12 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'await this.#storage.writeEffects({ rows, pages, generation, executed: [], pruned });',
   },
   {
+    name: 'commandsLetGoTooEarly',
+    file: 'src/node/applier.ts',
+    from: 'command.letGoOfOperations();',
+    to: 'command.letGo(() => this.#storage.command(id));',
+  },
+  {
     name: 'recordsNotSynced',
     file: 'src/node/record-writer.ts',
     from: 'return this.#storage.writeRecords(this.#take(), { sync, reserved });',

@@ -143,6 +143,7 @@ export function forgetful(options: WorldOptions, prng: Prng): WorldOptions {
     limits: {
       ...limits,
       retainedInstances,
+      ...(retainedInstances % 2 === 1 ? { retainedBytes: retainedInstances * 60 } : {}),
       ...(chance(prng, 0.3) ? { prunedPerTurn: prng.integer(1, 20) } : {}),
     },
     snapshots: {

@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import { type InstanceRecord, Status } from '../../src/epaxos/index.ts';
 import type { Storage } from '../../src/storage/index.ts';
+import { codeOf as codeOfThrown } from '../support/refusals.ts';
 import { storedRows } from '../support/stored-rows.ts';
 import type { StoreMaker } from './contract.ts';
 import { codeOf, collect, committedRecord, effectsOf } from './samples.ts';
@@ -115,6 +116,26 @@ export function testRecords(create: () => Promise<Storage>, reopen: StoreMaker['
     expect(await statuses(storage)).toEqual(expected);
     await storage.writeRecords([committedRecord(marked[0])], sync);
     expect(await statuses(await reopen(storage))).toEqual(expected);
+  });
+
+  test('the command of what is executed is had from the store, as long as it is there', async () => {
+    const storage = await create();
+    const [id, other] = [
+      { replica: 1, slot: 1 },
+      { replica: 2, slot: 1 },
+    ];
+    const { command } = committedRecord(id);
+    expect(codeOfThrown(() => storage.command(id))).toBe('storageFailure');
+    await storage.writeRecords([committedRecord(id), committedRecord(other, 'another')], sync);
+    await storage.writeEffects(effectsOf({ executed: [id] }));
+    expect(storage.command(id)).toEqual(command);
+    const again = await reopen(storage);
+    const [executed] = await collect(again.records());
+    expect(executed?.command?.operations).toEqual(command?.operations);
+    await again.writeEffects(effectsOf({ pruned: { pruned: [1, 0, 0], floor: [1, 0, 0] } }));
+    expect(executed?.command?.size).toBe(command?.size);
+    expect(codeOfThrown(() => executed?.command?.operations)).toBe('storageFailure');
+    expect(again.command(other)).toEqual(committedRecord(other, 'another').command);
   });
 
   test('a mark without a committed record is an error: the instance would be executed twice', async () => {

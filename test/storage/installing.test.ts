@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  Command,
   type Deps,
   emptyRecord,
   formatInstance,
@@ -148,11 +149,18 @@ async function fill(storage: Storage, name: string, { noOps, at }: { noOps: read
   }
 }
 
+/** With its command, which is only in the store if it is executed, in memory. */
+function whole(record: InstanceRecord): InstanceRecord {
+  return { ...record, command: record.command && new Command(record.command.operations) };
+}
+
 /** All that can be read back, but for what is staged. */
 async function stateOf(storage: Storage) {
   return {
     pruned: storage.pruned() ?? { pruned: [0, 0, 0], floor: [0, 0, 0] },
-    records: new Map((await collect(storage.records())).map((record) => [formatInstance(record.id), record])),
+    records: new Map(
+      (await collect(storage.records())).map((record) => [formatInstance(record.id), whole(record)]),
+    ),
     rows: await collect(storedRows(storage)),
     answers: (await collect(storage.answerPages())).map(({ client, size }) => `${client}: ${size}`),
   };

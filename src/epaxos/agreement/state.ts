@@ -87,6 +87,8 @@ export class ReplicaState {
   durablyExecuted: Deps;
   /** The same, for what is written but perhaps not on disk yet. */
   writtenExecuted: Deps;
+  /** Bytes of the operations of executed instances that are not forgotten. */
+  retainedBytes = 0;
   /** Bytes of the operations executed since effects were last written. */
   unflushedBytes = 0;
   /** How many instances were executed since then. */
@@ -264,6 +266,14 @@ export class ReplicaState {
   /** Puts a record that came from the store in its place. */
   restore(record: InstanceRecord): void {
     this.enter(this.space.get(record.id), record);
+    if (record.status === Status.executed) this.retainedBytes += sizeOf(record);
+  }
+
+  /** Forgets an executed instance, the next of its row. */
+  forget(id: InstanceId): void {
+    this.retainedBytes -= sizeOf(this.space.get(id));
+    this.index.forget(id);
+    this.space.prune(id);
   }
 
   /** The round under way for an instance, if this replica coordinates one. */
@@ -313,7 +323,9 @@ export class ReplicaState {
     this.outbox.executions.push({ id: record.id, command, keys });
     this.unflushed = true;
     this.unflushedInstances += 1;
-    if (command !== null) this.unflushedBytes += command.size;
+    const bytes = command?.size ?? 0;
+    this.unflushedBytes += bytes;
+    this.retainedBytes += bytes;
     this.news.executed.push(record);
   }
 
@@ -348,6 +360,11 @@ export class ReplicaState {
     if (settled || isKnown(record) !== isKnown(previous)) this.executor.resolved(key);
     if (settled) this.news.commits += 1;
   }
+}
+
+/** Bytes of the operations that it stands for. */
+function sizeOf({ noOp, command }: InstanceRecord): number {
+  return noOp ? 0 : (command?.size ?? 0);
 }
 
 /** The highest seq that a record tells of. */

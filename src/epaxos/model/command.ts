@@ -7,7 +7,7 @@ export type OperationReader = (bytes: Uint8Array) => readonly Operation[];
 
 /**
  * A batch of at least one operation. They run in this order, one after another. One that is wide is alone (R7.9). A command
- * never changes; what is made of it is made once, when somebody asks for it, and kept with it.
+ * never changes; what is made of it is made once, when somebody asks for it, and kept with it until it is let go of.
  */
 export class Command {
   #operations: readonly Operation[] | null;
@@ -15,6 +15,9 @@ export class Command {
   #bytes: Uint8Array | null = null;
   /** Null if it was not read from bytes. */
   #read: OperationReader | null = null;
+  /** Where it is had from again; null unless it was let go of. */
+  #stored: (() => Command) | null = null;
+  #size: number | null = null;
 
   constructor(operations: readonly Operation[]) {
     this.#operations = operations;
@@ -30,6 +33,7 @@ export class Command {
 
   get operations(): readonly Operation[] {
     if (this.#operations !== null) return this.#operations;
+    if (this.#stored !== null) return this.#stored().operations;
     assert(this.#bytes !== null && this.#read !== null, 'operations were let go of that can be read again');
     this.#operations = this.#read(this.#bytes);
     return this.#operations;
@@ -46,13 +50,16 @@ export class Command {
 
   /** Bytes of its operations. */
   get size(): number {
+    if (this.#size !== null) return this.#size;
     let bytes = 0;
     for (const operation of this.operations) bytes += operation.size;
+    this.#size = bytes;
     return bytes;
   }
 
   /** The command as bytes. They are shared and must not be changed. @param encode makes them, once */
   bytes(encode: (operations: readonly Operation[]) => Uint8Array): Uint8Array {
+    if (this.#stored !== null) return this.#stored().bytes(encode);
     this.#bytes ??= encode(this.operations);
     return this.#bytes;
   }
@@ -63,6 +70,19 @@ export class Command {
    */
   letGoOfOperations(): void {
     if (this.#read !== null) this.#operations = null;
+  }
+
+  /**
+   * Nothing but its size is kept here any more: it is stored, and had from there whenever somebody asks for more.
+   * @param stored the same command; what it throws is thrown to whoever asks
+   */
+  letGo(stored: () => Command): void {
+    this.#size = this.size;
+    this.#operations = null;
+    this.#accesses = null;
+    this.#bytes = null;
+    this.#read = null;
+    this.#stored = stored;
   }
 }
 

@@ -106,6 +106,8 @@ export interface Limits {
   readonly fetchSlots: number;
   /** Executed instances that are kept for the sake of a silent peer (R9.2). */
   readonly retainedInstances: number;
+  /** The same in bytes of their operations: what takes more room keeps fewer instances. */
+  readonly retainedBytes: number;
   /** Slots pruned in one turn, so that no turn gets long. */
   readonly prunedPerTurn: number;
   /** Bytes of executed operations whose effects are not written yet; with more they are written at once. */
@@ -133,6 +135,7 @@ export const DEFAULT_LIMITS: Limits = {
   contradictionsPerRow: 256,
   fetchSlots: 1_024,
   retainedInstances: 50_000,
+  retainedBytes: 256 * 1024 * 1024,
   prunedPerTurn: 4_096,
   unflushedBytes: 32 * 1024 * 1024,
   unflushedInstances: 4_096,

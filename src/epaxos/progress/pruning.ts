@@ -55,12 +55,12 @@ export function noteReport(state: ReplicaState, from: ReplicaId, message: Waterm
  * not, the next plan is made without it; then it has twice as much time to come back, by a snapshot, and so on.
  */
 function backlogOf(state: ReplicaState, before: Backlog | null, { executed }: Watermarks): Backlog | null {
-  const { durablyExecuted, limits, timing, now } = state;
+  const { durablyExecuted, timing, now } = state;
   let most = 0;
   durablyExecuted.forEach((slot, rowIndex) => {
     most += Math.max(0, slot - (executed[rowIndex] ?? 0));
   });
-  if (most <= limits.retainedInstances) return null;
+  if (most <= keepable(state)) return null;
   const patienceTicks = before?.patienceTicks ?? timing.silentTicks;
   if (before === null || most < LEFT_SHARE * before.most) {
     return { most, since: now, patienceTicks, isLeftOut: false };
@@ -77,13 +77,24 @@ export function advancePruning(state: ReplicaState): void {
   const counted = countedPeers(state);
   // Who has fallen silent may be the only one that knows, or could settle, what the plan waits for.
   if (!state.progress.prunePlan?.counted.every((id) => counted.includes(id))) state.progress.prunePlan = null;
-  const retained = state.space.rows.reduce((sum, row) => sum + row.executed - row.pruned, 0);
-  if (state.progress.prunePlan === null && retained > state.limits.retainedInstances)
-    planWith(state, counted);
+  if (state.progress.prunePlan === null && retained(state) > keepable(state)) planWith(state, counted);
   const plan = state.progress.prunePlan;
   if (plan === null || !covers(state.space.committed(), plan.settled)) return;
   forget(state, plan.upTo, { raiseFloor: true });
   if (covers(state.space.pruned(), plan.upTo)) state.progress.prunePlan = null;
+}
+
+/** How many executed instances are kept. */
+function retained({ space }: ReplicaState): number {
+  return space.rows.reduce((sum, row) => sum + row.executed - row.pruned, 0);
+}
+
+/** How many may be kept for those who are silent or behind: so many, or fewer, as large as they are at present. */
+function keepable(state: ReplicaState): number {
+  const { retainedInstances, retainedBytes } = state.limits;
+  if (state.retainedBytes === 0) return retainedInstances;
+  const averageBytes = state.retainedBytes / retained(state);
+  return Math.min(retainedInstances, Math.floor(retainedBytes / averageBytes));
 }
 
 /**
@@ -133,9 +144,7 @@ function forget(
   if (budget <= 0) return;
   state.space.rows.forEach((row, index) => {
     for (; row.pruned < (upTo[index] ?? 0) && budget > 0; budget -= 1) {
-      const id = { replica: index + 1, slot: row.pruned + 1 };
-      state.index.forget(id);
-      state.space.prune(id);
+      state.forget({ replica: index + 1, slot: row.pruned + 1 });
     }
   });
   outbox.prunedSlots = limits.prunedPerTurn - budget;

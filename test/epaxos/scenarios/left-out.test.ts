@@ -73,9 +73,12 @@ describe('a replica that is heard, but does not get on', () => {
   });
 });
 
-describe('who is behind, and when it is left out (R9.13)', () => {
+const LIMIT = 1_000;
+describe.each([
+  ['by number', { retainedInstances: LIMIT }],
+  ['by bytes', { retainedInstances: 50_000, retainedBytes: LIMIT * commandOf(put('w00001', 'k')).size }],
+])('who is behind %s, and when it is left out (R9.13)', (_, limits) => {
   const SILENT = 100;
-  const LIMIT = 1_000;
 
   /** Replica 1 of three, which executes one instance a tick; 2 keeps up, and 3 tells what it has executed. */
   class Race {
@@ -84,7 +87,7 @@ describe('who is behind, and when it is left out (R9.13)', () => {
       replicas: 3,
       seed: 1,
       timing: { flushTicks: 1, silentTicks: SILENT },
-      limits: { retainedInstances: LIMIT },
+      limits,
     });
     #executed = 0;
 
@@ -118,7 +121,7 @@ describe('who is behind, and when it is left out (R9.13)', () => {
         this.replica.step(2, {
           type: 'commit',
           id: { replica: 2, slot: this.#executed },
-          command: commandOf(put(`w${this.#executed}`, 'k')),
+          command: commandOf(put(`w${String(this.#executed).padStart(5, '0')}`, 'k')),
           attributes: { seq: this.#executed, deps: [0, this.#executed - 1, 0] },
         });
       }

@@ -13,6 +13,7 @@ import {
   Status,
 } from '../../../src/epaxos/index.ts';
 import { commandToWire } from '../../../src/wire/index.ts';
+import { detached } from '../detached.ts';
 import { demand } from './violation.ts';
 
 /** A committed value, and when it was first seen to be one. */
@@ -33,7 +34,7 @@ export class Agreement {
     if (status >= Status.committed) {
       const first = this.committed.get(instanceKey(id));
       if (first === undefined) {
-        this.committed.set(instanceKey(id), { record, replica, at });
+        this.committed.set(instanceKey(id), { record: kept(record), replica, at });
         return;
       }
       demand(
@@ -45,7 +46,7 @@ export class Agreement {
       );
     } else if (status === Status.accepted) {
       const key = `${instanceKey(id)}/${acceptedBallot}`;
-      const first = this.#accepted.get(key) ?? record;
+      const first = this.#accepted.get(key) ?? kept(record);
       this.#accepted.set(key, first);
       demand(
         isSameValue(first, record),
@@ -56,6 +57,11 @@ export class Agreement {
       );
     }
   }
+}
+
+/** The same, whatever becomes of the store that its command may have to be had from. */
+function kept(record: InstanceRecord): InstanceRecord {
+  return { ...record, command: record.command && detached(record.command) };
 }
 
 function isSameValue(one: InstanceRecord, other: InstanceRecord): boolean {

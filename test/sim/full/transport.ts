@@ -3,7 +3,7 @@
  * bytes of their own; and snapshots as streams of chunks, which the receiver pulls.
  */
 
-import type { Envelope, Message, ReplicaId } from '../../../src/epaxos/index.ts';
+import type { Command, Envelope, Message, ReplicaId } from '../../../src/epaxos/index.ts';
 import { KvError } from '../../../src/errors.ts';
 import type { PeerStatus, PeerStores, Transport, TransportEvents } from '../../../src/transport/index.ts';
 import {
@@ -15,6 +15,7 @@ import {
   type SnapshotRequest,
 } from '../../../src/wire/index.ts';
 import { RPC_LIMITS } from '../../../src/wire/limits.ts';
+import { detached } from '../detached.ts';
 import type { Network } from '../network.ts';
 
 /** The process whose transport it is. */
@@ -80,12 +81,15 @@ export class SimulatedTransport implements Transport {
     const { id } = this.#host;
     if (this.#host.isDead()) return;
     this.#host.sending(envelopes);
-    if (this.#host.step('sending')) {
-      this.#network.send(id, envelopes);
-      return;
-    }
-    // The process has died: a part of it has left.
-    this.#network.send(id, envelopes.slice(0, Math.floor(envelopes.length / 2)));
+    const encoded = new Map<Message, Message>();
+    const sent = envelopes.map(({ to, message }) => {
+      const own = encoded.get(message) ?? withCommand(message, detached);
+      encoded.set(message, own);
+      return { to, message: own };
+    });
+    const isAlive = this.#host.step('sending');
+    // If the process has died, a part of it has left.
+    this.#network.send(id, isAlive ? sent : sent.slice(0, Math.floor(sent.length / 2)));
   }
 
   /** What a peer sent has arrived. */
@@ -241,11 +245,15 @@ export class SimulatedTransport implements Transport {
 
 /** As the receiver decodes it: with a command of its own, which it may let go of. */
 function copyOf(message: Message): Message {
+  return withCommand(message, (command) => commandFromWire(commandToWire(command)));
+}
+
+/** The message with what is made of its command, if it carries one. */
+function withCommand(message: Message, make: (command: Command) => Command): Message {
   if (message.type === 'prepareReply') {
     const { command } = message.record;
-    if (command === null) return message;
-    return { ...message, record: { ...message.record, command: commandFromWire(commandToWire(command)) } };
+    return command === null ? message : { ...message, record: { ...message.record, command: make(command) } };
   }
   if (!('command' in message) || message.command === null || message.command === 'sent') return message;
-  return { ...message, command: commandFromWire(commandToWire(message.command)) };
+  return { ...message, command: make(message.command) };
 }

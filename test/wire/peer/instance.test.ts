@@ -23,6 +23,7 @@ import { readRecord, storeRecord } from '../../support/stored-record.ts';
 import { anyCommand, anyInstanceId, anyRecord, encodedCommand } from '../arbitraries.ts';
 
 const three = { replicas: 3 };
+const bytesOf = ({ operations }: Command) => operations.map((each) => asKvOperation(each).bytes);
 const request = { client: 'c'.repeat(16), sequence: 1, generation: 1 };
 
 function put(valueBytes: number) {
@@ -67,7 +68,6 @@ describe('records', () => {
   });
 
   test('operations keep their very bytes', () => {
-    const bytesOf = ({ operations }: Command) => operations.map((each) => asKvOperation(each).bytes);
     fc.assert(
       fc.property(anyCommand, (command) => {
         const bytes = commandToWire(command);
@@ -92,6 +92,29 @@ describe('records', () => {
         expect(commandToWire(decoded).equals(bytes)).toBe(true);
         command.letGoOfOperations(); // it was not read from bytes: it stays as it is
         expect(commandFromWire(commandToWire(command))).toEqual(command);
+      }),
+    );
+  });
+
+  test('a command that was let go of is had from where it is stored, each time, but for its size', () => {
+    fc.assert(
+      fc.property(anyCommand, fc.boolean(), (command, isReceived) => {
+        const bytes = commandToWire(command);
+        const kept = isReceived ? commandFromWire(bytes) : new Command(command.operations);
+        const { accesses, size } = commandFromWire(bytes);
+        let asked = 0;
+        kept.letGo(() => {
+          asked += 1;
+          return commandFromWire(bytes);
+        });
+        expect([kept.size, asked]).toEqual([size, 0]);
+        expect(commandToWire(kept)).toEqual(bytes);
+        expect(kept.accesses).toEqual(accesses);
+        expect(bytesOf(kept)).toEqual(bytesOf(command));
+        const before = asked;
+        kept.letGoOfOperations();
+        expect(kept.operations).not.toBe(kept.operations);
+        expect(asked).toBe(before + 2);
       }),
     );
   });
