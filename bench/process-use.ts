@@ -1,5 +1,6 @@
 /** What processes cost, as the kernel counts it. Linux only. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** The kernel's unit of processor time for programs, on every Linux. */
 const TICKS_A_SECOND = 100;
@@ -19,6 +20,20 @@ export function cpuSeconds(pids: readonly number[]): number {
 export function residentMib(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kib) / 1024;
+}
+
+/** The part of it that is the process's own: without files that it has mapped, which the kernel takes back at will. */
+export function anonymousMib(pid: number): number {
+  const kib = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) / 1024;
+}
+
+/** What a directory takes on disk. Files may vanish while they are looked at: the database tidies up. */
+export function diskMib(directory: string): number {
+  const blocks = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map(
+    (name) => statSync(join(directory, name), { throwIfNoEntry: false })?.blocks ?? 0,
+  );
+  return (blocks.reduce((sum, count) => sum + count, 0) * 512) / (1024 * 1024);
 }
 
 export function median(values: readonly number[]): number {

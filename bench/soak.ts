@@ -7,8 +7,6 @@
  *   npx tsx bench/soak.ts [--replicas 3|5] [--minutes 10] [--keys 1000] [--rate 300] [--clients 8] [--dead]
  */
 
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { type KvClient, KvError } from '../src/client/index.ts';
@@ -16,9 +14,8 @@ import type { Storage } from '../src/storage/index.ts';
 import { Prng } from '../src/util/prng.ts';
 import { ProcessCluster } from '../test/support/process-cluster.ts';
 import { storedRows } from '../test/support/stored-rows.ts';
-import { median, residentMib } from './process-use.ts';
+import { diskMib, median, residentMib } from './process-use.ts';
 
-const MIB = 1024 * 1024;
 const SAMPLE_EVERY_MS = 5000;
 const VALUE = 'x'.repeat(100);
 /** Of a hundred requests; the rest are puts. */
@@ -70,14 +67,6 @@ class SteadyLoad {
     if (kind <= GETS + DELETES) return client.delete(key);
     return client.put(key, `${this.answered} ${VALUE}`);
   }
-}
-
-/** What a directory takes on disk. Files may vanish while they are looked at: the database tidies up. */
-function diskMib(directory: string): number {
-  const blocks = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map(
-    (name) => statSync(join(directory, name), { throwIfNoEntry: false })?.blocks ?? 0,
-  );
-  return (blocks.reduce((sum, count) => sum + count, 0) * 512) / MIB;
 }
 
 /** Watches the running replicas for a minute; medians, by id. */
