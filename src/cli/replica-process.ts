@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createDeferred } from '../util/deferred.ts';
-import { REPLICA_NODE_FLAGS } from './node-flags.ts';
+import { REPLICA_ENVIRONMENT, REPLICA_NODE_FLAGS } from './node-flags.ts';
 
 export interface ReplicaProcessOptions {
   readonly id: number;
@@ -43,6 +43,7 @@ export class ReplicaProcess {
         {
           // It reads the end of its standard input when this process is gone, however that came about.
           stdio: ['pipe', log, log],
+          env: { ...REPLICA_ENVIRONMENT, ...process.env },
           // A group of its own: a terminal's Ctrl-C reaches this process only, which then stops its replicas.
           detached: true,
         },

@@ -1,6 +1,6 @@
 /** What deploy/, Dockerfile and docker-compose.yml say fits what the server reads, and each other. */
 import { describe, expect, test } from 'vitest';
-import { REPLICA_NODE_FLAGS } from '../../src/cli/node-flags.ts';
+import { REPLICA_ENVIRONMENT, REPLICA_NODE_FLAGS } from '../../src/cli/node-flags.ts';
 import { loadConfig, SETTINGS } from '../../src/server/config.ts';
 import { readText, repositoryFiles } from './tree.ts';
 
@@ -34,6 +34,10 @@ describe('deploy', () => {
     const flags = REPLICA_NODE_FLAGS.join(' ');
     expect(readText('Dockerfile')).toContain(`\n  NODE_OPTIONS=${flags} \\\n`);
     expect(readText('docs/operations.md')).toContain(`export NODE_OPTIONS=${flags} `);
+    for (const [name, value] of Object.entries(REPLICA_ENVIRONMENT)) {
+      expect(readText('Dockerfile')).toContain(`\n  ${name}=${value} \\\n`);
+      expect(readText('docs/operations.md')).toContain(`export ${name}=${value} `);
+    }
   });
 
   test.each([

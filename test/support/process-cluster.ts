@@ -6,7 +6,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { REPLICA_NODE_FLAGS } from '../../src/cli/node-flags.ts';
+import { REPLICA_ENVIRONMENT, REPLICA_NODE_FLAGS } from '../../src/cli/node-flags.ts';
 import { connect, type KvClient, type ReplicaStatus } from '../../src/client/index.ts';
 import { openLevelStorage, type Storage } from '../../src/storage/index.ts';
 import { type Exit, GroupProcess, PROGRAM } from './child-process.ts';
@@ -262,7 +262,10 @@ export class ProcessCluster {
     try {
       // Should the tests be killed on the spot, its standard input ends, and it with it.
       const args = [...REPLICA_NODE_FLAGS, this.#program, 'server', ...flags, '--exit-with-parent'];
-      const started = new GroupProcess(process.execPath, args, { stdio: ['pipe', log, log] });
+      const started = new GroupProcess(process.execPath, args, {
+        stdio: ['pipe', log, log],
+        environment: REPLICA_ENVIRONMENT,
+      });
       member.process = started;
       void started.exited.then(({ code, signal }) => {
         if (member.process !== started) return; // it was asked to end

@@ -135,9 +135,9 @@ export const DEFAULT_LIMITS: Limits = {
   contradictionsPerRow: 256,
   fetchSlots: 1_024,
   retainedInstances: 50_000,
-  retainedBytes: 256 * 1024 * 1024,
+  retainedBytes: 128 * 1024 * 1024,
   prunedPerTurn: 4_096,
-  unflushedBytes: 32 * 1024 * 1024,
+  unflushedBytes: 16 * 1024 * 1024,
   unflushedInstances: 4_096,
   executionSteps: 20_000,
 };
