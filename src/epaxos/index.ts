@@ -1,6 +1,7 @@
 /** The protocol core: its only door. Synchronous, deterministic, without input or output. */
 
 export { Proposal } from './agreement/proposal.ts';
+export { mayComeFrom } from './agreement/senders.ts';
 export { Command } from './model/command.ts';
 export * from './model/messages.ts';
 export * from './model/operation.ts';

@@ -3,7 +3,7 @@
  * which its requests leave; replies to a peer's requests leave on the streams which that peer dialled.
  * Which message travels on which stream, and in which direction, is the table ROUTES (wire/peer/routes.ts).
  */
-import type { Envelope, Message, ReplicaId } from '../epaxos/index.ts';
+import { type Envelope, type Message, mayComeFrom, type ReplicaId } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
 import {
@@ -153,12 +153,22 @@ export class GrpcTransport implements Transport {
     let messages: readonly Message[];
     try {
       messages = decodeFrame(frame, lane, this.#membership);
+      for (const message of messages) this.#checkSender(from, message);
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       this.#violated(from, error);
       return;
     }
     this.#events?.onMessages(from, messages);
+  }
+
+  /** @throws KvError invalidArgument for what its sender has no right to say (R3.11) */
+  #checkSender(from: ReplicaId, message: Message): void {
+    if (mayComeFrom(from, message, this.#membership.replicas)) return;
+    throw new KvError(
+      'invalidArgument',
+      `replica ${from} sent ${message.type} at the ballot of another replica`,
+    );
   }
 
   /** A peer has said what no replica says: of what else it says on these connections nothing is to be believed. */

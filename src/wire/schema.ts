@@ -41,18 +41,33 @@ export interface MessageCodec<T> {
 /** A field as a decoder's prototype holds its default. */
 type Defaults = Record<string, unknown>;
 
+/**
+ * Numbers of fields, and lengths, that are read of one message, all within it together: far more than any message has that a
+ * replica or a client sends. Without it one of 16 MiB could be made of millions of empty elements, each an object here.
+ */
+const MAX_FIELDS = 1_048_576;
+
 const NO_BYTES: Uint8Array = Buffer.alloc(0);
 
 // The library declares that 64-bit integers are read as Long objects; the subclass below reads numbers.
 const BufferReader = protobuf.BufferReader as unknown as new (
   bytes: Buffer,
-) => { readonly buf: Buffer; readonly len: number; pos: number };
+) => { readonly buf: Buffer; readonly len: number; pos: number; uint32(): number };
 
 /**
  * Reads 64-bit integers as numbers. The library's own way to get numbers is a switch for the whole process
  * (util.Long), which would change under the feet of every other user of the library, and is slower.
  */
 class NumberReader extends BufferReader {
+  fields = 0;
+
+  /** Every field begins with one. */
+  override uint32(): number {
+    this.fields += 1;
+    if (this.fields > MAX_FIELDS) throw new RangeError(`more than ${MAX_FIELDS} fields`);
+    return super.uint32();
+  }
+
   uint64(): number {
     let value = 0;
     let factor = 1;

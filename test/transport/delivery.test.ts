@@ -1,8 +1,9 @@
 /** What one replica sends arrives at the other, in few frames, within bounded memory. */
 
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Command, emptyRecord, type Message } from '../../src/epaxos/index.ts';
+import { Command, emptyRecord, type Message, mayComeFrom, type ReplicaId } from '../../src/epaxos/index.ts';
 import { GrpcTransport } from '../../src/transport/index.ts';
 import {
   decodeFrame,
@@ -13,7 +14,7 @@ import {
   RPC_LIMITS,
 } from '../../src/wire/index.ts';
 import { putOperation } from '../support/kv-operations.ts';
-import { sampleOfEach } from '../wire/client/arbitraries.ts';
+import { messagesOf } from '../wire/client/arbitraries.ts';
 import {
   asReplica2,
   commitOf,
@@ -26,6 +27,16 @@ import {
   TestReplica,
   to,
 } from './support.ts';
+
+/** Three messages of each type, that this replica may send (R3.11). */
+function samplesFrom(sender: ReplicaId, replicas: number): Message[] {
+  return Object.values(messagesOf(replicas)).flatMap((arbitrary) =>
+    fc
+      .sample(arbitrary as fc.Arbitrary<Message>, { numRuns: 200, seed: 1 })
+      .filter((message) => mayComeFrom(sender, message, replicas))
+      .slice(0, 3),
+  );
+}
 
 const COMMITS = { stream: 'Commit', direction: 'request' } as const;
 const KIB = 1024;
@@ -48,12 +59,12 @@ it.each([3, 5])(
   async (count) => {
     const { replicas } = await startReplicas([1, 2], { replicas: count });
     const [one, two] = replicas as [TestReplica, TestReplica];
-    const samples = [...sampleOfEach(count, 1), ...sampleOfEach(count, 2), ...sampleOfEach(count, 3)];
-    one.transport.send(to(2, samples));
-    two.transport.send(to(1, samples));
-    for (const [receiver, sender] of [
-      [one, 2],
-      [two, 1],
+    const [ofOne, ofTwo] = [samplesFrom(1, count), samplesFrom(2, count)];
+    one.transport.send(to(2, ofOne));
+    two.transport.send(to(1, ofTwo));
+    for (const [receiver, sender, samples] of [
+      [one, 2, ofTwo],
+      [two, 1, ofOne],
     ] as const) {
       await eventually(() => expect(receiver.received).toHaveLength(samples.length));
       // In order within a lane; between lanes there is none.
@@ -223,6 +234,27 @@ it('who sends what no replica sends is hung up on, and nothing of it is taken', 
   expect(stream.error?.details).toMatch(/does not keep to the protocol: a vector has 2 slots instead of 3/);
   expect(one.received).toEqual([[2, commitOf(1)]]);
   expect(one.eventsOf('violation')).toMatchObject([{ peer: 2, error: { code: 'invalidArgument' } }]);
+  expect(one.status(2).violations).toBe(1);
+});
+
+it('who speaks at the ballot of another replica is hung up on (R3.11)', async () => {
+  const { replicas, ports } = await startReplicas([1]);
+  const [one] = replicas as [TestReplica];
+  const stream = await new RawStream(ports[0] ?? 0, 'Commit', asReplica2()).read().accepted();
+  const foreign: Message = {
+    type: 'accept',
+    id: { replica: 3, slot: 1 },
+    ballot: 0,
+    command: null,
+    attributes: { seq: 0, deps: [0, 0, 0] },
+  };
+  const accepts = await new RawStream(ports[0] ?? 0, 'Accept', asReplica2()).read().accepted();
+  accepts.call.write(encodeMessage(foreign));
+  await eventually(() => expect(stream.error).not.toBeNull());
+  expect(one.received).toEqual([]);
+  expect(one.eventsOf('violation')).toMatchObject([
+    { peer: 2, error: { message: 'replica 2 sent accept at the ballot of another replica' } },
+  ]);
   expect(one.status(2).violations).toBe(1);
 });
 

@@ -26,6 +26,15 @@ describe('schema', () => {
     for (const file of PROTO_FILES) expect(existsSync(join(PROTO_DIRECTORY, file)), file).toBe(true);
   });
 
+  test('a message of millions of empty elements is refused before they are made', () => {
+    const type = messageCodec<{ readonly keys: readonly Uint8Array[] }>('MultiGetRequest');
+    const empty = (count: number) => Buffer.alloc(2 * count, Buffer.from([0x0a, 0x00]));
+    expect(type.decode(empty(500_000)).keys).toHaveLength(500_000);
+    expect(() => type.decode(empty(1_000_000))).toThrow(
+      'malformed MultiGetRequest: more than 1048576 fields',
+    );
+  });
+
   test('every message type of it can be encoded and decoded', () => {
     const root = new protobuf.Root();
     root.resolvePath = (_origin, target) => join(PROTO_DIRECTORY, target);

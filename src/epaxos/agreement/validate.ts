@@ -7,7 +7,13 @@
 import type { Command } from '../model/command.ts';
 import { includesInstance } from '../model/deps.ts';
 import { isCommitted } from '../model/instance-space.ts';
-import type { Contradiction, Validate, ValidateReply, Waiting } from '../model/messages.ts';
+import {
+  type Contradiction,
+  MAX_LISTED,
+  type Validate,
+  type ValidateReply,
+  type Waiting,
+} from '../model/messages.ts';
 import {
   type Attributes,
   type Ballot,
@@ -140,7 +146,8 @@ function validateHere(
     const deps = committed ? attributes?.deps : proposed?.deps;
     return deps === undefined || includesInstance(deps, id) ? [] : [{ id: other, committed }];
   });
-  return shorten(contradictions, state.limits.contradictionsPerRow);
+  const perRow = Math.floor(MAX_LISTED / state.quorums.replicas);
+  return shorten(contradictions, Math.min(state.limits.contradictionsPerRow, perRow));
 }
 
 /**

@@ -8,7 +8,7 @@
 import { assert } from '../../util/assert.ts';
 import type { ReplicaState } from '../agreement/state.ts';
 import { covers, mergeDeps } from '../model/deps.ts';
-import type { ReadReply, ReadRequest } from '../model/messages.ts';
+import { MAX_LISTED, type ReadReply, type ReadRequest } from '../model/messages.ts';
 import { isWide, type Operation } from '../model/operation.ts';
 import { type Deps, type InstanceKey, instanceKey, type ReplicaId } from '../model/types.ts';
 import { isOnTrial, rankOf } from '../progress/peers.ts';
@@ -63,7 +63,7 @@ export function startReads(state: ReplicaState): void {
   const { reads, limits, timing } = state;
   const sequence = reads.nextRound;
   reads.nextRound += 1;
-  const taken = reads.take(limits.operationsPerInstance);
+  const taken = reads.take(Math.min(limits.operationsPerInstance, MAX_LISTED));
   const keys = taken.map(keyOf);
   const round: BarrierRound = {
     sequence,

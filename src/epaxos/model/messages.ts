@@ -7,6 +7,12 @@
 import type { Command } from './command.ts';
 import type { Attributes, Ballot, Deps, InstanceId, InstanceRecord, ReplicaId, Slot } from './types.ts';
 
+/**
+ * Elements of one list in a message, at most: keys of a read and the deps of its answer, ranges of a Fetch, contradictions.
+ * Who has more to say sends several, or says that there is more (R3.14).
+ */
+export const MAX_LISTED = 4_096;
+
 /** The initial coordinator proposes a command at ballot 0 (R3.1, R4.1). */
 export interface PreAccept {
   readonly type: 'preAccept';

@@ -12,6 +12,7 @@ import {
   formatInstance,
   type InstanceId,
   type InstanceRecord,
+  MAX_LISTED,
   type Message,
   type MessageType,
   type ReplicaId,
@@ -187,7 +188,7 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
       id: instanceIdFromWire(id, context),
       ballot: recoveryBallotOf(ballot, context),
       promised: ballotOf(promised, context),
-      contradictions: contradictions.map(
+      contradictions: listed(contradictions).map(
         ({ id, committed }): Contradiction => ({ id: instanceIdFromWire(id, context), committed }),
       ),
       more,
@@ -204,7 +205,7 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
     toWire: ({ ranges }) => ({ ranges }),
     fromWire: ({ ranges }, context) => ({
       type: 'fetch',
-      ranges: ranges.map((range) => rangeOf(range, context)),
+      ranges: listed(ranges).map((range) => rangeOf(range, context)),
     }),
   },
   watermarks: {
@@ -221,7 +222,11 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
     toWire: ({ sequence, keys }) => ({ sequence, keys: keys.map(keyToBytes) }),
     fromWire: ({ sequence, keys }) => {
       if (keys.length === 0) throw malformed('a read without a key');
-      return { type: 'readRequest', sequence: checkCount(sequence, 'sequence'), keys: keys.map(keyToString) };
+      return {
+        type: 'readRequest',
+        sequence: checkCount(sequence, 'sequence'),
+        keys: listed(keys).map(keyToString),
+      };
     },
   },
   readReply: {
@@ -229,10 +234,16 @@ export const CONVERSIONS: { readonly [Type in MessageType]: Conversion<Type> } =
     fromWire: ({ sequence, deps }, context) => ({
       type: 'readReply',
       sequence: checkCount(sequence, 'sequence'),
-      deps: deps.map(({ slots }) => depsFromWire(slots, context)),
+      deps: listed(deps).map(({ slots }) => depsFromWire(slots, context)),
     }),
   },
 };
+
+/** A list that is no longer than anybody makes one (R3.14). */
+function listed<T>(elements: readonly T[]): readonly T[] {
+  if (elements.length > MAX_LISTED) throw malformed(`a list of ${elements.length} elements`);
+  return elements;
+}
 
 /** Both, and that the instance does not depend on itself or on later slots of its row (R2.5). */
 function idAndAttributes(

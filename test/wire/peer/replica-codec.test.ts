@@ -1,7 +1,7 @@
 /** Frames between replicas: every message survives, malformed ones are refused one by one, nothing crashes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Message, MessageType } from '../../../src/epaxos/index.ts';
+import { MAX_LISTED, type Message, type MessageType } from '../../../src/epaxos/index.ts';
 import { KvError } from '../../../src/errors.ts';
 import {
   commandToWire,
@@ -294,4 +294,34 @@ it('heartbeats carry their sequence, and nothing else passes for one', () => {
   expect(() => decodeBeat(run('x'))).toThrow(/hexadecimal/);
   expect(() => decodeBeat(run('a'.repeat(33)))).toThrow(/hexadecimal/);
   expect(() => decodeBeat(run('a', 2 ** 60))).toThrow(/not an integer/);
+});
+
+describe('a list in a message (R3.14)', () => {
+  const id = { replica: 2, slot: 7 };
+  const listing: [string, (length: number) => Message][] = [
+    ['keys', (length) => ({ type: 'readRequest', sequence: 1, keys: Array.from({ length }, () => 'k') })],
+    ['deps', (length) => ({ type: 'readReply', sequence: 1, deps: Array.from({ length }, () => [1, 2, 3]) })],
+    [
+      'ranges',
+      (length) => ({ type: 'fetch', ranges: Array.from({ length }, () => ({ replica: 1, from: 2, to: 3 })) }),
+    ],
+    [
+      'contradictions',
+      (length) => ({
+        type: 'validateReply',
+        id,
+        ballot: 5,
+        promised: 5,
+        contradictions: Array.from({ length }, () => ({ id, committed: false })),
+        more: false,
+      }),
+    ],
+  ];
+
+  it.each(listing)('has an end: %s', (_, messageWith) => {
+    const longest = messageWith(MAX_LISTED);
+    expect(refusal(encodeMessage(longest), laneOf(longest))).toBeNull();
+    const longer = messageWith(MAX_LISTED + 1);
+    expect(refusal(encodeMessage(longer), laneOf(longer))?.message).toContain('a list of 4097 elements');
+  });
 });
