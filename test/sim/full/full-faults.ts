@@ -31,6 +31,8 @@ export interface FullFaultsParts {
   readonly history: History;
   readonly trace: Trace;
   readonly prng: Prng;
+  /** How long it may take to settle what is open, or only reserved (R6.4), by few recoveries at a time (R5.9). */
+  readonly settlingMs: () => number;
   /** Does something that may find a violation. */
   readonly guard: (check: () => void) => void;
 }
@@ -109,7 +111,7 @@ export class FullFaults {
    * in time.
    */
   farewell({ keys, afterMs }: Farewell, gone: readonly FullMachine[]): void {
-    const { queue, machines, guard, options } = this.#parts;
+    const { queue, machines, guard, options, settlingMs } = this.#parts;
     const write = (machine: FullMachine, sequence: number, call?: CallOptions) => {
       const request = { client: `farewell ${machine.id}`, sequence, generation: machine.generation };
       this.#write(machine, request, `farewell ${sequence}`, call);
@@ -120,18 +122,19 @@ export class FullFaults {
     });
     const left = machines.filter((machine) => !gone.includes(machine));
     queue.after(afterMs + FAREWELL_MS, () => {
+      const patienceMs = PATIENCE_MS + settlingMs();
       for (let key = 1; key <= keys; key += 1) {
         const machine = left[key % left.length];
         if (machine === undefined) continue;
         const what = () =>
-          `a write at replica ${machine.id} of what dead ones left open took ${PATIENCE_MS} ms`;
+          `a write at replica ${machine.id} of what dead ones left open took ${patienceMs} ms`;
         const begunMs = queue.nowMs;
         const rate = options.full.clockRates[machine.id - 1] ?? 1;
         // A second copy that comes too late, after a snapshot was put in place, ends before that without an outcome (R9.8).
-        const isInTime = () => (queue.nowMs - begunMs) * rate < PATIENCE_MS - options.full.tickMs;
+        const isInTime = () => (queue.nowMs - begunMs) * rate < patienceMs - options.full.tickMs;
         const reply: Reply = ({ type }) =>
           guard(() => demand(type !== 'unknown' || isInTime(), 'patience', what));
-        write(machine, key, { timeoutMs: PATIENCE_MS, reply });
+        write(machine, key, { timeoutMs: patienceMs, reply });
       }
     });
   }

@@ -110,6 +110,7 @@ class FullWorld {
       history,
       trace,
       prng: generator(seed, Stream.fullFaults),
+      settlingMs: () => this.#settlingMs(),
       guard: (check) => this.#guard(check),
     });
     this.#repeats = new Repeats({
