@@ -19,6 +19,7 @@ import { PROGRAM_VERSION } from '../util/program-version.ts';
 import { SERVER_OPTIONS } from '../wire/index.ts';
 import type { ServerConfig } from './config.ts';
 import { Connections } from './connections.ts';
+import { requireHeap } from './heap.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { requireOpenFiles } from './open-files.ts';
 import { RepeatedLines } from './repeated-lines.ts';
@@ -67,7 +68,7 @@ export interface RunningServer {
 /**
  * Starts a replica. It serves as soon as this resolves; it answers requests once a majority is reachable.
  * @param signal gives the start up between two of its steps
- * @throws KvError addressInUse or badConfiguration (listen, too few file descriptors), and what opening the store throws
+ * @throws KvError addressInUse or badConfiguration (listen, too few file descriptors or too small a heap), and what opening the store throws
  * (dataDirectoryLocked, dataDirectoryMismatch, storageFailure); the signal's reason; nothing is left open then
  */
 export async function startServer(
@@ -79,6 +80,7 @@ export async function startServer(
   const logger = parts.logger ?? createLogger({ level: config.logLevel, cluster, replica: id });
   const clock = parts.clock ?? systemClock;
   requireOpenFiles();
+  requireHeap();
   signal?.throwIfAborted();
   const storage = parts.storage ?? (await openStorage(config));
   const server = new Server(SERVER_OPTIONS);

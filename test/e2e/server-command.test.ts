@@ -108,6 +108,19 @@ describe('a configuration that cannot be used', () => {
     );
   });
 
+  test('a heap that is too small to work with', async () => {
+    const args = ['server', ...flagsOf({ dataDir: join(root, 'unused') })];
+    const command = new GroupProcess(
+      process.execPath,
+      ['--max-old-space-size=64', '--max-semi-space-size=32', PROGRAM, ...args],
+      { stdio: 'pipe' },
+    );
+    expect(await command.exited).toEqual({ code: 3, signal: null });
+    expect(command.stderr).toMatch(
+      /may have a heap of 160 MiB, and a replica needs 224: .*--max-old-space-size/,
+    );
+  });
+
   test('start: a number of replicas that is not offered', async () => {
     const { exitCode, stderr } = await epaxos(['start', '--replicas', '4']);
     expect(exitCode).toBe(3);
