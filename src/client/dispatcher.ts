@@ -98,10 +98,14 @@ export class Dispatcher {
     for (const endpoint of this.endpoints) endpoint.close();
   }
 
-  /** What has arrived meanwhile is read first: if it was this process that was late, nobody else is. */
+  /**
+   * What has arrived meanwhile is read first, and what is about to leave leaves, or is found to be late: if it was this
+   * process that was late, nobody else is.
+   */
   #onTick(): void {
     setImmediate(() => {
       if (this.#timer === null) return;
+      for (const endpoint of this.endpoints) endpoint.flush();
       const atMs = nowMs();
       for (const request of this.#wakeUps.takeDue(atMs)) {
         if (!request.isSettled) this.#failover.wake(request, atMs);

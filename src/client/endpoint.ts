@@ -76,6 +76,11 @@ export class Endpoint implements Target {
     return this.#pipeline === null ? 'sent' : this.#pipeline.takeBack(request);
   }
 
+  /** Sends now what is about to be sent. */
+  flush(): void {
+    this.#pipeline?.flush();
+  }
+
   /** Measures the round trip; connects if need be. */
   measure(): void {
     if (this.#pipeline === null) this.#connect();

@@ -21,7 +21,7 @@ import { RequestList } from './request-list.ts';
 const FRAME_BYTES = 64 * 1024;
 const FRAME_REQUESTS = 4096;
 
-/** None is called from within a method of the pipeline, and none after {@link Pipeline.close}. */
+/** None is called from within a method of the pipeline, but for `flush`, and none after {@link Pipeline.close}. */
 export interface PipelineEvents {
   /** Any request was served, also one that is not waited for any more. Called before `onResult`. */
   onServed(): void;
@@ -72,6 +72,11 @@ export class Pipeline {
   send(request: Request): void {
     this.#queue.push(request);
     this.#flushSoon();
+  }
+
+  /** Sends now what would be sent at the end of this turn; what is late already is told as expired. */
+  flush(): void {
+    if (this.#isFlushDue) this.#flush();
   }
 
   /** Lets go of a request; its answer is ignored. @returns whether it had left */
