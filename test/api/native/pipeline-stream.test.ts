@@ -1,7 +1,7 @@
 /** A stream whose other end takes nothing off: the server stops reading, and goes on when there is room. */
 import { EventEmitter } from 'node:events';
 import { Duplex } from 'node:stream';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { PipelineService } from '../../../src/api/native/pipeline-service.ts';
 import { PipelineStream } from '../../../src/api/native/pipeline-stream.ts';
@@ -10,6 +10,7 @@ import type { OperationResult } from '../../../src/kv/index.ts';
 import { type Clock, systemClock } from '../../../src/node/index.ts';
 import { createLogger } from '../../../src/server/logger.ts';
 import { decodeResponseFrame, encodeRequestFrame, type PipelineRequest } from '../../../src/wire/index.ts';
+import { ManualClock } from '../../node/fakes.ts';
 import { WAIT } from '../../server/servers.ts';
 import { FakeNode } from '../services-setup.ts';
 import { get } from './pipeline-client.ts';
@@ -18,11 +19,11 @@ const logger = createLogger({ level: 'silent', cluster: 'test', replica: 1 });
 const RESULT: OperationResult = { version: 1, value: null, previousVersion: 0 };
 
 function newWaiting(): WaitingBytes {
-  return new WaitingBytes({ clock: systemClock, onCut: () => expect.fail('nothing waits for long') });
+  return new WaitingBytes({ clock: new ManualClock(), onCut: () => expect.fail('nothing waits for long') });
 }
 
 /** A stream whose writes end only when the test says so; one fills it. */
-function setUp(node = new FakeNode()) {
+function setUp(node = new FakeNode(), clock: Clock = systemClock) {
   node.result = null;
   const held: { readonly frame: Buffer; readonly done: () => void }[] = [];
   const arrived: Buffer[] = [];
@@ -46,11 +47,12 @@ function setUp(node = new FakeNode()) {
   });
   let closed = 0;
   Object.assign(call, { getPeer: () => 'a client' });
-  new PipelineStream(call as unknown as ServerDuplexStream<Buffer, Buffer>, {
+  const waiting = newWaiting();
+  const stream = new PipelineStream(call as unknown as ServerDuplexStream<Buffer, Buffer>, {
     node,
     logger,
-    clock: systemClock,
-    waiting: newWaiting(),
+    clock,
+    waiting,
     onClosed: () => {
       closed += 1;
     },
@@ -61,6 +63,8 @@ function setUp(node = new FakeNode()) {
   return {
     node,
     call,
+    stream,
+    waiting,
     first: hello && decodeResponseFrame(hello.frame),
     frames,
     /** The numbers in the frames that were written since, the last of which is not taken off yet. */
@@ -128,6 +132,47 @@ it('is blocked by unanswered pings, too', async () => {
   takeOff();
   await expect.poll(() => node.submissions.length, WAIT).toBe(1);
   expect(unread()).toBe(0);
+});
+
+it('what it held for too long is not taken: its time counts from when it came', async () => {
+  const clock = new ManualClock();
+  const { node, waiting, frames, send, takeOff } = setUp(new FakeNode(), clock);
+  send();
+  await expect.poll(frames, WAIT).toHaveLength(1);
+  const before = waiting.total;
+  send({ ...get(1, 'a'), timeoutMs: 5_000 }, { ...get(2, 'a'), timeoutMs: 20_000 });
+  await expect.poll(() => waiting.total, WAIT).toBeGreaterThan(before);
+  clock.pass(6_000);
+  takeOff();
+  await expect.poll(() => node.submissions.length, WAIT).toBe(1);
+  expect(node.submissions[0]).toMatchObject({ timeoutMs: 20_000 - 100 - 6_000 });
+  await expect.poll(() => frames().length, WAIT).toBe(2);
+  expect(frames()[1]?.responses).toMatchObject([
+    { id: 1, error: { code: 'deadlineExceeded', outcome: 'notApplied' } },
+  ]);
+});
+
+it('is ended when it is held up for long, and drops what waits', async () => {
+  const clock = new ManualClock();
+  const { node, call, stream, waiting, send, takeOff, closed } = setUp(new FakeNode(), clock);
+  const errors: unknown[] = [];
+  call.on('error', (error) => errors.push(error));
+  send(...Array.from({ length: 40 }, (_, index) => get(index + 1, 'a')));
+  await expect.poll(() => node.submissions.length, WAIT).toBe(40);
+  const value = Buffer.alloc(300 * 1024);
+  for (const { waiter } of node.submissions) waiter.answered({ ...RESULT, value });
+  await Promise.resolve(); // the answers of one turn leave at its end
+  for (let second = 0; second < 29; second += 1) {
+    clock.pass(1_000);
+    expect(stream.look(clock.nowMs())).toBe(false);
+  }
+  clock.pass(1_000);
+  expect(stream.look(clock.nowMs())).toBe(true);
+  expect(errors).toMatchObject([{ code: status.RESOURCE_EXHAUSTED }]);
+  expect(closed()).toBe(1);
+  // What waited is dropped but for the frame that gRPC has.
+  expect(waiting.total).toBeLessThan(400 * 1024);
+  takeOff();
 });
 
 it('ends once, whatever comes afterwards', async () => {
