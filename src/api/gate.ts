@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { KvError } from '../errors.ts';
 import { headStartMs } from '../kv/index.ts';
 import { type Node, TIMEOUTS } from '../node/index.ts';
+import type { WaitingBytes } from './waiting-bytes.ts';
 
 /** What the services need of the loop. */
 export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale' | 'generation'>;
@@ -11,6 +12,8 @@ export type Submitting = Pick<Node, 'submit' | 'cancel' | 'readStale' | 'generat
 export interface KvServiceOptions {
   readonly node: Submitting;
   readonly logger: Logger;
+  /** What lies in memory for clients. */
+  readonly waiting: WaitingBytes;
 }
 
 /** How long a request may wait here whose caller waits for `remainingMs` more; see {@link headStartMs}. */

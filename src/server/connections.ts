@@ -68,6 +68,16 @@ export class Connections {
     for (const socket of this.#new) if (isSilent(socket)) this.#close(socket);
   }
 
+  /**
+   * Closes a connection at once, with all that waits on it. Nothing happens if there is none.
+   * @param peer its other end, as gRPC names it: address and port
+   */
+  closePeer(peer: string): void {
+    for (const socket of this.#open) {
+      if (`${socket.remoteAddress}:${socket.remotePort}` === peer) this.#close(socket);
+    }
+  }
+
   async #listenAt(host: string, port: number): Promise<number> {
     const listener = createServer({ noDelay: true }, (socket) => this.#accept(socket));
     listener.listen({ host, port });

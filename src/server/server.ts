@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { addServices } from '../api/index.ts';
+import { addServices, WaitingBytes } from '../api/index.ts';
 import type { ReplicaOptions } from '../epaxos/index.ts';
 import { KvError } from '../errors.ts';
 import {
@@ -16,7 +16,7 @@ import {
 import { openLevelStorage, type Storage } from '../storage/index.ts';
 import { GrpcTransport } from '../transport/index.ts';
 import { PROGRAM_VERSION } from '../util/program-version.ts';
-import { SERVER_OPTIONS } from '../wire/index.ts';
+import { SERVER_OPTIONS, WAITING_LIMITS, type WaitingLimits } from '../wire/index.ts';
 import type { ServerConfig } from './config.ts';
 import { Connections } from './connections.ts';
 import { requireHeap } from './heap.ts';
@@ -24,7 +24,8 @@ import { createLogger, type Logger } from './logger.ts';
 import { requireOpenFiles } from './open-files.ts';
 import { RepeatedLines } from './repeated-lines.ts';
 import { SCRUB_LIMITS, Scrubber, type ScrubLimits } from './scrubber.ts';
-import { observeRefusals, observeTransport } from './transport-log.ts';
+import { observeRefusals, observeTransport, observeWaiting } from './transport-log.ts';
+import { countUnfinished } from './unfinished-messages.ts';
 
 /** How long things may take when a server stops, in milliseconds. */
 export const STOP_LIMITS = {
@@ -33,6 +34,9 @@ export const STOP_LIMITS = {
   /** For the calls that are left to end, and the last answers to leave. */
   closeMs: 1_000,
 } as const;
+
+/** After a standstill, for clients to be told that their connections are closed, in milliseconds. */
+const STANDSTILL_CLOSE_MS = 100;
 
 /** Messages of peers that may wait for a turn of the loop; the transport's own queues are bounded too. */
 const INBOX_LIMITS = { messages: 65_536, messageBytes: 64 * 1024 * 1024 } as const;
@@ -49,6 +53,8 @@ export interface ServerParts {
   readonly scrub?: ScrubLimits;
   /** When generations end, where that is to differ from the default. */
   readonly advance?: AdvanceLimits;
+  /** What may wait for clients, where that is to differ from {@link WAITING_LIMITS}. */
+  readonly waiting?: Partial<WaitingLimits>;
   /** Instead of the machine's own. */
   readonly clock?: Clock;
 }
@@ -83,9 +89,21 @@ export async function startServer(
   requireHeap();
   signal?.throwIfAborted();
   const storage = parts.storage ?? (await openStorage(config));
-  const server = new Server(SERVER_OPTIONS);
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const repeated = new RepeatedLines();
+  const observer = observeWaiting(logger, repeated);
+  const waiting = new WaitingBytes({
+    clock,
+    limits: { ...WAITING_LIMITS, ...parts.waiting },
+    onCut(cut, peer, bytes) {
+      connections.closePeer(peer);
+      observer.onCut(cut, peer, bytes);
+    },
+  });
+  const server = new Server({
+    ...SERVER_OPTIONS,
+    interceptors: [countUnfinished(waiting, observer.onUnfinished)],
+  });
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const connections = new Connections({ injector, onRefused: observeRefusals(logger, repeated) });
   try {
     signal?.throwIfAborted();
@@ -116,7 +134,13 @@ export async function startServer(
         },
         logger,
         onQuorum: (reachable) => services.setHealth('kv', reachable),
-        onStoodStill: () => injector.drain(0),
+        onStoodStill: () => {
+          const letIn = services.turnAway(stoodStill());
+          setTimeout(() => {
+            injector.drain(0);
+            letIn();
+          }, STANDSTILL_CLOSE_MS);
+        },
       },
       replica: { ...parts.replica, thrifty: config.thrifty },
       snapshots: parts.snapshots ?? {},
@@ -127,7 +151,15 @@ export async function startServer(
       transport.service.definition,
       transport.service.implementation as UntypedServiceImplementation,
     );
-    const services = addServices(server, { node, logger, config, version: PROGRAM_VERSION, clock });
+    const services = addServices(server, {
+      node,
+      logger,
+      config,
+      version: PROGRAM_VERSION,
+      clock,
+      waiting,
+      onStalled: observer.onStalled,
+    });
     const address = await listen(connections, config.listen);
     signal?.throwIfAborted();
     node.start();
@@ -178,6 +210,12 @@ export async function startServer(
     await storage.close();
     throw error;
   }
+}
+
+function stoodStill(): KvError {
+  return new KvError('connectionLost', 'the replica stood still: the connections to it are closed', {
+    outcome: 'unknown',
+  });
 }
 
 function openStorage({ id, cluster, peers, dataDir }: ServerConfig): Promise<Storage> {

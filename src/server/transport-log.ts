@@ -1,4 +1,5 @@
 /** What the transport and the connections notice, as log lines. */
+import type { Cut } from '../api/index.ts';
 import type { ReplicaId } from '../epaxos/index.ts';
 import type { TransportEvent } from '../transport/index.ts';
 import { assertNever } from '../util/assert.ts';
@@ -80,6 +81,30 @@ export function observeRefusals(logger: Logger, repeated: RepeatedLines): Connec
       if (refusal === 'full') logger.warn(fields, 'connection closed: there are too many');
       else logger.info(fields, 'connection closed: it said nothing in time');
     });
+  };
+}
+
+/** What is said of clients that do not read: a line a minute for each kind. */
+export function observeWaiting(logger: Logger, repeated: RepeatedLines) {
+  return {
+    onStalled(from: string): void {
+      repeated.add('stalledStream', (count) =>
+        logger.warn({ from, count }, 'stream ended: its client did not take its answers'),
+      );
+    },
+    onCut(cut: Cut, from: string, bytes: number): void {
+      repeated.add(`cut ${cut}`, (count) => {
+        const fields = { from, bytes, count };
+        if (cut === 'stalled')
+          logger.warn(fields, 'connection closed: its client took nothing, or did not finish');
+        else logger.warn(fields, 'connection closed: too much waits for clients, and the most for this one');
+      });
+    },
+    onUnfinished(from: string, bytes: number): void {
+      repeated.add('unfinished', (count) =>
+        logger.warn({ from, bytes, count }, 'request refused: too much that is unfinished'),
+      );
+    },
   };
 }
 

@@ -37,6 +37,27 @@ export const CONNECTION_LIMITS = {
 } as const;
 
 /**
+ * Memory that clients can take by not reading their answers, or by not finishing what they send: then bytes wait here. A
+ * connection's own limit is what the answers to all requests that its stream may have open take with values of 4 KiB, and
+ * four requests of the largest size; four connections at their limits fill the limit for all.
+ */
+export const WAITING_LIMITS = {
+  /** Bytes of answers of one stream inside gRPC: beyond it nothing more is read from the stream before all have left. */
+  unsentBytes: 4 * MIB,
+  /** Bytes for one connection. */
+  connectionBytes: 64 * MIB,
+  /** Bytes for all connections together. */
+  totalBytes: 256 * MIB,
+  /** A stream of which nothing was taken for so long, or not all that held it up, is ended, in milliseconds. */
+  stalledMs: 30_000,
+  /** A connection of which nothing was taken is closed so much later: until then the stream's end can still be read. */
+  graceMs: 5_000,
+} as const;
+
+/** The same, each a number: what tests may replace. */
+export type WaitingLimits = { readonly [Name in keyof typeof WAITING_LIMITS]: number };
+
+/**
  * For the one gRPC server of a replica. The HTTP/2 receive window cannot be set here: grpc-js does not
  * offer it for servers.
  */
@@ -48,6 +69,8 @@ export const SERVER_OPTIONS: ChannelOptions = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
   // Channelz stays on: grpc-js finds the connections to destroy by its lists.
+  // `grpc-node.max_session_memory` is not set: it does not count what lies in JavaScript (unfinished messages, answers for
+  // a closed window), which {@link WAITING_LIMITS} bounds, and Node.js refuses at random once it is reached.
 };
 
 /** For every channel of this project, on top of what its owner wants about reconnecting. */

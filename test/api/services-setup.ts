@@ -2,13 +2,15 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach } from 'vitest';
 import { addServices, type Services } from '../../src/api/services.ts';
+import { type Cut, WaitingBytes } from '../../src/api/waiting-bytes.ts';
 import type { KvError } from '../../src/errors.ts';
 import type { KvOperation, OperationResult, ReadOperation } from '../../src/kv/index.ts';
-import { systemClock } from '../../src/node/clock.ts';
+import { type Clock, systemClock } from '../../src/node/clock.ts';
 import { Call, Request, type Waiter } from '../../src/node/pending.ts';
 import { createLogger } from '../../src/server/logger.ts';
+import { countUnfinished } from '../../src/server/unfinished-messages.ts';
 import { createDeferred, type Deferred } from '../../src/util/deferred.ts';
-import { SERVER_OPTIONS } from '../../src/wire/index.ts';
+import { SERVER_OPTIONS, WAITING_LIMITS, type WaitingLimits } from '../../src/wire/index.ts';
 import { FakeCore } from '../node/fakes.ts';
 import { GrpcClient } from './grpc-client.ts';
 
@@ -78,21 +80,53 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-export async function setUp(): Promise<{
-  node: FakeNode;
-  client: GrpcClient;
-  services: Services;
-  address: string;
-}> {
+/** What a test replaces: by default the machine's clock and the real limits. */
+export interface SetUpOptions {
+  readonly clock?: Clock;
+  readonly limits?: Partial<WaitingLimits>;
+}
+
+export interface SetUp {
+  readonly node: FakeNode;
+  readonly client: GrpcClient;
+  readonly services: Services;
+  readonly address: string;
+  readonly waiting: WaitingBytes;
+  /** The connections that were to be closed, and why. */
+  readonly cuts: { readonly cut: Cut; readonly peer: string; readonly bytes: number }[];
+  /** The clients whose streams were ended. */
+  readonly stalled: string[];
+  /** The clients whose unfinished requests were refused. */
+  readonly refused: string[];
+}
+
+export async function setUp({ clock = systemClock, limits = {} }: SetUpOptions = {}): Promise<SetUp> {
   const node = new FakeNode();
-  const server = new Server(SERVER_OPTIONS);
+  const cuts: SetUp['cuts'] = [];
+  const stalled: string[] = [];
+  const refused: string[] = [];
+  const waiting = new WaitingBytes({
+    clock,
+    onCut: (cut, peer, bytes) => cuts.push({ cut, peer, bytes }),
+    limits: { ...WAITING_LIMITS, ...limits },
+  });
+  const interceptors = [countUnfinished(waiting, (peer) => refused.push(peer))];
+  const server = new Server({ ...SERVER_OPTIONS, interceptors });
   const peers = new Map([
     [1, 'a:1'],
     [2, 'b:2'],
     [3, 'c:3'],
   ]);
   const config = { id: 1, cluster: 'test', peers };
-  const services = addServices(server, { node, logger, config, version: '1.2.3', clock: systemClock });
+  const services = addServices(server, {
+    node,
+    logger,
+    config,
+    version: '1.2.3',
+    clock,
+    waiting,
+    onStalled: (peer) => stalled.push(peer),
+  });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
@@ -104,5 +138,5 @@ export async function setUp(): Promise<{
     () => client.close(),
     () => server.forceShutdown(),
   );
-  return { node, client, services, address };
+  return { node, client, services, address, waiting, cuts, stalled, refused };
 }

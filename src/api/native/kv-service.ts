@@ -11,7 +11,6 @@ import type {
 } from '../../kv/index.ts';
 import { TIMEOUTS } from '../../node/index.ts';
 import {
-  answerCall,
   CLIENT_ID_BYTES,
   type DeleteRequest,
   type DeleteResponse,
@@ -32,6 +31,7 @@ import {
 } from '../../wire/index.ts';
 import { asKvError, type KvServiceOptions, patienceMs } from '../gate.ts';
 import type { PipelineService } from './pipeline-service.ts';
+import { answer, type UnaryCalls } from './unary-calls.ts';
 
 /** A method for each kind of operation that clients may ask for: the compiler asks for that of a new one. */
 type MethodOfEachKind = { readonly [Name in Capitalize<ClientKind>]: (...call: never[]) => void };
@@ -45,8 +45,11 @@ export interface KvHandlers extends MethodOfEachKind {
   readonly Pipeline: handleBidiStreamingCall<Buffer, Buffer>;
 }
 
-export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineService): KvHandlers {
-  const { node, logger } = options;
+export function createKvHandlers(
+  options: KvServiceOptions,
+  { pipeline, calls }: { readonly pipeline: PipelineService; readonly calls: UnaryCalls },
+): KvHandlers {
+  const { node, logger, waiting } = options;
   const nameOf = requestNames();
 
   /** Hands the call's operation to the loop, and ends the call with what becomes of it. */
@@ -55,13 +58,9 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
     callback: sendUnaryData<Response>,
     { operationOf, responseOf }: Conversion<Request, Response>,
   ): void {
-    attempt(callback, () => {
-      const submitted = node.submit(operationOf(call.request), patienceOf(call), {
-        answered: (result) => answerCall(call, callback, responseOf(result)),
-        failed: (error) => callback(toServiceError(error)),
-      });
-      if (submitted !== null) call.on('cancelled', () => node.cancel(submitted));
-    });
+    attempt(callback, () =>
+      calls.submit({ call, callback, responseOf }, operationOf(call.request), patienceOf(call)),
+    );
   }
 
   /** The same for a call that may ask for the table as it is: that is answered at once. */
@@ -72,8 +71,9 @@ export function createKvHandlers(options: KvServiceOptions, pipeline: PipelineSe
   ): void {
     if (call.request.stale !== true) return submit(call, callback, conversion);
     attempt(callback, () => {
-      const result = node.readStale(conversion.operationOf(call.request));
-      answerCall(call, callback, conversion.responseOf(result));
+      const operation = conversion.operationOf(call.request);
+      const { responseOf } = conversion;
+      answer({ call, callback, responseOf }, node.readStale(operation), { operation, waiting });
     });
   }
 

@@ -3,23 +3,32 @@
  * when the server stops.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { KvError } from '../../errors.ts';
+import type { KvError } from '../../errors.ts';
 import type { Clock } from '../../node/index.ts';
 import type { KvServiceOptions } from '../gate.ts';
 import { PipelineStream } from './pipeline-stream.ts';
 
-/** So often it is looked whether a new generation has begun, which lasts far longer (R7.13), in milliseconds. */
-const GENERATION_LOOK_MS = 1_000;
+/**
+ * So often it is looked whether a client takes nothing, and whether a new generation has begun, which lasts far longer
+ * (R7.13), in milliseconds.
+ */
+const LOOK_MS = 1_000;
+
+export interface PipelineServiceOptions extends KvServiceOptions {
+  readonly clock: Clock;
+  /** A stream was ended whose client took nothing. @param peer as gRPC names it */
+  readonly onStalled: (peer: string) => void;
+}
 
 export class PipelineService {
-  readonly #options: KvServiceOptions & { readonly clock: Clock };
+  readonly #options: PipelineServiceOptions;
   readonly #streams = new Set<PipelineStream>();
   /** The generation that every stream was told. */
   #generation = 0;
   /** Null while there is no stream. */
   #stopLooking: (() => void) | null = null;
 
-  constructor(options: KvServiceOptions & { readonly clock: Clock }) {
+  constructor(options: PipelineServiceOptions) {
     this.#options = options;
   }
 
@@ -30,16 +39,15 @@ export class PipelineService {
     if (this.#stopLooking !== null) return;
     const { clock, node } = this.#options;
     this.#generation = node.generation;
-    this.#stopLooking = clock.every(GENERATION_LOOK_MS, () => this.#lookAtGeneration());
+    this.#stopLooking = clock.every(LOOK_MS, () => {
+      this.#lookAtClients();
+      this.#lookAtGeneration();
+    });
   }
 
   /** Ends every stream, behind the answers that wait to be sent. What was not read from one was not taken. */
-  endAll(): void {
-    for (const stream of this.#streams) {
-      stream.end(
-        new KvError('shuttingDown', 'the replica is stopping; ask another one', { outcome: 'notApplied' }),
-      );
-    }
+  endAll(error: KvError): void {
+    for (const stream of [...this.#streams]) stream.end(error);
   }
 
   #closed(stream: PipelineStream): void {
@@ -47,6 +55,11 @@ export class PipelineService {
     if (this.#streams.size > 0) return;
     this.#stopLooking?.();
     this.#stopLooking = null;
+  }
+
+  #lookAtClients(): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const stream of this.#streams) if (stream.look(nowMs)) this.#options.onStalled(stream.peer);
   }
 
   /** A client that asks nothing for long would send its next write under a generation that is over, and might fail with it. */

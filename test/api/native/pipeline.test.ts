@@ -1,10 +1,9 @@
 /** Streams of requests over a real gRPC server, with a node that a test drives by hand. */
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { UNTAKEN_ANSWER_BYTES } from '../../../src/api/native/pipeline-stream.ts';
 import { KvError } from '../../../src/errors.ts';
 import type { OperationResult } from '../../../src/kv/index.ts';
-import { encodeRequestFrame, messageCodec, RPC_LIMITS } from '../../../src/wire/index.ts';
+import { encodeRequestFrame, messageCodec, RPC_LIMITS, WAITING_LIMITS } from '../../../src/wire/index.ts';
 import { bytesOf } from '../../kv/operations.ts';
 import { WAIT } from '../../server/servers.ts';
 import { type FakeNode, setUp as setUpServices } from '../services-setup.ts';
@@ -25,6 +24,11 @@ const clients: PipelineClient[] = [];
 afterEach(() => {
   for (const client of clients.splice(0)) client.close();
 });
+
+/** How many answers of so many bytes may wait for a client. */
+function fitting(bytes: number): number {
+  return Math.floor(WAITING_LIMITS.connectionBytes / bytes);
+}
 
 /** A stream to a node that answers nothing by itself. */
 async function setUp() {
@@ -338,7 +342,7 @@ describe('limits', () => {
     client.call.resume();
     await expect.poll(() => client.answered, WAIT).toBe(count);
     const failed = client.frames.flat().filter((response) => 'error' in response);
-    expect(failed.length).toBe(count - UNTAKEN_ANSWER_BYTES / VALUE_BYTES);
+    expect(failed.length).toBe(count - fitting(VALUE_BYTES + 32));
     expect(failed[0]).toMatchObject({ error: { code: 'overloaded', outcome: 'notApplied' } });
     expect(await client.answer(count)).toMatchObject(failure(count, 'overloaded', 'unknown'));
   });
@@ -355,7 +359,7 @@ describe('limits', () => {
     client.call.resume();
     await expect.poll(() => client.answered, WAIT).toBe(count);
     const failed = client.frames.flat().filter((response) => 'error' in response);
-    expect(failed.length).toBe(count - UNTAKEN_ANSWER_BYTES / (4 * VALUE_BYTES));
+    expect(failed.length).toBe(count - fitting(4 * (VALUE_BYTES + 32) + 32));
     expect(failed[0]).toMatchObject({ error: { code: 'overloaded', outcome: 'notApplied' } });
   });
 
