@@ -22,12 +22,13 @@ import {
   SERVER_OPTIONS,
   SNAPSHOT_CALL,
 } from '../../src/wire/index.ts';
-import { until } from './until.ts';
+import { inTime, until } from './until.ts';
 
 const SELF = 3;
 const PATIENT_MS = 60_000;
 
 type Answering = ServerDuplexStream<Buffer, Buffer>;
+type Streaming = Answering | ClientDuplexStream<Buffer, Buffer>;
 
 export interface FalsePeerOptions {
   readonly cluster: string;
@@ -69,7 +70,7 @@ export class FalsePeer {
   /** Waits until the replica has ended a stream. @throws Error if it does not */
   async untilHungUp(to: number, stream: ReplicaStream): Promise<void> {
     const call = this.#links.get(to)?.opened(stream);
-    if (call !== undefined) await inTime(`replica ${to} hangs up`, closed(call));
+    if (call !== undefined) await inTime(`replica ${to} hangs up`, closed(call), PATIENT_MS);
   }
 
   /** Sends a frame of replies, once the replica has called. */
@@ -83,7 +84,7 @@ export class FalsePeer {
     const call = await this.#called(to, stream);
     const end = closed(call);
     call.write(frame);
-    await inTime(`replica ${to} hangs up`, end);
+    await inTime(`replica ${to} hangs up`, end, PATIENT_MS);
   }
 
   /** Asks for a snapshot, and takes the first chunk of it, or the error. */
@@ -224,19 +225,18 @@ function keyOf(replica: number, stream: ReplicaStream): string {
   return `${replica} ${stream}`;
 }
 
-function closed(call: ClientDuplexStream<Buffer, Buffer> | Answering): Promise<void> {
-  return new Promise((resolve) => {
-    for (const event of ['close', 'error', 'end', 'cancelled']) call.once(event, () => resolve());
-  });
-}
+const ENDS = new WeakMap<Streaming, Promise<void>>();
 
-/** @throws Error with what did not happen */
-async function inTime(what: string, happens: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${PATIENT_MS} ms in vain until ${what}`)), PATIENT_MS);
-  });
-  await Promise.race([happens, late]).finally(() => clearTimeout(timer));
+/** When a stream has ended, however. */
+function closed(call: Streaming): Promise<void> {
+  let end = ENDS.get(call);
+  if (end === undefined) {
+    end = new Promise((resolve) => {
+      for (const event of ['close', 'error', 'end', 'cancelled']) call.once(event, () => resolve());
+    });
+    ENDS.set(call, end);
+  }
+  return end;
 }
 
 /** It has the store that it says, and nothing to say of anybody else's. */

@@ -19,7 +19,7 @@ export const CLIENT_KEYS: readonly string[] = Array.from(
 const KINDS: readonly LoadKind[] = ['put', 'put', 'exchange', 'get', 'get', 'delete'];
 const PATIENT_MS = 60_000;
 /** Answers before anything else happens, by which the later ones are judged. */
-const UNDISTURBED = 1_000;
+const UNDISTURBED = 500;
 
 export class FuzzWorld {
   readonly cluster: ProcessCluster;
