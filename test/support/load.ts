@@ -25,6 +25,8 @@ export class Load {
   #isStopped = false;
   /** Requests that were not answered; each is in the history as well. */
   readonly failures: KvError[] = [];
+  /** How long each request took that was answered. */
+  readonly latenciesMs: number[] = [];
 
   /** Begins at once. */
   constructor(options: LoadOptions) {
@@ -49,9 +51,11 @@ export class Load {
 
   async #work(client: KvClient): Promise<void> {
     while (!this.#isStopped) {
+      const begunAt = performance.now();
       try {
         await this.#request(client);
         this.#answered += 1;
+        this.latenciesMs.push(performance.now() - begunAt);
       } catch (error) {
         if (!(error instanceof KvError)) throw error;
         this.failures.push(error);

@@ -15,7 +15,8 @@ import { endOf, problemsIn } from './replica-log.ts';
 import { storedRows } from './stored-rows.ts';
 import { until } from './until.ts';
 
-const CLUSTER = 'e2e';
+/** The name of every cluster of processes. */
+export const CLUSTER = 'e2e';
 
 /** One row of a replica's table, its bytes as binary strings. */
 export interface TableRow {
@@ -206,7 +207,12 @@ export class ProcessCluster {
   /** Stops every replica in good order and reads its table from its data directory; replicas in order of id. */
   async stopAndReadTables(): Promise<readonly (readonly TableRow[])[]> {
     await Promise.all(this.#running().map((id) => this.terminate(id)));
-    return Promise.all(this.ids.map((id) => this.readStore(id, tableOf)));
+    return Promise.all(this.ids.map((id) => this.readTable(id)));
+  }
+
+  /** The table in the data directory of a replica that does not run. */
+  readTable(id: number): Promise<readonly TableRow[]> {
+    return this.readStore(id, tableOf);
   }
 
   /** Reads the data directory of a replica that does not run. */
@@ -227,13 +233,15 @@ export class ProcessCluster {
 
   /**
    * Ends every process, waits, and removes the data unless told to keep it.
+   * @param options `expected`: what a line of a log may say though no healthy replica writes it
    * @throws Error if a replica ended by itself or its log has a line that no healthy replica writes
    */
-  async close(options: { readonly keepData?: boolean } = {}): Promise<void> {
+  async close(options: { readonly keepData?: boolean; readonly expected?: RegExp } = {}): Promise<void> {
     for (const client of this.#clients) client.close();
     for (const { client } of this.#members) client.close();
     await this.kill(...this.#running());
-    const problems = [...this.#unexpected, ...this.#members.flatMap(({ logFile }) => problemsIn(logFile))];
+    const lines = this.#members.flatMap(({ logFile }) => problemsIn(logFile));
+    const problems = [...this.#unexpected, ...lines.filter((line) => !options.expected?.test(line))];
     if (!options.keepData) rmSync(this.directory, { recursive: true });
     if (problems.length > 0) throw new Error(`problems of the replicas:\n${problems.join('\n')}`);
   }

@@ -31,3 +31,16 @@ export async function until<T>(
   const reason = last instanceof Error ? `: ${last.message}` : '';
   throw new Error(`waited ${timeoutMs} ms in vain until ${what}${reason}`, { cause: last });
 }
+
+/** Waits for what happens. @throws Error with `what`, in words, when the time is over */
+export async function inTime<T>(
+  what: string,
+  happens: Promise<T>,
+  timeoutMs = DEFAULT_TIMEOUT_MS,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${timeoutMs} ms in vain until ${what}`)), timeoutMs);
+  });
+  return Promise.race([happens, late]).finally(() => clearTimeout(timer));
+}

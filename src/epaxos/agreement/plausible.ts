@@ -14,6 +14,7 @@ import {
   MAX_NUMBER,
   type ReplicaId,
 } from '../model/types.ts';
+import type { FarNumbers } from '../progress/progress.ts';
 import { refusedBallot } from '../progress/stalls.ts';
 import type { ReplicaState } from './state.ts';
 
@@ -118,14 +119,14 @@ function vouchedFor({ peers, progress, now, timing }: ReplicaState, rowIndex: nu
 
 function areNear({ state, from }: Said, { seq, deps }: Attributes): boolean {
   const { index, progress } = state;
-  return reachesNear(state, deps) && isNumberNear(seq, index.accessSeq, { told: progress.toldSeqs, from });
+  return reachesNear(state, deps) && isNumberNear({ state, from }, seq, index.accessSeq, progress.farSeqs);
 }
 
 function isBallotNear({ state, from }: Said, id: InstanceId, ballot: Ballot): boolean {
   if (ballot <= NUMBER_WINDOW) return true; // which needs no look at the instance
   const { space, progress } = state;
   const known = space.isPruned(id) ? 0 : Math.max(space.get(id).ballot, refusedBallot(state, id));
-  return isNumberNear(ballot, known, { told: progress.toldBallots, from });
+  return isNumberNear({ state, from }, ballot, known, progress.farBallots);
 }
 
 function isRecordNear(said: Said, { record }: PrepareReply): boolean {
@@ -134,17 +135,22 @@ function isRecordNear(said: Said, { record }: PrepareReply): boolean {
   return [attributes, initial].every((each) => each === null || areNear(said, each));
 }
 
-/** @param source.told the highest such number that each peer has told and that was not believed */
-function isNumberNear(
-  value: number,
-  known: number,
-  source: { readonly told: Map<ReplicaId, number>; readonly from: ReplicaId },
-): boolean {
+/**
+ * Whether it is near to the known one. What is too far, and still told, becomes near step by step: a faulty peer may have
+ * raised it at one replica alone, which then could not make a majority with this one.
+ * @param far those of its kind that were not believed
+ */
+function isNumberNear({ state, from }: Said, value: number, known: number, far: FarNumbers): boolean {
   if (value > MAX_NUMBER) return false;
-  if (value <= known + NUMBER_WINDOW) return true;
-  const { told, from } = source;
-  told.set(from, Math.max(value, told.get(from) ?? 0));
-  return value <= secondHighest([...told.values()]) + NUMBER_WINDOW;
+  const believed = Math.max(known, far.believed);
+  if (value <= believed + NUMBER_WINDOW) return true;
+  far.told.set(from, Math.max(value, far.told.get(from) ?? 0));
+  if (value <= secondHighest([...far.told.values()]) + NUMBER_WINDOW) return true;
+  if (state.now - far.raisedAt >= state.timing.maxRetryTicks) {
+    far.believed = believed + NUMBER_WINDOW;
+    far.raisedAt = state.now;
+  }
+  return false;
 }
 
 /** 0 if there is no second. */

@@ -72,7 +72,15 @@ export class Progress {
   /** What each peer last told of itself. */
   readonly reports = new Map<ReplicaId, Report>();
   prunePlan: PrunePlan | null = null;
-  /** By peer: the highest seq, and ballot, that it has told and that was not believed of it alone (R3.13). */
-  readonly toldSeqs = new Map<ReplicaId, number>();
-  readonly toldBallots = new Map<ReplicaId, Ballot>();
+  readonly farSeqs = new FarNumbers();
+  readonly farBallots = new FarNumbers();
+}
+
+/** Seqs, or ballots, that were not believed of one peer alone (R3.13). */
+export class FarNumbers {
+  /** By peer: the highest that it has told. */
+  readonly told = new Map<ReplicaId, number>();
+  /** As if one so high were known; and the tick in which it was raised last. */
+  believed = 0;
+  raisedAt = 0;
 }

@@ -23,25 +23,10 @@ import {
 import { countLookups } from '../../support/count-lookups.ts';
 import { getOperation, putOperation } from '../../support/kv-operations.ts';
 import { recover } from '../../support/recover.ts';
+import { LIMITS, renumber, WINDOW } from '../../support/wild-numbers.ts';
 import { messagesOf } from '../../wire/client/arbitraries.ts';
 
 const FAULTY = 2;
-const WINDOW = 65_536;
-/** Where numbers end, and just beyond. */
-const LIMITS = [
-  0,
-  1,
-  WINDOW,
-  WINDOW + 1,
-  2 ** 32,
-  2 ** 40,
-  2 ** 40 + 9,
-  2 ** 50 - 1,
-  2 ** 50,
-  2 ** 52,
-  2 ** 53 - 1,
-  2 ** 53,
-];
 
 const lookups = countLookups();
 afterEach(lookups.stop);
@@ -85,15 +70,6 @@ function commandOf(operation: ReturnType<typeof write>) {
   const command = proposal.takeReady().records[0]?.command;
   if (!command) throw new Error('nothing was proposed');
   return command;
-}
-
-/** The same message with other numbers: those that mean something to the replica, or the limits of what a number can be. */
-function renumber(value: unknown, field: string, pick: (field: string) => number | null): unknown {
-  if (typeof value === 'number')
-    return field === 'status' || field === 'follower' ? value : (pick(field) ?? value);
-  if (Array.isArray(value)) return value.map((each) => renumber(each, field, pick));
-  if (value === null || typeof value !== 'object' || field === 'command') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, renumber(each, name, pick)]));
 }
 
 /** What arrives of it; null if the frame is refused. */
