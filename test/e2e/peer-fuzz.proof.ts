@@ -9,7 +9,7 @@ test('a peer that says what no replica says, ten thousand times of each kind', a
   try {
     const seen = await fuzzPeers(world, {
       messages: 10_000,
-      unreadable: 250,
+      unreadable: 100,
       snapshots: 500,
       wrongReplies: 10,
     });
