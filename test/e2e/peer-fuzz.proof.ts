@@ -7,7 +7,12 @@ test('a peer that says what no replica says, ten thousand times of each kind', a
   const world = await FuzzWorld.start(2);
   onTestFailed(() => void process.stderr.write(world.cluster.logs()));
   try {
-    const seen = await fuzzPeers(world, { messages: 10_000, snapshots: 500, wrongReplies: 10 });
+    const seen = await fuzzPeers(world, {
+      messages: 10_000,
+      unreadable: 100,
+      snapshots: 500,
+      wrongReplies: 10,
+    });
     process.stdout.write(`${seen}\n`);
     expect(world.cluster.pid(1)).not.toBeNull();
     await world.demandUnharmed();

@@ -7,7 +7,7 @@ test('a peer that says what no replica says harms neither the others nor their c
   const world = await FuzzWorld.start(1);
   onTestFailed(() => void process.stderr.write(world.cluster.logs()));
   try {
-    const seen = await fuzzPeers(world, { messages: 100, snapshots: 20, wrongReplies: 1 });
+    const seen = await fuzzPeers(world, { messages: 100, unreadable: 100, snapshots: 20, wrongReplies: 1 });
     process.stdout.write(`${seen}\n`);
     expect(world.cluster.pid(1)).not.toBeNull();
     await world.demandUnharmed();

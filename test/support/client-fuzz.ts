@@ -7,12 +7,9 @@ import {
   adminService,
   decodeRequestFrame,
   decodeResponseFrame,
-  encodeDelete,
-  encodeGet,
-  encodeMultiGet,
-  encodePut,
   encodeRequestFrame,
   kvService,
+  messageCodec,
   openChannel,
 } from '../../src/wire/index.ts';
 import type { FuzzWorld } from './fuzz-world.ts';
@@ -21,6 +18,8 @@ import { inTime } from './until.ts';
 
 const CALLS = ['Put', 'Get', 'MultiGet', 'Delete', 'Status'] as const;
 type Call = (typeof CALLS)[number];
+
+const operationType = messageCodec<object>('Operation');
 
 /** To each replica. */
 const CONNECTIONS = 2;
@@ -178,23 +177,20 @@ function frameOf(random: Prng): Buffer {
   return wildly(encodeRequestFrame(requests), 'RequestFrame', random);
 }
 
-function operationOf(random: Prng): Uint8Array {
+/** Encoded without the checks that a client makes. */
+function operationOf(random: Prng): Buffer {
   const key = keyOf(random);
   const request = requestIdOf(random);
+  const returnPrevious = random.integer(0, 1) === 0;
   switch (random.integer(0, 3)) {
     case 0:
-      return encodePut({
-        ...request,
-        key,
-        value: valueFor(random),
-        returnPrevious: random.integer(0, 1) === 0,
-      });
+      return operationType.encode({ request, put: { key, value: valueFor(random), returnPrevious } });
     case 1:
-      return encodeGet({ ...request, key });
+      return operationType.encode({ request, get: { key } });
     case 2:
-      return encodeDelete({ ...request, key, returnPrevious: random.integer(0, 1) === 0 });
+      return operationType.encode({ request, delete: { key, returnPrevious } });
     default:
-      return encodeMultiGet({ ...request, keys: [key, keyOf(random)] });
+      return operationType.encode({ request, multiGet: { keys: [key, keyOf(random)] } });
   }
 }
 

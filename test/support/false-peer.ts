@@ -26,6 +26,8 @@ import { inTime, until } from './until.ts';
 
 const SELF = 3;
 const PATIENT_MS = 60_000;
+/** To open a stream. */
+const ATTEMPTS = 5;
 
 type Answering = ServerDuplexStream<Buffer, Buffer>;
 type Streaming = Answering | ClientDuplexStream<Buffer, Buffer>;
@@ -173,8 +175,18 @@ class Link {
 
   /** The stream, once the replica has let this peer in. */
   async open(stream: ReplicaStream): Promise<ClientDuplexStream<Buffer, Buffer>> {
-    const known = this.#streams.get(stream);
-    if (known !== undefined) return known;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return this.#streams.get(stream) ?? (await this.#openNew(stream));
+      } catch (error) {
+        // So many streams that ended are still being closed that the replica takes no more on this connection.
+        if (attempt === ATTEMPTS) throw error;
+        this.close();
+      }
+    }
+  }
+
+  async #openNew(stream: ReplicaStream): Promise<ClientDuplexStream<Buffer, Buffer>> {
     const { path, requestSerialize, responseDeserialize } = replicaService[stream];
     const call: ClientDuplexStream<Buffer, Buffer> = this.#dial().client.makeBidiStreamRequest(
       path,
@@ -185,6 +197,7 @@ class Link {
     for (const event of ['error', 'end', 'close']) {
       call.on(event, () => {
         if (this.#streams.get(stream) === call) this.#streams.delete(stream);
+        call.cancel();
       });
     }
     call.resume();

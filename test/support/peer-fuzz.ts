@@ -22,6 +22,8 @@ import { type WildFrame, WildMessages } from './wild-messages.ts';
 export interface PeerFuzzSize {
   /** Messages of each kind. */
   readonly messages: number;
+  /** Of each kind of request, at most so many that cannot be read: each ends the streams, which are opened again. */
+  readonly unreadable: number;
   /** Requests for a snapshot. */
   readonly snapshots: number;
   /** Of each kind of reply, those that make a replica hang up: it calls again only after a while. */
@@ -74,6 +76,8 @@ interface FuzzOptions {
 
 class Fuzz {
   readonly #options: FuzzOptions;
+  /** By type, frames that were drawn and cannot be read. */
+  readonly #unreadable = new Map<string, number>();
 
   constructor(options: FuzzOptions) {
     this.#options = options;
@@ -105,9 +109,21 @@ class Fuzz {
   async #requests(to: number, types: readonly MessageType[], rounds: number): Promise<void> {
     for (let round = 0; round < rounds; round += 1) {
       for (const type of types) {
-        await this.#request(to, this.#options.wild.next(type));
+        const frame = this.#nextRequest(type);
+        await this.#request(to, frame);
         this.#options.count(type);
       }
+    }
+  }
+
+  #nextRequest(type: MessageType): WildFrame {
+    const { wild, size } = this.#options;
+    for (;;) {
+      const frame = wild.next(type);
+      if (frame.isReadable) return frame;
+      const unreadable = this.#unreadable.get(type) ?? 0;
+      this.#unreadable.set(type, unreadable + 1);
+      if (unreadable < size.unreadable) return frame;
     }
   }
 
@@ -123,11 +139,8 @@ class Fuzz {
     const { peer, wild, count } = this.#options;
     for (let round = 0; round < rounds; round += 1) {
       for (const type of REPLIES) {
-        const wildFrame = wild.next(type);
-        if (!wildFrame.isReadable) {
-          wrong.push(wildFrame);
-          continue;
-        }
+        let wildFrame = wild.next(type);
+        for (; !wildFrame.isReadable; wildFrame = wild.next(type)) wrong.push(wildFrame);
         await peer.reply(to, ROUTES[type].stream, wildFrame.frame);
         count(type);
       }
@@ -149,7 +162,7 @@ class Fuzz {
     for (let round = 0; round < rounds; round += 1) {
       const mark = { run: randomBytes(8).toString('hex'), batch: random.integer(0, 2 ** 30) };
       const beat = encodeBeat({ sequence: 1 + round, mark: round % 2 === 0 ? mark : null });
-      const frame = wildly(beat, 'Ping', random);
+      const frame = round < this.#options.size.unreadable ? wildly(beat, 'Ping', random) : beat;
       await peer.request(to, HEARTBEAT_STREAM, frame);
       if (!canBeRead(() => decodeBeat(frame))) await peer.untilHungUp(to, HEARTBEAT_STREAM);
       count('ping');

@@ -47,6 +47,8 @@ export class WildMessages {
   /** Keys of commands whose place in the order it has told. */
   readonly #ordered = new Set<string>();
   #commands = 0;
+  /** Whether what is drawn may interfere with what others do. */
+  #isAmidst = false;
   /** Frames that would have been one of the three lies. */
   withheld = 0;
 
@@ -57,11 +59,13 @@ export class WildMessages {
   }
 
   next(type: MessageType): WildFrame {
+    this.#isAmidst = false;
     return this.#next(type, () => renumber(this.#draw(type), '', (field) => this.#number(field)) as Message);
   }
 
   /** A PreAccept of what reads others' keys, or touches everything: in the next own slot. */
   nextAmidst(): WildFrame {
+    this.#isAmidst = true;
     return this.#next('preAccept', () => this.#amidst());
   }
 
@@ -209,11 +213,9 @@ export class WildMessages {
     const touched = accessesOf(command).filter(({ key }) => key === '' || this.#isForeign(key));
     if (touched.length === 0 || id.slot >= NEVER) return true;
     if (touched.some(({ key, writes }) => writes && key !== '')) return false;
+    if (!this.#isAmidst || id.slot > this.#named + 1) return false;
     const { committed } = this.#options;
-    return (
-      id.slot <= this.#named + 1 &&
-      deps.every((dep, row) => row === SELF - 1 || dep <= (committed[row] ?? 0) + 10)
-    );
+    return deps.every((dep, row) => row === SELF - 1 || dep <= (committed[row] ?? 0) + 10);
   }
 
   /** Whether the place of the command in the order matters to nothing else. */
