@@ -62,7 +62,7 @@ export class Workload {
   readonly #clients: readonly Client[];
   #healed = false;
   #healedAtMs = Number.POSITIVE_INFINITY;
-  #settlingMs: () => number = () => 0;
+  #settlingMs = 0;
   /** Where clients go. */
   #serving: readonly Server[];
 
@@ -108,7 +108,7 @@ export class Workload {
    * The world is healed: every client ends what it does, and does its last operations, at replicas that serve.
    * @param settlingMs so much longer may an answer take, as these have much to settle first
    */
-  heal(serving: readonly Server[] = this.#replicas, settlingMs = () => 0): void {
+  heal(serving: readonly Server[] = this.#replicas, settlingMs = 0): void {
     this.#healed = true;
     this.#serving = serving;
     this.#settlingMs = settlingMs;
@@ -275,7 +275,7 @@ export class Workload {
     const { patienceMs } = this.#options;
     const waitedMs = this.#queue.nowMs - begunMs;
     demand(
-      patienceMs === undefined || begunMs < this.#healedAtMs || waitedMs <= patienceMs + this.#settlingMs(),
+      patienceMs === undefined || begunMs < this.#healedAtMs || waitedMs <= patienceMs + this.#settlingMs,
       'patience',
       () => `request ${requestKey(operation.request)} waited ${Math.round(waitedMs)} ms in a healed world`,
     );

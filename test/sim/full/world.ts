@@ -76,8 +76,6 @@ class FullWorld {
   /** Those of whom something is expected once the world is healed. */
   #judged: readonly FullMachine[];
   #healedAtMs = Number.POSITIVE_INFINITY;
-  /** The most slots that were open at once when it was looked at: what is down at one moment has none, and reserved many. */
-  #mostOpen = 0;
   #isStirred = false;
   #nextLookMs = 0;
   readonly #toLookAt = new Set<ReplicaId>();
@@ -178,19 +176,14 @@ class FullWorld {
     this.#setting.reachability.heal();
     this.#fullFaults.heal();
     this.#bury();
-    this.#setting.workload.heal(this.#judged, () => this.#settlingMs());
+    this.#setting.workload.heal(this.#judged, this.#settlingMs());
     this.#healedAtMs = this.#setting.queue.nowMs;
   }
 
   /** How long it may take to settle what was left open, or only reserved (R6.4), by few recoveries at a time (R5.9). */
   #settlingMs(): number {
     const { recoveries = DEFAULT_LIMITS.recoveries } = this.#options.limits;
-    this.#noteOpen();
-    return Math.ceil(this.#mostOpen / recoveries) * RECOVERY_MS;
-  }
-
-  #noteOpen(): void {
-    this.#mostOpen = Math.max(this.#mostOpen, openSlots(this.#judged));
+    return Math.ceil(openSlots(this.#judged) / recoveries) * RECOVERY_MS;
   }
 
   /** Some replicas are gone for good, and of one that lags, or is heard only, nothing is expected. */
@@ -251,7 +244,6 @@ class FullWorld {
       // They may be more than the replicas get through, so that these would never be at rest.
       this.#repeats.stop();
       nextPollMs = nowMs + SETTLE_POLL_MS;
-      this.#noteOpen();
       const reason = this.#whyRestless();
       if (reason === null) return;
       if (nowMs > Math.max(this.#healedAtMs, begunMs) + SETTLE_MS) {
