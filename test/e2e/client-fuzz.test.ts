@@ -7,7 +7,7 @@ test('clients that send what no client sends harm neither the replicas nor the o
   const world = await FuzzWorld.start(3);
   onTestFailed(() => void process.stderr.write(world.cluster.logs()));
   try {
-    process.stdout.write(`${await fuzzClients(world, 300)}\n`);
+    process.stdout.write(`${await fuzzClients(world, 100)}\n`);
     expect(world.cluster.ids.map((id) => world.cluster.pid(id))).not.toContain(null);
     await world.demandUnharmed();
   } finally {
