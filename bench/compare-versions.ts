@@ -1,13 +1,14 @@
 /**
  * What does a change cost? Two built checkouts of this project are measured side by side in one run: in every round
- * each line once for either, one right after the other, who comes first taking turns; who is not measured is
- * suspended. Either is loaded through its own client library.
+ * each line once for either, one right after the other, who comes first taking turns; who is not measured rests. (To
+ * suspend it by a signal would be no rest: it has connections to make anew when it goes on.) Either is loaded through
+ * its own client library.
  *
  * Two starts of the very same program differ by some percent, for as long as they run, and so does who was started
  * first: so both are started `--starts` times, in either order by turns. A line's ratio is the geometric mean of all its
  * rounds; how far that can be trusted is told by how much the starts differ.
  *
- *   npx tsx bench/compare-versions.ts BEFORE AFTER [--starts 4] [--rounds 10] [--seconds 1] [--warm-up 0.3]
+ *   npx tsx bench/compare-versions.ts BEFORE AFTER [--starts 4] [--rounds 10] [--uncounted 16] [--seconds 1] [--warm-up 0.3]
  *     [--only pipelined-put,…] [--clients 3] [--depth 1000] [--concurrency 256] [--keys 10000] [--value-size 100] [--seed 1]
  *
  * BEFORE and AFTER are directories in which `npm ci` was run.
@@ -22,8 +23,6 @@ import { type Figures, measure, type Run, type RunSettings } from './measure.ts'
 import { median } from './process-use.ts';
 import { closeAll, type RunningReplicas, startReplicas, type Version } from './stores.ts';
 
-/** Until then the programs are still being compiled. */
-const UNCOUNTED = 4;
 const FILL_DEPTH = 64;
 
 const { values: flags, positionals } = parseArgs({
@@ -31,6 +30,8 @@ const { values: flags, positionals } = parseArgs({
   options: {
     starts: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '10' },
+    // Until then the programs are still being compiled: an operation costs twice of what it costs later.
+    uncounted: { type: 'string', default: '16' },
     seconds: { type: 'string', default: '1' },
     'warm-up': { type: 'string', default: '0.3' },
     clients: { type: 'string', default: '3' },
@@ -53,6 +54,7 @@ const settings: RunSettings = {
   seed: Number(flags.seed),
 };
 const rounds = Number(flags.rounds);
+const uncounted = Number(flags.uncounted);
 const starts = Number(flags.starts);
 if (!(starts >= 1 && rounds >= 1 && settings.durationMs > 0)) {
   throw new Error('--starts, --rounds and --seconds are numbers above 0');
@@ -80,14 +82,8 @@ async function start(version: Version, count: 3 | 5): Promise<RunningReplicas> {
   return store;
 }
 
-/** Measures one of two stores while the other stands still. @returns the figures of the best of the runs */
-async function runAlone(
-  runs: readonly Run[],
-  value: (figures: Figures) => number,
-  stores: { readonly measured: RunningReplicas; readonly other: RunningReplicas },
-): Promise<Figures> {
-  stores.other.suspend();
-  await stores.measured.resume();
+/** Measures a store while the other rests. @returns the figures of the best of the runs */
+async function bestOf(runs: readonly Run[], value: (figures: Figures) => number): Promise<Figures> {
   const all: Figures[] = [];
   for (const run of runs) all.push(await measure(run, settings));
   const best = all.reduce((one, two) => (value(two) > value(one) ? two : one));
@@ -114,28 +110,25 @@ async function measureStart(
   const stores: RunningReplicas[] = [];
   try {
     for (const version of isSwapped ? [versions.after, versions.before] : [versions.before, versions.after]) {
-      stores.at(-1)?.suspend();
       stores.push(await start(version, count));
     }
     const [old, young] = (isSwapped ? [...stores].reverse() : stores) as [RunningReplicas, RunningReplicas];
     const pairs: Pair[][] = wanted.map(() => []);
-    for (let round = 1 - UNCOUNTED; round <= rounds; round += 1) {
+    for (let round = 1 - uncounted; round <= rounds; round += 1) {
       for (const [index, line] of wanted.entries()) {
         const runsOf = (store: RunningReplicas): readonly Run[] => {
           const some = { three: store, five: count === 5 ? store : null, etcd: null } satisfies Stores;
           return line.runs(some)[0];
         };
-        const measureOne = (measured: RunningReplicas, other: RunningReplicas) =>
-          runAlone(runsOf(measured), line.value, { measured, other });
-        const first = round % 2 === 0 ? null : await measureOne(young, old);
-        const before = await measureOne(old, young);
-        const after = first ?? (await measureOne(young, old));
+        const measureOne = (store: RunningReplicas) => bestOf(runsOf(store), line.value);
+        const first = round % 2 === 0 ? null : await measureOne(young);
+        const before = await measureOne(old);
+        const after = first ?? (await measureOne(young));
         if (round > 0) pairs[index]?.push({ before, after });
       }
     }
     return pairs;
   } finally {
-    await Promise.all(stores.map((store) => store.resume()));
     await closeAll(stores);
   }
 }

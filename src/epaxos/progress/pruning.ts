@@ -93,7 +93,7 @@ function retained({ space }: ReplicaState): number {
 function keepable(state: ReplicaState): number {
   const { retainedInstances, retainedBytes } = state.limits;
   if (state.retainedBytes === 0) return retainedInstances;
-  const averageBytes = state.retainedBytes / retained(state);
+  const averageBytes = state.retainedBytes / Math.max(1, retained(state));
   return Math.min(retainedInstances, Math.floor(retainedBytes / averageBytes));
 }
 

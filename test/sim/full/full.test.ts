@@ -69,6 +69,7 @@ test.each([
   ['a second copy after a snapshot comes too late', 202_753, 5],
   ['a long value is copied in very small chunks', 311_012, 3],
   ['much that was left open is settled, one at a time', 301_552, 7],
+  ['all were down when they were healed, with much left open', 400_582, 3],
 ])('%s: seed %i, N = %i', async (_, seed, replicas) => {
   const { violation } = await simulateFull(drawFullOptions(seed, replicas));
   expect(violation).toBeNull();

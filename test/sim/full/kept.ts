@@ -103,9 +103,9 @@ export function keptInstances(core: Replica): number {
   return core.status().rows.reduce((sum, { highest, pruned }) => sum + highest - pruned, 0);
 }
 
-/** How many slots that anybody has heard of are not known to be committed. */
+/** How many slots that anybody has heard of, also one that is down, are not known to be committed. */
 export function openSlots(machines: readonly FullMachine[]): number {
-  const rows = machines.map(({ core }) => core?.status().rows ?? []);
+  const rows = machines.map(({ rows }) => rows);
   const most = (rowIndex: number, what: 'highest' | 'committed') =>
     Math.max(...rows.map((of) => of[rowIndex]?.[what] ?? 0));
   const replicas = Math.max(0, ...rows.map(({ length }) => length));

@@ -1,5 +1,5 @@
 /** A machine of a full world, with its disk, its clock, and at most one process: it can die at any step, or stand still. */
-import type { Replica, ReplicaId } from '../../../src/epaxos/index.ts';
+import type { Replica, ReplicaId, RowProgress } from '../../../src/epaxos/index.ts';
 import { KvError } from '../../../src/errors.ts';
 import type { KvOperation } from '../../../src/kv/index.ts';
 import { assert } from '../../../src/util/assert.ts';
@@ -51,6 +51,7 @@ export class FullMachine implements Member {
   /** Whether all that is sent to it is lost. */
   isDeaf = false;
   #process: FullProcess | null = null;
+  #rowsAtDeath: readonly RowProgress[] = [];
   #delayed: (() => void)[] = [];
   #hung: (() => void)[] = [];
   #diskFails = false;
@@ -89,6 +90,11 @@ export class FullMachine implements Member {
     return this.#process?.core ?? null;
   }
 
+  /** The rows of the instance space as its core tells them, or as the last one did before it died. */
+  get rows(): readonly RowProgress[] {
+    return this.core?.status().rows ?? this.#rowsAtDeath;
+  }
+
   /** What the process that runs tells; 0 if there is none. */
   get generation(): number {
     return this.#process?.generation ?? 0;
@@ -109,6 +115,7 @@ export class FullMachine implements Member {
     const process = this.#process;
     if (process === null) return;
     const { prng, statistics, trace, queue } = this.world;
+    this.#rowsAtDeath = this.rows;
     process.isDead = true;
     process.transport.died();
     this.#process = null;
